@@ -1,0 +1,48 @@
+"""What all tests share: one thread per process, and the training projects below ``fixtures/``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+# Before anything imports torch: the tests start many small processes, which share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nothing that a test starts leaves its cache in a fixture.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    """The files below a folder and what they hold."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fixtures_stay_as_they_are():
+    """The tool never changes a source project: whatever the tests do, the fixtures are what they were."""
+    before = snapshot(FIXTURES)
+    yield
+    after = snapshot(FIXTURES)
+    assert [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)] == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[str], Path]:
+    """Copies a training project out of ``fixtures/``: ``project("digits")``, ``project("patterns/amp_bfloat16")``.
+
+    Returns:
+        A function from the name of a fixture to the folder of its copy, where ``train.py`` stands.
+    """
+
+    def copy(name: str) -> Path:
+        source = FIXTURES / name / "source"
+        target = tmp_path / Path(name).name
+        shutil.copytree(source if source.is_dir() else FIXTURES / name, target)
+        return target
+
+    return copy
