@@ -1,0 +1,8 @@
+"""The federated job: a validated description of it and the ``job.py`` it becomes."""
+
+from __future__ import annotations
+
+from engine.job.render import render
+from engine.job.spec import JobSpec, job_spec, job_spec_from, read_conversion
+
+__all__ = ["JobSpec", "job_spec", "job_spec_from", "read_conversion", "render"]

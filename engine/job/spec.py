@@ -1,0 +1,170 @@
+"""What a federated job is: one validated value with FLARE's own names, made from a converted folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from engine.result import UserError
+
+CONVERSION = "conversion.json"
+CLIENT = "client.py"
+GENERATED = {CLIENT, "job.py", CONVERSION}
+
+
+class Frozen(BaseModel):
+    """A value that cannot change and knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Option(BaseModel):
+    """An option of ``client.py`` that the job fills in.
+
+    Attributes:
+        option: its name with the dashes, such as ``--epochs``.
+        default: the value the training script has for it; ``None`` where it has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    option: str = Field(pattern=r"^--?[A-Za-z][\w.-]*$")
+    default: str | int | float | None = None
+
+
+class Arguments(BaseModel):
+    """The options of ``client.py`` by their meaning; ``None`` where the script has no such option.
+
+    Attributes:
+        epochs: local epochs of one round.
+        rounds: number of rounds, for schedules that span them all.
+        partitions: in how many parts the training data is split in a simulation.
+        data: where the data is; relative values are relative to the source project.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    epochs: Option | None = None
+    rounds: Option | None = None
+    partitions: Option | None = None
+    data: tuple[Option, ...] = ()
+
+
+class Model(Frozen):
+    """How the server builds the model.
+
+    Attributes:
+        class_path: importable name of the class or of a function that returns the model, such as ``model.Net``.
+        args: its keyword arguments, as JSON values.
+    """
+
+    class_path: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+    args: dict[str, Any] = {}
+
+    @field_validator("args")
+    @classmethod
+    def _plain_values(cls, args: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(args, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"model arguments must be finite JSON values: {error}") from None
+        return args
+
+
+class JobSpec(Frozen):
+    """A federated job of a converted folder. Names are those of FLARE's recipes and ``SimEnv``.
+
+    Attributes:
+        name: name of the job.
+        entry: training script it was made from, for the text of ``job.py``.
+        source: folder of the source project, relative to the converted folder.
+        recipe: name in FLARE's recipe catalogue.
+        model: how the server builds the model.
+        num_clients: number of sites; every site takes part in every round.
+        num_rounds: number of rounds.
+        local_epochs: epochs of one round at one site; ``None`` where the script has no such option.
+        arguments: options of ``client.py`` that the job fills in.
+        modules: files the client or the server imports besides ``client.py``, relative to the folder.
+        key_metric: metric that selects the best model; empty to select none.
+        key_metric_mode: ``max`` where more is better.
+        launch_external_process: whether the site starts the client in its own process.
+        command: how it is started then.
+        server_expected_format: ``numpy``, or ``pytorch`` for types NumPy does not know (bfloat16).
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    entry: str
+    source: str = ".."
+    recipe: Literal["fedavg-pt"] = "fedavg-pt"
+    model: Model
+    num_clients: int = Field(default=2, ge=1)
+    num_rounds: int = Field(default=3, ge=1)
+    local_epochs: int | None = Field(default=None, ge=1)
+    arguments: Arguments = Arguments()
+    modules: tuple[str, ...] = ()
+    key_metric: str = ""
+    key_metric_mode: Literal["max", "min"] = "max"
+    launch_external_process: bool = False
+    command: str = "python3 -u"
+    server_expected_format: Literal["numpy", "pytorch"] = "numpy"
+
+
+def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
+    """The job of a conversion.
+
+    Args:
+        conversion: content of ``conversion.json``.
+        settings: fields of JobSpec that replace what the conversion says; ``None`` leaves a field alone.
+
+    Raises:
+        UserError: where a value is missing or not allowed.
+    """
+    source, metric = conversion["source"], conversion.get("metric")
+    arguments = Arguments.model_validate(conversion.get("arguments", {}))
+    values = {
+        "name": re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(source["entry"]).stem).strip("-") or "job",
+        "entry": source["entry"],
+        "source": source["root"],
+        "recipe": conversion.get("recipe", "fedavg-pt"),
+        "model": conversion["model"],
+        "local_epochs": arguments.epochs and arguments.epochs.default,
+        "arguments": arguments,
+        "modules": tuple(sorted(set(conversion.get("files", {})) - GENERATED)),
+        "key_metric": metric["name"] if metric else "",
+        "key_metric_mode": metric["direction"] if metric else "max",
+        "launch_external_process": conversion.get("execution") == "external",
+        "server_expected_format": conversion.get("exchange_format", "numpy"),
+    }
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    if "local_epochs" in chosen and not arguments.epochs:
+        raise UserError(f"{source['entry']} has no option for its number of epochs: leave out --local-epochs")
+    try:
+        return JobSpec.model_validate({**values, **conversion.get("job", {}), **chosen})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{'.'.join(map(str, first['loc']))} of the job: {first['msg']}") from None
+
+
+def read_conversion(directory: Path) -> dict[str, Any]:
+    """The content of ``conversion.json`` in a converted folder.
+
+    Raises:
+        UserError: where it is missing or not JSON.
+    """
+    path = Path(directory) / CONVERSION
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: give a folder that `apply` has written") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}): run `apply` again") from None
+
+
+def job_spec_from(directory: Path, **settings: Any) -> JobSpec:
+    """The job of a converted folder; see :func:`job_spec`."""
+    return job_spec(read_conversion(directory), **settings)
