@@ -1,0 +1,103 @@
+"""What the dotted names of a module mean: ``t.load`` is ``torch.load`` after ``import torch as t``."""
+
+from __future__ import annotations
+
+import builtins
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import libcst as cst
+
+from engine.tree import dotted, walk
+
+
+class Names:
+    """The names of one module, seen through its imports and aliases.
+
+    The scopes of the module are worked out only when the imports alone do not settle a question.
+    """
+
+    def __init__(self, module: cst.Module) -> None:
+        self._module = module
+
+    def mean(self, node: cst.CSTNode, qualified: str) -> bool:
+        """True where this name or attribute is the thing of that full name, and no local name hides it."""
+        name = dotted(node)
+        if name is None:
+            return False
+        root, _, rest = name.partition(".")
+        tail = f".{rest}" if rest else ""
+        if not any(origin + tail == qualified for origin in self._origins(root)):
+            return False
+        return self._imported(node, name) == {qualified}
+
+    def qualified(self, node: cst.CSTNode) -> str | None:
+        """The full name of what this name or attribute is, ``None`` for something the module made itself."""
+        name = dotted(node)
+        if name is None or not self._origins(name.partition(".")[0]):
+            return None
+        found = self._imported(node, name)
+        return found.pop() if len(found) == 1 else None
+
+    def spelling(self, qualified: str) -> str:
+        """How this module says a full name, by what it imports at its top level.
+
+        Raises ``LookupError`` when it imports nothing the name could be reached through.
+        """
+        if qualified in vars(builtins):
+            return qualified
+        spellings = [
+            alias + qualified.removeprefix(origin)
+            for alias, origins in self.imports.items()
+            for origin in origins
+            if qualified == origin or qualified.startswith(f"{origin}.")
+        ]
+        if not spellings:
+            raise LookupError(qualified)
+        return min(spellings, key=len)
+
+    @cached_property
+    def imports(self) -> Mapping[str, frozenset[str]]:
+        """Name bound by an import anywhere in the module -> the full names it may stand for."""
+        found = defaultdict(set)
+        for node in walk(self._module):
+            if isinstance(node, (cst.Import, cst.ImportFrom)):
+                for alias, origin in _bindings(node):
+                    found[alias].add(origin)
+        return {alias: frozenset(origins) for alias, origins in found.items()}
+
+    def _origins(self, root: str) -> frozenset[str]:
+        return self.imports.get(root) or frozenset({root} & vars(builtins).keys())
+
+    def _imported(self, node: cst.CSTNode, name: str) -> set[str]:
+        """Full names of a node by the scope it stands in; empty when some binding there is no import and no builtin."""
+        from libcst.metadata import QualifiedNameSource
+
+        scope = self._scopes.get(node)
+        found = scope.get_qualified_names_for(name) if scope else set()
+        if any(each.source is QualifiedNameSource.LOCAL for each in found):
+            return set()
+        return {each.name.removeprefix("builtins.") for each in found}
+
+    @cached_property
+    def _scopes(self) -> Mapping[cst.CSTNode, object]:
+        from libcst.metadata import MetadataWrapper, ScopeProvider
+
+        return MetadataWrapper(self._module, unsafe_skip_copy=True).resolve(ScopeProvider)
+
+
+def _bindings(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:
+    """(name, full name) for each name an import binds; what relative and star imports bind is not known here."""
+    if isinstance(node, cst.ImportFrom) and (node.relative or isinstance(node.names, cst.ImportStar)):
+        return
+    prefix = f"{dotted(node.module)}." if isinstance(node, cst.ImportFrom) else ""
+    for alias in node.names:
+        origin = dotted(alias.name)
+        if alias.asname:
+            yield alias.asname.name.value, prefix + origin
+        elif prefix:
+            yield origin, prefix + origin
+        else:
+            root = origin.partition(".")[0]
+            yield root, root
