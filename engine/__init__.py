@@ -1,0 +1,1 @@
+"""Everything that is neither a step nor a rule: reading, analysing, planning, writing, proving and running."""

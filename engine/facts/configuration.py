@@ -1,0 +1,211 @@
+"""Where settings come from: argparse, click, dataclasses and configuration files read as data."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.facts.values import (
+    ARGUMENTS,
+    CONFIG,
+    Function,
+    Literal,
+    Mapping,
+    Object,
+    Scope,
+    Sequence,
+    Unknown,
+    Value,
+    choose,
+    plain,
+)
+from engine.result import Place
+from engine.source import SourceFile
+
+if TYPE_CHECKING:
+    from engine.facts.interpreter import Interpreter
+
+PARSERS = {"argparse.ArgumentParser", "configargparse.ArgParser", "configargparse.ArgumentParser", "tap.Tap"}
+LOADERS = {"json.load", "json.loads", "yaml.load", "yaml.safe_load", "yaml.full_load", "toml.load", "tomllib.load"}
+LARGEST_CONFIGURATION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the script's own command line.
+
+    Attributes:
+        flags: as written, such as ``("--epochs", "-e")``; a positional argument has its name.
+        destination: the attribute it is read by.
+        default: its default; ``...`` where it is not known.
+        required: True where the script does not start without it.
+        kind: ``int``, ``float``, ``str``, ``bool`` or empty.
+        place: of the call that declares it.
+    """
+
+    flags: tuple[str, ...]
+    destination: str
+    default: Any
+    required: bool
+    kind: str
+    place: Place
+
+
+def parser_method(
+    interpreter: Interpreter, receiver: Object, method: str, node: ast.Call, scope: Scope, args: list[Value],
+    kwargs: dict[str, Value],
+) -> Value | None:  # fmt: skip
+    """A method of an argument parser; None for any other object."""
+    parser = _parser_of(receiver)
+    if parser is None:
+        return None
+    if method in ("add_argument_group", "add_mutually_exclusive_group"):
+        group = Object("argparse.group", scope.file.place(node), node, receiver=parser, scope=scope)
+        return group
+    if method == "add_argument":
+        option = _option(node, scope, args, kwargs)
+        if option:
+            parser.attributes.setdefault("#options", Mapping({}))
+            parser.attributes["#options"].items[option.destination] = (option, _default(option, kwargs))
+        return Literal(None)
+    if method == "set_defaults":
+        for name, value in kwargs.items():
+            parser.attributes.setdefault("#defaults", Mapping({})).items[name] = _as_argument(value)
+        return Literal(None)
+    if method in ("parse_args", "parse_known_args"):
+        namespace = _namespace(interpreter, parser, node, scope)
+        return Sequence([namespace, Unknown()], "tuple") if method == "parse_known_args" else namespace
+    return Unknown()
+
+
+def _parser_of(receiver: Object) -> Object | None:
+    """The parser an object is, or is a group of."""
+    if receiver.kind == "argparse.group" and isinstance(receiver.receiver, Object):
+        return receiver.receiver
+    if receiver.kind in PARSERS or (receiver.cls is not None and receiver.cls.derives_from(*PARSERS)):
+        return receiver
+    return None
+
+
+def _option(node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, Value]) -> Option | None:
+    """The option that an ``add_argument`` call declares."""
+    flags = tuple(value for value in map(plain, args) if isinstance(value, str))
+    if not flags:
+        return None
+    long = next((flag for flag in flags if flag.startswith("--")), flags[0])
+    destination = plain(kwargs.get("dest")) if "dest" in kwargs else long.lstrip("-").replace("-", "_")
+    positional = not flags[0].startswith("-")
+    required = plain(kwargs.get("required")) is True or (positional and plain(kwargs.get("nargs")) not in ("?", "*"))
+    kind = next((k.value.id for k in node.keywords if k.arg == "type" and isinstance(k.value, ast.Name)), "")
+    action = plain(kwargs.get("action")) if "action" in kwargs else None
+    default = plain(kwargs["default"]) if "default" in kwargs else None
+    if action in ("store_true", "store_false"):
+        kind, default = "bool", default if default not in (None, ...) else action == "store_false"
+    return Option(flags, str(destination), default, required and default is None, kind, scope.file.place(node))
+
+
+def _default(option: Option, kwargs: dict[str, Value]) -> Value:
+    """The value an option has when it is not given."""
+    if option.required or option.default is ...:
+        return _as_argument(kwargs["default"]) if "default" in kwargs else Unknown(ARGUMENTS)
+    default = option.default
+    if isinstance(default, str) and option.kind in ("int", "float"):
+        try:
+            default = {"int": int, "float": float}[option.kind](default)
+        except ValueError:
+            return Unknown(ARGUMENTS)
+    return _as_argument(kwargs["default"]) if isinstance(default, (list, dict)) else Literal(default, ARGUMENTS)
+
+
+def _as_argument(value: Value) -> Value:
+    """A default as a value the user can override."""
+    known = plain(value)
+    if isinstance(known, (list, tuple)):
+        return Sequence([Literal(item, ARGUMENTS) for item in known])
+    return Literal(known, ARGUMENTS) if known is not ... else value
+
+
+def _namespace(interpreter: Interpreter, parser: Object, node: ast.Call, scope: Scope) -> Object:
+    """What ``parse_args()`` gives back."""
+    namespace = Object("argparse.Namespace", scope.file.place(node), node, receiver=parser, scope=scope)
+    declared = parser.attributes.get("#options", Mapping({})).items
+    for name, (_, default) in declared.items():
+        namespace.attributes[name] = default
+    namespace.attributes.update(parser.attributes.get("#defaults", Mapping({})).items)
+    interpreter.trace.objects.append(namespace)
+    return namespace
+
+
+def options_of(namespace: Object) -> list[Option]:
+    """The options behind what ``parse_args()`` gave back."""
+    parser = namespace.receiver
+    declared = parser.attributes.get("#options") if isinstance(parser, Object) else None
+    return [option for option, _ in declared.items.values()] if declared else []
+
+
+def bind_command_options(interpreter: Interpreter, function: Function, scope: Scope) -> None:
+    """Give the parameters of a click or typer command their options' defaults."""
+    for decorator in function.decorators:
+        if not isinstance(decorator, ast.Call) or not ast.unparse(decorator.func).endswith((".option", ".argument")):
+            continue
+        flags = [a.value for a in decorator.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        long = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else "")
+        name = long.lstrip("-").split("/")[0].replace("-", "_")
+        if not name or not isinstance(scope.variables.get(name), Unknown):
+            continue
+        default = next((k.value for k in decorator.keywords if k.arg == "default"), None)
+        known = plain(interpreter.value(default, function.scope)) if default is not None else ...
+        scope.variables[name] = Literal(known, ARGUMENTS) if known is not ... else Unknown(ARGUMENTS)
+
+
+def external(
+    interpreter: Interpreter, name: str, node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, Value]
+) -> Value | None:
+    """A call that reads a configuration file of the project; None for any other."""
+    if name not in LOADERS or not args:
+        return None
+    for option in [args[0], getattr(args[0], "receiver", None)]:
+        if isinstance(option, Object) and option.kind.startswith(("builtins.open", "pathlib.Path")):
+            path = next((p for p in map(plain, option.args) if isinstance(p, str)), None)
+            if path:
+                data = read_configuration(scope.file, interpreter.project.root, path)
+                return None if data is None else as_value(data)
+    return None
+
+
+def read_configuration(file: SourceFile, root: Path, name: str) -> Any:
+    """The contents of a JSON, YAML or TOML file of the project, as data; None where it cannot be had."""
+    for folder in (file.path.parent, root):
+        path = folder / name
+        if not path.is_file() or path.stat().st_size > LARGEST_CONFIGURATION or root not in path.resolve().parents:
+            continue
+        try:
+            text = path.read_text()
+            if path.suffix == ".json":
+                return json.loads(text)
+            if path.suffix in (".yml", ".yaml"):
+                import yaml
+
+                return yaml.safe_load(text)
+            if path.suffix == ".toml":
+                import tomllib
+
+                return tomllib.loads(text)
+        except Exception:  # a configuration that cannot be read is not known; the script's own run will say so
+            return None
+    return None
+
+
+def as_value(data: Any) -> Value:
+    """Configuration data as values."""
+    if isinstance(data, dict):
+        return Mapping({key: as_value(item) for key, item in data.items()})
+    if isinstance(data, list):
+        return Sequence([as_value(item) for item in data])
+    return Literal(data, CONFIG)
+
+
+__all__ = ["Option", "bind_command_options", "choose", "external", "options_of", "parser_method"]

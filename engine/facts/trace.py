@@ -1,0 +1,151 @@
+"""What the program does, in order: calls with the loops, calls and branches they stand in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from engine.facts.values import Function, LocalModule, Object, Scope, Value
+from engine.result import Place
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """A ``for``, ``while`` or comprehension the program is in.
+
+    Attributes:
+        node: the statement.
+        place: of the statement.
+        scope: the scope it stands in.
+        iterable: what a ``for`` runs over.
+    """
+
+    node: ast.AST
+    place: Place
+    scope: Scope
+    iterable: Value | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A local function the program is in.
+
+    Attributes:
+        function: what is called.
+        place: of the call.
+        statement: the statement the call stands in, with the caller's scope.
+        scope: the callee's scope.
+        receiver: the object a method was called on.
+        node: the call itself.
+    """
+
+    function: Function
+    place: Place
+    statement: ast.stmt | None
+    caller: Scope
+    scope: Scope
+    receiver: Value | None = None
+    node: ast.AST | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One side of an ``if``, ``try`` handler or conditional expression the program is in."""
+
+    node: ast.AST
+    place: Place
+    scope: Scope
+    taken: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """A ``with`` block, or a decorator such as ``torch.no_grad``, by the qualified name of what is entered."""
+
+    name: str
+    place: Place
+    value: Value | None = None
+
+
+Entry = Loop | Call | Branch | Context
+
+
+@dataclass(eq=False)
+class Event:
+    """One call, in the order of the program.
+
+    Attributes:
+        number: position in the trace.
+        name: qualified name of what is called: ``torch.save``, a method as ``.step``, a local function as ``train``.
+        place: of the call.
+        node: the call expression.
+        statement: the statement it stands in.
+        scope: the scope it stands in.
+        path: the loops, calls, branches and contexts around it, outermost first.
+        receiver: the object a method is called on.
+        args, kwargs: the values passed.
+        result: what it gives back.
+        function: the local function, where one is called.
+    """
+
+    number: int
+    name: str
+    place: Place
+    node: ast.Call
+    statement: ast.stmt | None
+    scope: Scope
+    path: tuple[Entry, ...]
+    receiver: Value | None = None
+    args: tuple[Value, ...] = ()
+    kwargs: dict[str, Value] = field(default_factory=dict)
+    result: Value | None = None
+    function: Function | None = None
+
+    @property
+    def loops(self) -> list[Loop]:
+        """The loops around it, outermost first."""
+        return [entry for entry in self.path if isinstance(entry, Loop)]
+
+    @property
+    def calls(self) -> list[Call]:
+        """The local calls it is reached through, outermost first."""
+        return [entry for entry in self.path if isinstance(entry, Call)]
+
+    def within(self, entry: Entry) -> bool:
+        """True where it happens inside a loop, call, branch or context of the trace."""
+        return any(step is entry for step in self.path)
+
+    def within_node(self, node: ast.AST) -> bool:
+        """True where it happens inside a statement, on whatever pass."""
+        return any(getattr(step, "node", None) is node for step in self.path)
+
+
+@dataclass(eq=False)
+class Trace:
+    """Everything the entry does.
+
+    Attributes:
+        events: the calls, in order.
+        objects: what was built, in order.
+        modules: the local modules executed, by file name.
+        loops: every loop entered, with the entries around it.
+        exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
+        exhausted: True where the analysis stopped early.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    objects: list[Object] = field(default_factory=list)
+    modules: dict[str, LocalModule] = field(default_factory=dict)
+    loops: list[tuple[Loop, tuple[Entry, ...]]] = field(default_factory=list)
+    exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
+    exhausted: bool = False
+
+    def named(self, *names: str) -> Iterator[Event]:
+        """The calls of one of these qualified names; ``.step`` names a method whatever its receiver."""
+        wanted = set(names)
+        return (event for event in self.events if event.name in wanted)
+
+    def where(self, condition: Callable[[Event], bool]) -> Iterator[Event]:
+        """The calls that meet a condition."""
+        return (event for event in self.events if condition(event))

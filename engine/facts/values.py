@@ -1,0 +1,341 @@
+"""What a name may stand for, without running anything: the values of the abstract interpreter."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.result import Place
+from engine.source import SourceFile
+
+ARGUMENTS = "arguments"
+CONFIG = "config"
+CONSTANT = "constant"
+LITERAL = "literal"
+DATASET = "dataset"
+
+
+@dataclass(eq=False)
+class Value:
+    """Any value; compared by identity, since two objects built alike are still two objects."""
+
+
+@dataclass(eq=False)
+class Literal(Value):
+    """A value known exactly.
+
+    Attributes:
+        value: the Python value.
+        source: where it comes from: literal, arguments (a default the user can override) or config.
+    """
+
+    value: Any
+    source: str = LITERAL
+
+
+@dataclass(eq=False)
+class Unknown(Value):
+    """A value nothing is known of.
+
+    Attributes:
+        source: ``dataset`` where it was read from data; empty otherwise.
+    """
+
+    source: str = ""
+
+
+@dataclass(eq=False)
+class External(Value):
+    """A module, class, function or constant of a library, by its qualified name: ``torch.optim.SGD``."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class LocalModule(Value):
+    """A module of the project.
+
+    Attributes:
+        file: its source; None for a package without ``__init__.py``.
+        scope: its globals.
+        name: dotted name.
+    """
+
+    file: SourceFile | None
+    scope: Scope
+    name: str
+    folder: Any = None
+
+
+@dataclass(eq=False)
+class Scope:
+    """The variables of one module, function call or class body.
+
+    Attributes:
+        file: the file the code stands in.
+        qualified_name: of the function or class within its file; empty at module level.
+        parent: the enclosing scope names are looked up in.
+        variables: what each name stands for.
+        global_names: names declared ``global``; nonlocal names likewise in ``nonlocal_names``.
+    """
+
+    file: SourceFile
+    qualified_name: str = ""
+    parent: Scope | None = None
+    variables: dict[str, Value] = field(default_factory=dict)
+    global_names: set[str] = field(default_factory=set)
+    nonlocal_names: set[str] = field(default_factory=set)
+    is_class: bool = False
+
+    @property
+    def module(self) -> Scope:
+        """The globals."""
+        return self if self.parent is None else self.parent.module
+
+    def look_up(self, name: str) -> Value | None:
+        """What a name stands for, by Python's scoping, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.variables and (scope is self or not scope.is_class):
+                return scope.variables[name]
+            scope = scope.parent
+        return None
+
+    def owner_of(self, name: str) -> Scope:
+        """The scope that an assignment to a name writes to."""
+        if name in self.global_names:
+            return self.module
+        if name in self.nonlocal_names:
+            scope = self.parent
+            while scope is not None and name not in scope.variables:
+                scope = scope.parent
+            return scope or self.module
+        return self
+
+
+@dataclass(eq=False)
+class Function(Value):
+    """A function, method or lambda of the project."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    scope: Scope
+    qualified_name: str
+    owner: Class | None = None
+
+    @property
+    def file(self) -> SourceFile:
+        """The file it stands in."""
+        return self.scope.file
+
+    @property
+    def name(self) -> str:
+        """Its name, ``<lambda>`` for a lambda."""
+        return getattr(self.node, "name", "<lambda>")
+
+    @property
+    def decorators(self) -> list[ast.expr]:
+        """Its decorator expressions."""
+        return getattr(self.node, "decorator_list", [])
+
+
+@dataclass(eq=False)
+class Bound(Value):
+    """A method together with the object it is called on; ``receiver`` is the class for a classmethod."""
+
+    function: Function
+    receiver: Value
+
+
+@dataclass(eq=False)
+class Class(Value):
+    """A class of the project."""
+
+    node: ast.ClassDef
+    scope: Scope
+    bases: list[Value]
+    body: Scope
+    qualified_name: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.node.name
+
+    @property
+    def file(self) -> SourceFile:
+        """The file it stands in."""
+        return self.scope.file
+
+    def ancestry(self) -> Iterator[Value]:
+        """The class and its bases, local and external, depth first."""
+        yield self
+        for base in self.bases:
+            for option in options(base):
+                if isinstance(option, Class) and option is not self:
+                    yield from option.ancestry()
+                else:
+                    yield option
+
+    def find(self, name: str) -> Value | None:
+        """An attribute of the class or of its local bases."""
+        for base in self.ancestry():
+            if isinstance(base, Class) and name in base.body.variables:
+                return base.body.variables[name]
+        return None
+
+    def derives_from(self, *prefixes: str) -> bool:
+        """True where an external base's qualified name starts with one of the prefixes."""
+        return any(isinstance(base, External) and base.name.startswith(prefixes) for base in self.ancestry())
+
+
+@dataclass(eq=False)
+class Object(Value):
+    """The result of a call: an instance of a local class, or whatever a library returned.
+
+    Attributes:
+        kind: qualified name of what was called, such as ``torch.optim.SGD``; ``?.method`` where the receiver is unknown.
+        place: where it was called.
+        node: the call.
+        cls: the local class, for an instance of one.
+        receiver: the object whose method was called.
+        args, kwargs: the values passed.
+        attributes: what was stored on it.
+        parent: the object it is a part of, with the attribute it was stored under.
+        names: the names it was bound to, as written, in order.
+        scope: where it was called.
+        event: number of the call in the trace.
+    """
+
+    kind: str
+    place: Place
+    node: ast.AST | None = None
+    cls: Class | None = None
+    receiver: Value | None = None
+    args: list[Value] = field(default_factory=list)
+    kwargs: dict[str, Value] = field(default_factory=dict)
+    attributes: dict[str, Value] = field(default_factory=dict)
+    parent: tuple[Object, str] | None = None
+    names: list[str] = field(default_factory=list)
+    scope: Scope | None = None
+    event: int = 0
+
+    @property
+    def short_kind(self) -> str:
+        """The last part of its kind."""
+        return self.kind.rpartition(".")[2]
+
+    @property
+    def is_module(self) -> bool:
+        """True for an ``nn.Module``, as far as can be seen."""
+        if self.cls:
+            return self.cls.derives_from("torch.nn.", "torch.jit.", "torchvision.models", "transformers.", "timm.")
+        return self.kind.startswith("torch.nn.") and self.short_kind[:1].isupper()
+
+    def argument(self, position: int, name: str) -> Value | None:
+        """An argument by position or keyword, or None."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[position] if position < len(self.args) else None
+
+
+@dataclass(eq=False)
+class Sequence(Value):
+    """A list, tuple or set whose elements are known."""
+
+    items: list[Value]
+    kind: str = "list"
+    node: ast.AST | None = None
+    scope: Scope | None = None
+
+
+@dataclass(eq=False)
+class Mapping(Value):
+    """A dictionary whose keys are known; ``rest`` stands for entries under unknown keys."""
+
+    items: dict[Any, Value]
+    rest: list[Value] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Parameters(Value):
+    """Parameters of one or more modules, on their way to an optimizer."""
+
+    owners: list[Value]
+
+
+@dataclass(eq=False)
+class Super(Value):
+    """``super()``: the receiver, seen from the bases of a class."""
+
+    receiver: Value
+    cls: Class
+
+
+@dataclass(eq=False)
+class Choice(Value):
+    """One of several values: what the branches of an ``if`` left behind."""
+
+    options: list[Value]
+
+
+def options(value: Value | None) -> list[Value]:
+    """The values a value may be: a choice's options, or itself."""
+    if value is None:
+        return []
+    return value.options if isinstance(value, Choice) else [value]
+
+
+def choose(values: list[Value]) -> Value:
+    """One value that may be any of several; literals alike count once."""
+    flat: list[Value] = []
+    for value in values:
+        for option in options(value):
+            if not any(option is known or _same(option, known) for known in flat):
+                flat.append(option)
+    if not flat:
+        return Unknown()
+    return flat[0] if len(flat) == 1 else Choice(flat[:8])
+
+
+def _same(left: Value, right: Value) -> bool:
+    """True for two literals alike, two unknowns alike, or the same external."""
+    if isinstance(left, Literal) and isinstance(right, Literal):
+        return type(left.value) is type(right.value) and left.value == right.value and left.source == right.source
+    if isinstance(left, External) and isinstance(right, External):
+        return left.name == right.name
+    return isinstance(left, Unknown) and isinstance(right, Unknown) and left.source == right.source
+
+
+def objects(value: Value | None) -> list[Object]:
+    """The objects among what a value may be."""
+    return [option for option in options(value) if isinstance(option, Object)]
+
+
+def plain(value: Value | None) -> Any:
+    """The Python value where it is known exactly, ``...`` otherwise."""
+    if isinstance(value, Literal):
+        return value.value
+    if isinstance(value, Sequence):
+        items = [plain(item) for item in value.items]
+        return ... if ... in items else (tuple(items) if value.kind == "tuple" else items)
+    if isinstance(value, Mapping) and not value.rest:
+        items = {key: plain(item) for key, item in value.items.items()}
+        return ... if ... in items.values() else items
+    return ...
+
+
+def source_of(value: Value | None) -> str:
+    """Where a value comes from: the least certain of its parts."""
+    order = [LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, "unresolved"]
+    if isinstance(value, Literal):
+        return value.source
+    if isinstance(value, (Sequence, Mapping)):
+        items = value.items.values() if isinstance(value, Mapping) else value.items
+        return max((source_of(item) for item in items), key=order.index, default=LITERAL)
+    if isinstance(value, Unknown) and value.source:
+        return value.source
+    if isinstance(value, (External, Class, Function)):
+        return LITERAL
+    return "unresolved"

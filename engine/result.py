@@ -1,0 +1,93 @@
+"""The one result type that feeds text, JSON, SARIF, annotations, the editor and the summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+
+class Safety(str, Enum):
+    """How much a fix or a step may change the meaning of the program."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    DISPLAY_ONLY = "display-only"
+
+
+class Status(str, Enum):
+    """What became of a finding or a step."""
+
+    FOUND = "found"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A position in a source file.
+
+    Attributes:
+        file: path relative to the project root, with forward slashes.
+        line: 1-based line.
+        column: 0-based column, counted in code points.
+    """
+
+    file: str
+    line: int
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finding of a rule, or what one step did to one file.
+
+    Attributes:
+        name: name of the rule or step, such as ``PlainTensorState`` or ``insert_flare_init``.
+        code: code of the rule, such as ``FLR101``; empty for a step.
+        message: one sentence for a person.
+        place: where it starts; ``None`` for the program as a whole.
+        end: where it ends, if known.
+        remedy: what the user can do about it.
+        safety: how safe the change is.
+        status: what became of it.
+        source: the source line it stands on.
+        diff: the change as a unified diff; empty where there is none.
+    """
+
+    name: str
+    message: str
+    code: str = ""
+    place: Place | None = None
+    end: Place | None = None
+    remedy: str = ""
+    safety: Safety = Safety.DISPLAY_ONLY
+    status: Status = Status.FOUND
+    source: str = ""
+    diff: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """True for a rule that refuses the conversion."""
+        return self.code.startswith("FLR1")
+
+    def with_status(self, status: Status, diff: str = "") -> Result:
+        """The same result after something became of it."""
+        return replace(self, status=status, diff=diff or self.diff)
+
+
+class UserError(Exception):
+    """Something the user can mend, in one sentence with its remedy. Ends the command with exit code 2.
+
+    Attributes:
+        place: where the trouble is, if it is in a file.
+    """
+
+    def __init__(self, message: str, place: Place | None = None) -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.message = message
+        self.place = place

@@ -1,0 +1,251 @@
+"""Read a training project: the entry script and the local modules it imports. Bytes in, nothing executed."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import tokenize
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from engine.result import Place, UserError
+
+MENTIONS_TRAINING = re.compile(
+    rb"torch|keras|tensorflow|sklearn|xgboost|lightgbm|lightning|fastai|transformers|numpy|jax", re.IGNORECASE
+)
+SKIPPED_FOLDERS = {"federated", "build", "dist", "node_modules", "__pycache__", "venv", "site-packages", "tests", "test"}
+PYTHON_2 = re.compile(r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One Python file, as it lies on disk.
+
+    Attributes:
+        path: where it lies.
+        name: path relative to the project root, with forward slashes.
+        raw: its bytes.
+        text: the decoded text, newlines as they are.
+    """
+
+    path: Path
+    name: str
+    raw: bytes = field(repr=False)
+    text: str = field(repr=False)
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The syntax tree. Raises UserError where the text is not Python 3."""
+        return parse(self.text, self.name)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines as ``ast`` counts them, without their newlines."""
+        return re.split(r"\r\n|\r|\n", self.text)
+
+    def line(self, number: int) -> str:
+        """The source line with a 1-based number, stripped; empty where there is none."""
+        return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
+
+    def place(self, node: ast.AST) -> Place:
+        """Where a node of this file's tree starts, the column in code points."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        if not text.isascii():
+            column = len(text.encode()[:column].decode(errors="ignore"))
+        return Place(self.name, line, column)
+
+    def end(self, node: ast.AST) -> Place:
+        """Where a node of this file's tree ends, the column in code points."""
+        line, column = getattr(node, "end_lineno", 1), getattr(node, "end_col_offset", 0)
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        if not text.isascii():
+            column = len(text.encode()[:column].decode(errors="ignore"))
+        return Place(self.name, line, column)
+
+
+def parse(text: str, name: str) -> ast.Module:
+    """The syntax tree of a text; UserError with the line and what to do where it is not Python 3."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except SyntaxError as error:
+        place = Place(name, error.lineno or 1, max((error.offset or 1) - 1, 0))
+        if PYTHON_2.search(text):
+            raise UserError("this is Python 2; convert it with 2to3 or by hand to Python 3 first", place) from None
+        raise UserError(f"syntax error: {error.msg}; mend it and try again", place) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = "it holds a null byte" if "null" in str(error) else "it is nested too deeply"
+        raise UserError(f"cannot be read as Python: {reason}", Place(name, 1)) from None
+
+
+def read_file(path: Path, root: Path) -> SourceFile:
+    """Read one Python file.
+
+    Args:
+        path: the file.
+        root: the project root its name is given against.
+
+    Raises:
+        UserError: missing, unreadable, binary, or in an encoding that cannot be decoded.
+    """
+    name = Path(os.path.relpath(path, root)).as_posix()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror}") from None
+    if b"\0" in raw:
+        raise UserError(f"{name} is a binary file, not a Python script (it holds null bytes)")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        text = raw.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        raise UserError(
+            f"{name} is not text in a readable encoding; save it as UTF-8 or name its encoding in the first line"
+        ) from None
+    return SourceFile(path, name, raw, text.removeprefix("\ufeff"))
+
+
+class Project:
+    """The entry script and the local modules reached from it; files are read when asked for.
+
+    Attributes:
+        root: the folder the entry's local imports resolve against.
+        entry: the entry script.
+        search_path: folders in which local modules are looked for, in order.
+        files: every file read so far, by name.
+    """
+
+    def __init__(self, entry: Path, root: Path | None = None) -> None:
+        self.root = root or import_root(entry)
+        self.search_path = list(dict.fromkeys([entry.parent, self.root]))
+        self.files: dict[str, SourceFile] = {}
+        self.entry = self.read(entry)
+
+    def read(self, path: Path) -> SourceFile:
+        """The file at a path, read once."""
+        name = Path(os.path.relpath(path, self.root)).as_posix()
+        if name not in self.files:
+            self.files[name] = read_file(path, self.root)
+        return self.files[name]
+
+    def find_module(self, dotted: str, folder: Path | None = None) -> Path | None:
+        """The file of a local module, or None where it is not part of the project.
+
+        Args:
+            dotted: ``a.b.c``, without leading dots.
+            folder: where a relative import starts; None searches the search path.
+        """
+        parts = dotted.split(".") if dotted else []
+        for base in [folder] if folder else self.search_path:
+            target = base.joinpath(*parts)
+            for path in (target.with_suffix(".py") if parts else None, target / "__init__.py"):
+                if path and path.is_file():
+                    return path
+        return None
+
+    def find_package(self, dotted: str, folder: Path | None = None) -> Path | None:
+        """The folder of a local package without ``__init__.py`` (a namespace package), or None."""
+        for base in [folder] if folder else self.search_path:
+            target = base.joinpath(*dotted.split(".")) if dotted else base
+            if target.is_dir() and any(target.glob("*.py")):
+                return target
+        return None
+
+    @cached_property
+    def modules(self) -> list[SourceFile]:
+        """The entry and every local file reached from it by import statements, in the order they are met."""
+        found, pending = {self.entry.name: self.entry}, [self.entry]
+        while pending:
+            file = pending.pop(0)
+            for path in imported_files(self, file):
+                module = self.read(path)
+                if module.name not in found:
+                    found[module.name] = module
+                    pending.append(module)
+        return list(found.values())
+
+
+def imported_files(project: Project, file: SourceFile) -> Iterator[Path]:
+    """The local files that the import statements of a file name, packages' ``__init__.py`` among them."""
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Import):
+            names = [(None, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            folder = file.path.parents[node.level - 1] if 0 < node.level <= len(file.path.parents) else None
+            base = node.module or ""
+            names = [(folder, base)] if base or folder else []
+            names += [(folder, f"{base}.{alias.name}".strip(".")) for alias in node.names if alias.name != "*"]
+        else:
+            continue
+        for folder, dotted in names:
+            parts = dotted.split(".") if dotted else [""]
+            for length in range(1, len(parts) + 1):
+                path = project.find_module(".".join(parts[:length]), folder)
+                if path:
+                    yield path
+
+
+def import_root(entry: Path) -> Path:
+    """The folder the entry's local imports resolve against: its own, or the nearest parent that holds what it imports."""
+    file = read_file(entry, entry.parent)
+    wanted = set()
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            wanted.add(node.module.split(".")[0])
+    missing = [name for name in wanted if not _holds(entry.parent, name)]
+    folder = entry.parent
+    for _ in range(3):
+        if folder == folder.parent or (folder / ".git").exists():
+            break
+        folder = folder.parent
+        if folder.name and any(_holds(folder, name) for name in missing):
+            return folder
+    return entry.parent
+
+
+def _holds(folder: Path, name: str) -> bool:
+    """True where a folder holds a module or package of that name."""
+    package = folder / name
+    return (folder / f"{name}.py").is_file() or (package.is_dir() and any(package.glob("*.py")))
+
+
+def find_entry(path: Path) -> Path:
+    """The training script a path means: the file itself, or the one training script of a folder.
+
+    Raises:
+        UserError: nothing there, not Python, no training script, or more than one.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give the path of a training script or of its folder")
+    if path.is_file():
+        if path.suffix not in (".py", ".pyw", ".ipynb") and b"\0" in path.read_bytes()[:4096]:
+            raise UserError(f"{path.name} is a binary file, not a Python script")
+        return path
+    scripts = [file for file in sorted(path.glob("*.py")) if _trains(file)]
+    if not scripts:
+        below = [file for file in sorted(path.rglob("*.py")) if not SKIPPED_FOLDERS & set(file.parts) and _trains(file)]
+        scripts = below[:9]
+    mains = [file for file in scripts if re.fullmatch(r"(train|main|run_train|training)\.py", file.name)]
+    if len(scripts) > 1 and len(mains) == 1:
+        return mains[0]
+    if len(scripts) == 1:
+        return scripts[0]
+    if not scripts:
+        raise UserError(f"{path} holds no training script; give the path of the script that trains")
+    names = ", ".join(file.relative_to(path).as_posix() for file in scripts)
+    raise UserError(f"{path} holds several training scripts ({names}); choose one with --entry")
+
+
+def _trains(file: Path) -> bool:
+    """True where a file's text looks like a script that trains: a guess by words, to choose between files."""
+    raw = file.read_bytes()
+    return b"torch" in raw and b".step(" in raw and b".backward(" in raw
