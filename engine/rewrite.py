@@ -24,7 +24,7 @@ from engine.tree import children, dotted, fields, walk
 _METAVARIABLE = re.compile(r"\$(\.\.\.)?(\w+)")
 _ONE, _MANY = "metavariable_", "metavariables_"
 _ATOMS = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.BaseNumber, cst.BaseString, cst.BaseList, cst.BaseDict)
-_ROUNDS = 100
+_ROUNDS = 10
 
 Captures = dict[str, "cst.CSTNode | tuple[cst.CSTNode, ...]"]
 Condition = Callable[["Match"], bool]
@@ -119,12 +119,16 @@ class RewriteRule:
 
         Raises ``ValueError`` for a rule whose result matches again without end.
         """
-        for _ in range(_ROUNDS):
-            matches = [match for match in self.matches(module) if match.replacement]
+        matches = self._replaceable(module)
+        for _ in range(len(matches) + _ROUNDS):  # each round settles one match at least, or the rule feeds itself
             if not matches:
                 return module
             module = replace(module, {match.node: match.replacement for match in matches})
+            matches = self._replaceable(module)
         raise ValueError(f"the rewrite rule `{self.find}` -> `{self.replace}` never settles")
+
+    def _replaceable(self, module: cst.Module) -> list[Match]:
+        return [match for match in self.matches(module) if match.replacement]
 
 
 def replace(module: cst.Module, replacements: Mapping[cst.CSTNode, cst.CSTNode]) -> cst.Module:
