@@ -18,8 +18,12 @@ from engine.result import Place, UserError
 MENTIONS_TRAINING = re.compile(
     rb"torch|keras|tensorflow|sklearn|xgboost|lightgbm|lightning|fastai|transformers|numpy|jax", re.IGNORECASE
 )
-SKIPPED_FOLDERS = {"federated", "build", "dist", "node_modules", "__pycache__", "venv", "site-packages", "tests", "test"}
-PYTHON_2 = re.compile(r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE)
+SKIPPED_FOLDERS = {
+    "federated", "build", "dist", "node_modules", "__pycache__", "venv", "site-packages", "tests", "test",
+}  # fmt: skip
+PYTHON_2 = re.compile(
+    r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ def imported_files(project: Project, file: SourceFile) -> Iterator[Path]:
 
 
 def import_root(entry: Path) -> Path:
-    """The folder the entry's local imports resolve against: its own, or the nearest parent that holds what it imports."""
+    """The folder the entry's local imports resolve against: its own, or the nearest parent with what it imports."""
     file = read_file(entry, entry.parent)
     wanted = set()
     for node in ast.walk(file.tree):

@@ -421,12 +421,14 @@ class Interpreter:
         self.last_result[key] = result
         return result
 
-    def instantiate(self, cls: Class, node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, Value]) -> Object:
+    def instantiate(
+        self, cls: Class, node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, Value]
+    ) -> Object:
         """Build an instance of a local class and follow its constructor."""
         place = scope.file.place(node)
         instance = Object(
             f"{cls.file.name.removesuffix('.py').replace('/', '.')}.{cls.qualified_name}", place, node, cls,
-            args=args, kwargs=kwargs, scope=scope, event=len(self.trace.events),
+            args=args, kwargs=kwargs, scope=scope, event=len(self.trace.events) - 1,
         )  # fmt: skip
         self.trace.objects.append(instance)
         constructor = cls.find("__init__")

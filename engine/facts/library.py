@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.facts import configuration, expressions
-from engine.facts.trace import Context
+from engine.facts.trace import Call, Context
 from engine.facts.values import (
     ARGUMENTS,
     CONFIG,
@@ -39,20 +39,22 @@ if TYPE_CHECKING:
     from engine.facts.interpreter import Interpreter
 
 SAME_OBJECT = {
-    "to", "cuda", "cpu", "double", "float", "half", "bfloat16", "train", "eval", "requires_grad_", "share_memory", "apply",
-    "type", "contiguous", "copy", "prepare",
+    "to", "cuda", "cpu", "double", "float", "half", "bfloat16", "train", "eval", "requires_grad_", "share_memory",
+    "apply", "type", "contiguous", "copy", "prepare",
 }  # fmt: skip
-KEEPS_PARAMETERS = {"builtins.filter", "builtins.list", "builtins.tuple", "builtins.iter", "itertools.chain", "builtins.map"}
+KEEPS_PARAMETERS = {
+    "builtins.filter", "builtins.list", "builtins.tuple", "builtins.iter", "itertools.chain", "builtins.map",
+}  # fmt: skip
 PARAMETER_METHODS = {"parameters", "named_parameters"}
 NAMESPACES = {
     "argparse.Namespace", "types.SimpleNamespace", "easydict.EasyDict", "munch.Munch", "addict.Dict",
     "attrdict.AttrDict", "ml_collections.ConfigDict", "omegaconf.OmegaConf.create",
 }  # fmt: skip
 DATA_READERS = (
-    "builtins.open", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.memmap", "numpy.fromfile", "pandas.read_",
-    "pickle.load", "scipy.io.loadmat", "h5py.File", "os.listdir", "glob.glob", "csv.reader", "torchvision.datasets.",
-    "torchtext.", "datasets.load_dataset", "sklearn.datasets.", "nibabel.load", "PIL.Image.open", "cv2.imread",
-    "torch.utils.data.",
+    "builtins.open", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.memmap", "numpy.fromfile",
+    "pandas.read_", "pickle.load", "scipy.io.loadmat", "h5py.File", "os.listdir", "glob.glob", "csv.reader",
+    "torchvision.datasets.", "torchtext.", "datasets.load_dataset", "sklearn.datasets.", "nibabel.load",
+    "PIL.Image.open", "cv2.imread", "torch.utils.data.",
 )  # fmt: skip
 CALLS_ITS_ARGUMENT = {
     "torch.multiprocessing.spawn": (0, "fn"), "torch.multiprocessing.Process": (None, "target"),
@@ -472,9 +474,8 @@ def join_path(left: Value, right: Value, place: Place, node: ast.AST, scope: Sco
 def _super(interpreter, node, scope, args, kwargs) -> Value | None:
     inner: Scope | None = scope
     while inner is not None:
-        call = next(
-            (e for e in reversed(interpreter.path) if getattr(e, "scope", None) is inner and hasattr(e, "function")), None
-        )
+        calls = (entry for entry in reversed(interpreter.path) if isinstance(entry, Call))
+        call = next((entry for entry in calls if entry.scope is inner), None)
         if call is not None and call.function.owner is not None and call.receiver is not None:
             return Super(call.receiver, call.function.owner)
         inner = inner.parent

@@ -195,7 +195,7 @@ class Object(Value):
     """The result of a call: an instance of a local class, or whatever a library returned.
 
     Attributes:
-        kind: qualified name of what was called, such as ``torch.optim.SGD``; ``?.method`` where the receiver is unknown.
+        kind: qualified name of what was called: ``torch.optim.SGD``; ``?.method`` where the receiver is unknown.
         place: where it was called.
         node: the call.
         cls: the local class, for an instance of one.

@@ -1,0 +1,78 @@
+"""How long the epoch loop runs, and by which expression."""
+
+from __future__ import annotations
+
+import ast
+
+from engine.facts.program import Expression, LoopFact
+from engine.facts.source_text import expression, text_of
+from engine.facts.training import TrainingLoop
+from engine.facts.values import Object, options, plain
+
+RANGES = {"builtins.range": "range", "tqdm.trange": "range", "tqdm.auto.trange": "range", "itertools.count": "count"}
+PROGRESS = ("tqdm", "rich.progress", "alive_progress", "fastprogress", "click.progressbar")
+
+
+def loop_fact(training: TrainingLoop) -> LoopFact:
+    """The fact of an epoch loop."""
+    loop = training.epoch
+    if isinstance(loop.node, ast.While):
+        count = _limit(loop.node.test)
+        found = expression(count, loop.scope) if count is not None else None
+        return LoopFact(loop.place, "while", "", found, None, None, loop, training.path)
+    variable = text_of(loop.node.target)
+    counted = next((one for one in options(loop.iterable) if isinstance(one, Object)), None)
+    counted = _inside_progress(counted)
+    kind = _range_kind(counted)
+    call = counted.node if counted is not None and isinstance(counted.node, ast.Call) else None
+    if kind != "range" or call is None or counted.scope is None:
+        return LoopFact(loop.place, kind, variable, None, None, None, loop, training.path)
+    arguments = [one for one in call.args if not isinstance(one, ast.Starred)]
+    stop = arguments[0] if len(arguments) == 1 else (arguments[1] if len(arguments) > 1 else None)
+    start = arguments[0] if len(arguments) > 1 else None
+    count, start = _written(stop, counted), _written(start, counted)
+    return LoopFact(loop.place, kind, variable, count, start, _length(counted), loop, training.path)
+
+
+def _written(node: ast.AST | None, counted: Object) -> Expression | None:
+    """An argument of the range as it is written."""
+    return expression(node, counted.scope) if node is not None and counted.scope is not None else None
+
+
+def _inside_progress(value: Object | None) -> Object | None:
+    """What a progress bar, ``enumerate`` or the like runs over."""
+    for _ in range(5):
+        if value is None or not value.kind.startswith((*PROGRESS, "builtins.enumerate", "builtins.iter")):
+            return value
+        if value.short_kind == "trange":
+            return value
+        value = next((one for one in options(value.args[0]) if isinstance(one, Object)), None) if value.args else None
+    return value
+
+
+def _range_kind(value: Object | None) -> str:
+    """``range``, ``count`` or ``other``."""
+    if value is None:
+        return "other"
+    return RANGES.get(value.kind, "range" if value.short_kind == "trange" else "other")
+
+
+def _length(counted: Object) -> int | None:
+    """How many passes a range makes, where that is known."""
+    numbers = [plain(argument) for argument in counted.args]
+    if not numbers or not all(isinstance(number, int) for number in numbers):
+        return None
+    try:
+        return len(range(*numbers))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _limit(test: ast.expr) -> ast.expr | None:
+    """The side of a ``while`` comparison that does not change: ``epochs`` in ``epoch < epochs``."""
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        if isinstance(test.ops[0], (ast.Lt, ast.LtE, ast.NotEq)):
+            return test.comparators[0]
+        if isinstance(test.ops[0], (ast.Gt, ast.GtE)):
+            return test.left
+    return None

@@ -1,0 +1,224 @@
+"""The models whose parameters flow into the optimizers that step."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from engine.facts.optimizers import trained_by
+from engine.facts.program import Expression, ModelFact, Wrapper
+from engine.facts.source_text import expression, text_of
+from engine.facts.trace import Branch, Event, Trace
+from engine.facts.training import TrainingLoop
+from engine.facts.values import (
+    CONSTANT,
+    LITERAL,
+    Literal,
+    Object,
+    Scope,
+    Value,
+    objects,
+    options,
+    plain,
+    source_of,
+)
+from engine.result import Place
+
+WRAPPERS = {
+    "DataParallel": "module", "DistributedDataParallel": "module", "DDP": "module",
+    "FullyShardedDataParallel": "module", "compile": "_orig_mod",
+}  # fmt: skip
+CERTAINTY = ("none", LITERAL, CONSTANT, "config", "arguments", "dataset", "unresolved")
+
+
+def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...]:
+    """The models trained in an epoch loop, each with the alternatives a branch may choose instead."""
+    groups: list[list[Object]] = []
+    for _, optimizer in training.steps:
+        for group in trained_by(optimizer):
+            roots = [root(one) for value in group for one in objects(value)]
+            _add(groups, [model for model in roots if model.kind != "?"] or roots)
+    if not groups:
+        called = _called_models(trace, training)
+        groups = [[model] for model in called[:1]]
+    return tuple(_model_fact(trace, training, group) for group in groups)
+
+
+def _add(groups: list[list[Object]], models: list[Object]) -> None:
+    """Add a model to the groups unless it is part of one that is there."""
+    unique = [model for index, model in enumerate(models) if model not in models[:index]]
+    for group in groups:
+        if any(model in group or any(_is_part(model, whole) for whole in group) for model in unique):
+            group.extend(model for model in unique if model not in group and not _is_part(model, group[0]))
+            return
+    for index, group in enumerate(groups):
+        if any(_is_part(part, whole) for part in group for whole in unique):
+            groups[index] = unique
+            return
+    if unique:
+        groups.append(unique)
+
+
+def _is_part(part: Object, whole: Object) -> bool:
+    """True where one object is stored on another, directly or further down."""
+    seen = 0
+    while part.parent is not None and seen < 20:
+        part, seen = part.parent[0], seen + 1
+        if part is whole:
+            return True
+    return False
+
+
+def unwrapped(value: Value) -> Value:
+    """The model inside DataParallel, DDP and compile wrappers."""
+    for _ in range(6):
+        inner = wrapped_model(value)
+        if inner is None:
+            return value
+        value = inner
+    return value
+
+
+def wrapped_model(value: Value) -> Object | None:
+    """What a wrapper wraps; None for anything else."""
+    if not isinstance(value, Object) or value.short_kind not in WRAPPERS:
+        return None
+    return next(iter(objects(value.argument(0, "module") or value.argument(0, "model"))), None)
+
+
+def root(part: Object) -> Object:
+    """The model that a module is a part of, unwrapped; a module with a name of its own is itself a model."""
+    for _ in range(20):
+        inner = unwrapped(part)
+        if inner is not part and isinstance(inner, Object):
+            part = inner
+        elif part.parent is not None and not _stands_alone(part):
+            part = part.parent[0]
+        else:
+            break
+    return part
+
+
+def _stands_alone(part: Object) -> bool:
+    """True for a module bound to a plain name, such as one handed to another's constructor."""
+    return isinstance(part.node, ast.Call) and any(name.isidentifier() for name in part.names)
+
+
+def _called_models(trace: Trace, training: TrainingLoop) -> list[Object]:
+    """The modules called in the epoch loop."""
+    found: list[Object] = []
+    for event in trace.events:
+        if event.name != "()" or not event.within_node(training.epoch.node) or not isinstance(event.receiver, Object):
+            continue
+        model = root(event.receiver)
+        if model not in found and (model.is_module or _in_training_mode(trace, model)):
+            found.append(model)
+    losses = [model for model in found if model.short_kind.endswith("Loss")]
+    return [model for model in found if model not in losses]
+
+
+def _in_training_mode(trace: Trace, model: Object) -> bool:
+    """True for an object that is put into training mode or moved to a device."""
+    return any(event.receiver is model and event.name in (".train", ".to", ".cuda") for event in trace.events)
+
+
+def _model_fact(trace: Trace, training: TrainingLoop, group: list[Object]) -> ModelFact:
+    """The fact of one model; the first of its alternatives speaks for it."""
+    model = group[0]
+    arguments, source, positional = constructor_arguments(model)
+    name = model.cls.name if model.cls else (model.short_kind if model.short_kind != "?" else text_of(_callee(model)))
+    return ModelFact(
+        variable=name_at(training.epoch.scope, model, training, trace),
+        name=name,
+        qualified_name=model.kind,
+        definition=model.cls.file.place(model.cls.node) if model.cls else None,
+        construction=construction(model),
+        arguments=arguments,
+        arguments_source=source,
+        value=model,
+        positional=positional,
+        alternatives=tuple(group[1:]),
+        wrappers=tuple(wrappers_of(trace, model)),
+    )
+
+
+def _callee(model: Object) -> ast.AST | None:
+    """What is called to build an object."""
+    return model.node.func if isinstance(model.node, ast.Call) else model.node
+
+
+def construction(model: Object) -> Expression | None:
+    """The expression that builds an object."""
+    if model.node is None or model.scope is None:
+        return None
+    return expression(model.node, model.scope)
+
+
+def wrappers_of(trace: Trace, model: Object) -> list[Wrapper]:
+    """The wrappers put around a model, in the order they are put on."""
+    found: dict[Place, Wrapper] = {}
+    for value in trace.objects:
+        if wrapped_model(value) is None or unwrapped(value) is not model:
+            continue
+        path = trace.events[value.event].path
+        conditional = any(isinstance(entry, Branch) for entry in path)
+        found[value.place] = Wrapper(value.short_kind, WRAPPERS[value.short_kind], conditional, value.place)
+    return list(found.values())
+
+
+def name_at(scope: Scope, model: Object, training: TrainingLoop, trace: Trace) -> str:
+    """The name of a model in the code of a scope: a variable, an attribute of ``self``, or as it was called."""
+    inner: Scope | None = scope
+    while inner is not None:
+        for name, value in inner.variables.items():
+            if not inner.is_class and any(unwrapped(one) is model for one in options(value)):
+                return name
+        receiver = inner.variables.get("self")
+        for name, value in receiver.attributes.items() if isinstance(receiver, Object) else ():
+            if any(unwrapped(one) is model for one in options(value)):
+                return f"self.{name}"
+        inner = inner.parent
+    for event in trace.events:
+        if event.name == "()" and event.within(training.epoch) and unwrapped(event.receiver) is model:
+            return text_of(event.node.func)
+    return model.names[-1] if model.names else ""
+
+
+def constructor_arguments(model: Object) -> tuple[dict[str, Any], str, bool]:
+    """The constructor's arguments by name, where they come from, and whether some have no known name."""
+    nodes: list[tuple[str, Value, ast.AST | None]] = []
+    names = _parameter_names(model)
+    call = model.node if isinstance(model.node, ast.Call) else None
+    written = list(call.args) if call and not any(isinstance(arg, ast.Starred) for arg in call.args) else []
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg} if call else {}
+    positional = False
+    for index, value in enumerate(model.args):
+        known = index < len(names)
+        positional = positional or not known
+        node = written[index] if index < len(written) else None
+        nodes.append((names[index] if known else str(index), value, node))
+    nodes.extend((name, value, keywords.get(name)) for name, value in model.kwargs.items())
+    source = max((origin(value, node) for _, value, node in nodes), key=CERTAINTY.index, default="none")
+    return {name: plain(value) for name, value, _ in nodes}, source, positional
+
+
+def _parameter_names(model: Object) -> list[str]:
+    """The names of a local class's constructor parameters, ``self`` left out."""
+    constructor = model.cls.find("__init__") if model.cls else None
+    if constructor is None or not hasattr(constructor, "node"):
+        return []
+    spec = constructor.node.args
+    return [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]][1:]
+
+
+def origin(value: Value, node: ast.AST | None) -> str:
+    """Where a value comes from: ``constant`` for a literal that has a name."""
+    source = source_of(value)
+    if source == LITERAL and isinstance(value, Literal) and isinstance(node, (ast.Name, ast.Attribute, ast.BinOp)):
+        return CONSTANT
+    return source if source in CERTAINTY else "unresolved"
+
+
+def first_call(trace: Trace, value: Value) -> Event | None:
+    """The first call of an object."""
+    return next((event for event in trace.events if event.receiver is value), None)

@@ -1,0 +1,131 @@
+"""What steps an optimizer, and whose parameters it changes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from engine.facts.source_text import text_of
+from engine.facts.trace import Event
+from engine.facts.values import Choice, Mapping, Object, Parameters, Sequence, Value, objects, options
+
+SCALERS = {"GradScaler", "ShardedGradScaler"}
+OPTIMIZER_NAME = re.compile(r"opt(?!ion)|solver|sgd|adam", re.IGNORECASE)
+SCHEDULE_NAME = re.compile(r"sched|annealing|warmup|\blr_", re.IGNORECASE)
+NEVER_STEPS_WEIGHTS = re.compile(
+    r"profil|tqdm|progress|meter|timer|\benv|gym|wandb|writer|logger|metric|ema|swa_", re.IGNORECASE
+)
+BACKWARD = (".backward", ".manual_backward")
+DEEPEST_NESTING = 8
+
+
+def stepped_optimizer(event: Event) -> Value | None:
+    """The optimizer that a call steps; None where the call is not an optimizer's step."""
+    if event.function is not None or event.receiver is None or not event.name.endswith(".step"):
+        return None
+    passed = [*event.args, *event.kwargs.values()]
+    handed = next((argument for argument in passed if any(map(is_optimizer, objects(argument)))), None)
+    if is_scaler(event.receiver) or (handed is not None and not is_optimizer(event.receiver)):
+        return handed or (passed[0] if passed else event.receiver)
+    if is_scheduler(event.receiver):
+        return None
+    if is_optimizer(event.receiver):
+        return event.receiver
+    text = text_of(event.node.func.value) if isinstance(event.node.func, ast.Attribute) else ""
+    kind = event.receiver.kind if isinstance(event.receiver, Object) else ""
+    if any(pattern.search(name) for pattern in (SCHEDULE_NAME, NEVER_STEPS_WEIGHTS) for name in (text, kind)):
+        return None
+    return event.receiver if OPTIMIZER_NAME.search(text) else None
+
+
+def stepped_name(event: Event, optimizer: Value) -> str:
+    """The optimizer as it is written in the call that steps it."""
+    for node, value in zip(event.node.args, event.args, strict=False):
+        if value is optimizer:
+            return text_of(node)
+    return text_of(event.node.func.value) if isinstance(event.node.func, ast.Attribute) else ""
+
+
+def is_scaler(value: Value | None) -> bool:
+    """True for a gradient scaler of mixed precision."""
+    return isinstance(value, Object) and value.short_kind in SCALERS
+
+
+def is_optimizer(value: Value | None) -> bool:
+    """True for an optimizer: of ``torch.optim``, derived from it, or whatever class was built from parameters."""
+    if not isinstance(value, Object) or is_scheduler(value) or is_scaler(value) or value.is_module:
+        return False
+    if value.cls is not None:
+        return value.cls.derives_from("torch.optim.")
+    if value.kind.startswith("torch.optim."):
+        return value.kind.count(".") > 1 and (value.short_kind[:1].isupper() or value.short_kind == "?")
+    named = OPTIMIZER_NAME.search(value.kind) or any(OPTIMIZER_NAME.search(name) for name in value.names)
+    return bool(named) and not value.short_kind.startswith("clip_") and (value.receiver is None or "()" in value.kind)
+
+
+def is_scheduler(value: Value | None) -> bool:
+    """True for a learning-rate schedule: of ``lr_scheduler``, derived from one, or named so."""
+    if not isinstance(value, Object):
+        return False
+    if ".lr_scheduler." in value.kind or (value.cls is not None and value.cls.derives_from("torch.optim.lr_scheduler")):
+        return True
+    return bool(SCHEDULE_NAME.search(value.kind)) or any(SCHEDULE_NAME.search(name) for name in value.names)
+
+
+def parameters_in(value: Value | None, depth: int = 0) -> Iterator[Parameters]:
+    """The parameters a value is made of; groups, dictionaries and lists of them are looked into."""
+    if depth > DEEPEST_NESTING or value is None:
+        return
+    if isinstance(value, Parameters):
+        yield value
+        return
+    for part in _parts(value):
+        yield from parameters_in(part, depth + 1)
+
+
+def _parts(value: Value) -> list[Value]:
+    """What a container of parameters holds."""
+    if isinstance(value, Choice):
+        return value.options
+    if isinstance(value, Sequence):
+        return value.items
+    if isinstance(value, Mapping):
+        return [*value.items.values(), *value.rest]
+    if isinstance(value, Object) and value.cls is None and not value.is_module:
+        return [*value.args, *value.kwargs.values(), *([value.receiver] if value.receiver else [])]
+    return []
+
+
+def trained_by(optimizer: Value) -> list[list[Value]]:
+    """The modules whose parameters an optimizer was given, each as the alternatives it may be.
+
+    Args:
+        optimizer: what steps; several where branches choose between optimizers.
+    """
+    groups: list[list[Value]] = []
+    for option in options(optimizer):
+        if not isinstance(option, Object):
+            continue
+        for index, owner in enumerate(_owners_of(option)):
+            while len(groups) <= index:
+                groups.append([])
+            groups[index].extend(one for one in options(owner) if one not in groups[index])
+    return groups
+
+
+def _owners_of(optimizer: Object) -> list[Value]:
+    """The modules an optimizer was built from: by their parameters, or handed over whole to a factory."""
+    owners: list[Value] = []
+    given = [*optimizer.args, *optimizer.kwargs.values()]
+    if optimizer.cls is not None:
+        given += [value for name, value in optimizer.attributes.items() if "param" in name]
+    for value in given:
+        alternatives = options(value)
+        if len(alternatives) > 1 and all(isinstance(one, Parameters) for one in alternatives):
+            owners.append(Choice([owner for one in alternatives for owner in one.owners]))
+            continue
+        owners.extend(owner for parameters in parameters_in(value) for owner in parameters.owners)
+    if not owners:
+        owners = [value for value in given if any(one.is_module for one in objects(value))]
+    return owners

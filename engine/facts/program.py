@@ -1,0 +1,313 @@
+"""What a training program is: the facts, as frozen records. Decisions stand in the plan."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.facts.configuration import Option
+from engine.facts.trace import Call, Event, Loop, Trace
+from engine.facts.values import Object, Scope
+from engine.result import Place
+from engine.source import Project
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A piece of source: where it stands, its text and its node.
+
+    Attributes:
+        place, end: its range.
+        text: as written.
+        node: its syntax tree node.
+        scope: the scope it stands in.
+    """
+
+    place: Place
+    end: Place
+    text: str
+    node: ast.AST = field(compare=False, repr=False)
+    scope: Scope = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A wrapper around the model that puts a prefix before the keys of its state.
+
+    Attributes:
+        kind: ``DataParallel``, ``DistributedDataParallel``, ``compile`` or the qualified name of another.
+        attribute: where the wrapped module is found: ``module`` or ``_orig_mod``.
+        conditional: True where the model is wrapped only on some machines.
+        place: of the wrapping call.
+    """
+
+    kind: str
+    attribute: str
+    conditional: bool
+    place: Place
+
+
+@dataclass(frozen=True)
+class ModelFact:
+    """The model that is trained.
+
+    Attributes:
+        variable: its name where it is trained, such as ``model`` or ``self.model``.
+        name: name of the class or factory.
+        qualified_name: ``net.Net`` (module relative to the project root), ``torchvision.models.resnet18``.
+        definition: where a class or factory of the project is defined; None for a library's.
+        construction: the expression that builds it, unwrapped.
+        alternatives: other constructions a branch may choose (the values of the trace).
+        arguments: constructor arguments by name, as far as known; ``...`` for a value that is not.
+        positional: True where a library's constructor gets arguments by position whose names are not known.
+        arguments_source: none, literal, constant, arguments, config, dataset or unresolved.
+        alterations: statements that change its structure after construction (``model.fc = nn.Linear(...)``).
+        wrappers: outermost last.
+        value: the object of the trace.
+    """
+
+    variable: str
+    name: str
+    qualified_name: str
+    definition: Place | None
+    construction: Expression
+    arguments: dict[str, Any]
+    arguments_source: str
+    value: Object = field(compare=False, repr=False)
+    positional: bool = False
+    alternatives: tuple[Object, ...] = field(default=(), compare=False, repr=False)
+    alterations: tuple[Expression, ...] = ()
+    wrappers: tuple[Wrapper, ...] = ()
+
+
+@dataclass(frozen=True)
+class OptimizerFact:
+    """An optimizer that steps in the training loop.
+
+    Attributes:
+        variable: its name where it steps.
+        name: qualified name of the class, such as ``torch.optim.Adam``; ``?`` where it is not known.
+        construction: the expression that builds it; None where it is not known.
+        step: the call that steps (``scaler.step(optimizer)`` included).
+        built_in_loop: True where it is built inside the epoch loop.
+        value: the object of the trace.
+    """
+
+    variable: str
+    name: str
+    construction: Expression | None
+    step: Place
+    built_in_loop: bool
+    value: Any = field(compare=False, repr=False)
+    step_event: Event = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class SchedulerFact:
+    """A learning-rate schedule: ``cadence`` is epoch, step, plateau or manual."""
+
+    variable: str
+    name: str
+    cadence: str
+    construction: Expression | None
+    value: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class LoopFact:
+    """The epoch loop.
+
+    Attributes:
+        place: of the ``for`` or ``while``.
+        kind: ``range`` (``tqdm(range())`` and ``trange`` too), ``count``, ``while`` or ``other``.
+        variable: the loop variable; empty where there is none.
+        count: the expression that says how many epochs (the stop of the range); None where there is none.
+        start: the expression of the first epoch; None for zero.
+        epochs: the number of epochs, where it is known.
+        loop: the loop of the trace.
+        path: the loops, calls and branches around it.
+    """
+
+    place: Place
+    kind: str
+    variable: str
+    count: Expression | None
+    start: Expression | None
+    epochs: int | None
+    loop: Loop = field(compare=False, repr=False)
+    path: tuple = field(default=(), compare=False, repr=False)
+
+    @property
+    def scope(self) -> Scope:
+        """The scope the loop stands in."""
+        return self.loop.scope
+
+    @property
+    def calls(self) -> list[Call]:
+        """The local calls it is reached through, outermost first."""
+        return [entry for entry in self.path if isinstance(entry, Call)]
+
+
+@dataclass(frozen=True)
+class MetricFact:
+    """A number the evaluation computes.
+
+    Attributes:
+        name: as the source names it: accuracy, loss, dice, ...
+        direction: ``max`` or ``min``.
+        text: the expression, in the evaluation's scope, whose value it is (``100. * correct / total``).
+        index: position in the tuple returned, key of the dictionary returned, or None.
+    """
+
+    name: str
+    direction: str
+    text: str
+    index: int | str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationFact:
+    """How the program measures the model.
+
+    Attributes:
+        function: qualified name of the function that holds the evaluating batch loop; None where it stands inline.
+        definition: the function's definition (file and line); None inline.
+        call: the call of it that stands nearest the epoch loop; None inline.
+        call_event: the same, in the trace.
+        where: ``loop``, ``batch_loop``, ``after`` or ``before``: where it stands with respect to the epoch loop.
+        returns: ``none``, ``value``, ``tuple`` or ``dict``.
+        metrics: what it computes, the most telling first.
+        statements: inline: the statements of the block, first and last.
+        loop: the evaluating batch loop in the trace.
+        leaves_eval_mode, leaves_grad_off: True where the model or autograd is not switched back by the evaluation.
+    """
+
+    function: str | None
+    definition: Place | None
+    call: Expression | None
+    where: str
+    returns: str
+    metrics: tuple[MetricFact, ...]
+    loop: Loop | None = field(default=None, compare=False, repr=False)
+    call_event: Event | None = field(default=None, compare=False, repr=False)
+    statements: tuple[Expression, ...] = ()
+    leaves_eval_mode: bool = False
+    leaves_grad_off: bool = False
+
+
+@dataclass(frozen=True)
+class PathFact:
+    """A path the program reads data from.
+
+    Attributes:
+        text: as written, such as ``'../data'``; value: the path, where it is known.
+        expression: the literal, or the expression that gives it.
+        option: the script's own option that sets it, if there is one.
+        reader: qualified name of what reads it.
+        kind: ``directory``, ``file`` or ``any``.
+    """
+
+    value: str | None
+    expression: Expression
+    reader: str
+    kind: str
+    option: Option | None = None
+
+
+@dataclass(frozen=True)
+class DataFact:
+    """The training data.
+
+    Attributes:
+        source: qualified name of the data set or of what reads it.
+        path: the path as written, or None.
+        paths: every path read.
+        loader: the construction of the training ``DataLoader``; None where there is none.
+        dataset: the expression of the data set handed to it.
+        loop: the training batch loop in the trace; None for full-batch training.
+    """
+
+    source: str | None
+    path: str | None
+    paths: tuple[PathFact, ...]
+    loader: Expression | None
+    dataset: Expression | None
+    loop: Loop | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class ArgumentsFact:
+    """The script's own command line.
+
+    Attributes:
+        kind: ``argparse``, ``click``, ... or ``none``.
+        parser: the name of the parser where ``parse_args`` is called; empty where there is none.
+        variable: the name its result is bound to.
+        parse: the statement that calls ``parse_args``.
+        options: what it declares.
+    """
+
+    kind: str
+    parser: str = ""
+    variable: str = ""
+    parse: Expression | None = None
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the training does besides."""
+
+    amp: bool = False
+    gradient_accumulation: bool = False
+    gradient_clipping: bool = False
+    checkpoint_save: bool = False
+    checkpoint_resume: bool = False
+    early_stopping: bool = False
+    distributed: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything known of a program. Absent things are None.
+
+    Attributes:
+        models: every model whose parameters an optimizer of the epoch loop steps, the chosen one first.
+        optimizers: every optimizer that steps in the epoch loop.
+        loops: every loop that could be the epoch loop, the chosen one first.
+        train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
+    """
+
+    project: Project = field(compare=False, repr=False)
+    trace: Trace = field(compare=False, repr=False)
+    models: tuple[ModelFact, ...] = ()
+    optimizers: tuple[OptimizerFact, ...] = ()
+    schedulers: tuple[SchedulerFact, ...] = ()
+    loops: tuple[LoopFact, ...] = ()
+    train_function: str | None = None
+    evaluation: EvaluationFact | None = None
+    evaluations: tuple[EvaluationFact, ...] = ()
+    data: DataFact | None = None
+    arguments: ArgumentsFact = ArgumentsFact("none")
+    features: Features = Features()
+
+    @property
+    def model(self) -> ModelFact | None:
+        """The model that is trained."""
+        return self.models[0] if self.models else None
+
+    @property
+    def optimizer(self) -> OptimizerFact | None:
+        """The optimizer that trains it."""
+        return self.optimizers[0] if self.optimizers else None
+
+    @property
+    def scheduler(self) -> SchedulerFact | None:
+        """The learning-rate schedule."""
+        return self.schedulers[0] if self.schedulers else None
+
+    @property
+    def loop(self) -> LoopFact | None:
+        """The epoch loop."""
+        return self.loops[0] if self.loops else None

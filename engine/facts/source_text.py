@@ -1,0 +1,25 @@
+"""Pieces of source as they are written."""
+
+from __future__ import annotations
+
+import ast
+
+from engine.facts.program import Expression
+from engine.facts.values import Scope
+
+
+def expression(node: ast.AST, scope: Scope) -> Expression:
+    """A node of a file with its range and text."""
+    file = scope.file
+    start, end = file.place(node), file.end(node)
+    lines = file.lines[start.line - 1 : end.line]
+    if not lines:
+        return Expression(start, end, "", node, scope)
+    lines[-1] = lines[-1][: end.column]
+    lines[0] = lines[0][start.column :]
+    return Expression(start, end, "\n".join(lines), node, scope)
+
+
+def text_of(node: ast.AST | None) -> str:
+    """The text of an expression in one canonical spelling; empty for none."""
+    return ast.unparse(node) if node is not None else ""

@@ -1,0 +1,165 @@
+"""Where the program trains: the calls that step an optimizer, the epoch loop and the batch loop around them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+from engine.facts.library import comes_from_data
+from engine.facts.optimizers import BACKWARD, stepped_optimizer, trained_by
+from engine.facts.source_text import text_of
+from engine.facts.trace import Call, Entry, Event, Loop, Trace
+from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
+
+EPOCH_NAME = re.compile(r"epoch", re.IGNORECASE)
+DATA_NAME = re.compile(r"load|batch|data|iter\b|train_it|sample|dl\b|perm|chunk|slice", re.IGNORECASE)
+PASSED_THROUGH = ("tqdm", "rich.progress", "builtins.enumerate", "builtins.iter", "builtins.zip", "itertools.islice")
+STATEMENT_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+
+@dataclass(frozen=True)
+class TrainingLoop:
+    """An epoch loop with what steps in it.
+
+    Attributes:
+        epoch: the epoch loop, on one of its passes.
+        batch: the batch loop within it; None for full-batch training.
+        path: what is around the epoch loop.
+        steps: the calls in it that step an optimizer, with the optimizer each steps.
+    """
+
+    epoch: Loop
+    batch: Loop | None
+    path: tuple[Entry, ...]
+    steps: tuple[tuple[Event, Value], ...]
+
+    @property
+    def first_step(self) -> Event:
+        """The first call that steps."""
+        return self.steps[0][0]
+
+    @property
+    def function(self) -> str | None:
+        """The function that holds the batch loop, or the step where there is none; None at module level."""
+        inner = [entry for entry in self.first_step.path if isinstance(entry, Call)]
+        if self.batch is not None and self.batch.scope is not self.epoch.scope:
+            return self.batch.scope.qualified_name or None
+        below = [call for call in inner if call not in self.path]
+        holder = below[-1].scope if below else self.epoch.scope
+        return holder.qualified_name or None
+
+
+def training_loops(trace: Trace) -> list[TrainingLoop]:
+    """The epoch loops of the program, those that train by ``backward()`` first, in the order of the program."""
+    found: dict[object, list[tuple[Event, Value, Loop]]] = {}
+    backward = [event for event in trace.events if event.name.endswith(BACKWARD) or event.name == "torch.autograd.grad"]
+    for event in trace.events:
+        optimizer = stepped_optimizer(event)
+        if optimizer is None:
+            continue
+        loop = epoch_loop(trace, event, optimizer)
+        if loop is not None and any(other.within_node(loop.node) for other in backward):
+            found.setdefault(loop.place, []).append((event, optimizer, loop))
+    return [_training_loop(steps) for steps in found.values()]
+
+
+def _training_loop(steps: list[tuple[Event, Value, Loop]]) -> TrainingLoop:
+    """One epoch loop from the steps that stand in it; its first pass speaks for the others."""
+    event, _, epoch = steps[0]
+    position = event.path.index(epoch)
+    inner = [entry for entry in event.path[position + 1 :] if isinstance(entry, Loop) and is_statement(entry)]
+    batch = next((loop for loop in inner if not runs_over_phases(loop)), None)
+    unique: dict[object, tuple[Event, Value]] = {}
+    for stepping, optimizer, _ in steps:
+        known = unique.get(stepping.place)
+        if known is None:
+            unique[stepping.place] = (stepping, optimizer)
+        elif stepping.within(epoch):
+            unique[stepping.place] = (known[0], choose([known[1], optimizer]))
+    return TrainingLoop(epoch, batch, event.path[:position], tuple(unique.values()))
+
+
+def epoch_loop(trace: Trace, event: Event, optimizer: Value) -> Loop | None:
+    """The epoch loop around a step: not the batch loop within, not the sweep over folds or models around.
+
+    A loop that names epochs settles it. Otherwise it is the loop around the outermost loop over data; where nothing
+    runs over data, the outermost loop in which the model is not built anew.
+    """
+    loops = [loop for loop in event.loops if is_statement(loop)]
+    if not loops:
+        return None
+    named = [loop for loop in loops if names_epochs(loop) and not runs_over_data(loop)]
+    if named:
+        return named[-1]
+    loops = loops[_built_in(trace, optimizer, loops) :] or loops[-1:]
+    for index, loop in enumerate(loops):
+        if runs_over_data(loop):
+            around = [outer for outer in loops[:index] if not runs_over_phases(outer)]
+            return around[-1] if around else loop
+    return next((loop for loop in loops if not runs_over_phases(loop)), loops[0])
+
+
+def _built_in(trace: Trace, optimizer: Value, loops: list[Loop]) -> int:
+    """How many of the loops, outermost first, build the trained model anew: sweeps over folds or settings."""
+    depth = 0
+    for owner in (one for group in trained_by(optimizer) for value in group for one in objects(value)):
+        for index, loop in enumerate(loops):
+            if trace.events[owner.event].within(loop):
+                depth = max(depth, index + 1)
+    return depth
+
+
+def is_statement(loop: Loop) -> bool:
+    """True for a ``for`` or ``while`` statement, not a comprehension."""
+    return isinstance(loop.node, STATEMENT_LOOPS)
+
+
+def header(loop: Loop) -> str:
+    """The loop's variable and what it runs over, or its test, as text."""
+    if isinstance(loop.node, ast.While):
+        return text_of(loop.node.test)
+    return f"{text_of(loop.node.target)} in {text_of(loop.node.iter)}"
+
+
+def names_epochs(loop: Loop) -> bool:
+    """True for a loop whose variable or test names epochs."""
+    node = loop.node
+    if isinstance(node, ast.While):
+        return bool(EPOCH_NAME.search(text_of(node.test)))
+    if EPOCH_NAME.search(text_of(node.target)):
+        return True
+    return bool(EPOCH_NAME.search(text_of(node.iter))) and not re.search(r"len\(|iter", text_of(node.iter))
+
+
+def runs_over_phases(loop: Loop) -> bool:
+    """True for ``for phase in ["train", "val"]``."""
+    items = loop.iterable.items if isinstance(loop.iterable, Sequence) else []
+    return bool(items) and all(isinstance(plain(item), str) for item in items)
+
+
+def runs_over_data(loop: Loop) -> bool:
+    """True for a loop over batches: a loader, something read from data, or positions counted by their number."""
+    if isinstance(loop.node, ast.While):
+        return False
+    return any(_is_data(option) for option in options(loop.iterable)) or _named_data(loop)
+
+
+def _is_data(value: Value, depth: int = 0) -> bool:
+    """True for a loader or what was read from data, through ``enumerate`` and progress bars."""
+    if not isinstance(value, Object) or depth > 6:
+        return comes_from_data(value)
+    if value.kind.startswith(PASSED_THROUGH):
+        return any(_is_data(option, depth + 1) for argument in value.args[:1] for option in options(argument))
+    if value.kind == "builtins.range":
+        counted = [text_of(argument) for argument in getattr(value.node, "args", [])]
+        return any(re.search(r"len\(|\.shape|\.size|batch", text) for text in counted) or len(counted) == 3
+    return value.short_kind.endswith(("DataLoader", "Loader")) or comes_from_data(value)
+
+
+def _named_data(loop: Loop) -> bool:
+    """True where the text of the header speaks of data and not of a count."""
+    iterable = text_of(loop.node.iter)
+    if re.fullmatch(r"(\w+\.)*(range|trange|count)\(.*\)", iterable) and not re.search(r"len\(", iterable):
+        return bool(re.search(r"batch|len", iterable))
+    return bool(DATA_NAME.search(iterable) or DATA_NAME.search(text_of(loop.node.target)))
