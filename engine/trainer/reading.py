@@ -69,13 +69,22 @@ def parse(document: Any) -> Specification:
     Raises:
         UserError: one sentence with the JSON path of every fault and what is allowed there.
     """
-    faults = _faults(Specification, document, "$")
+    faults = [*_nulls(document, "$")] or _faults(Specification, document, "$")
     if not faults:
         specification = Specification.model_validate(document)
         faults = [*_torch_faults(specification), *_contradictions(specification)]
     if faults:
         raise UserError("; ".join(faults) + ".")
     return specification
+
+
+def _nulls(document: Any, at: str) -> Iterator[str]:
+    """Keys without a value, which YAML makes easy to write; only the model may take ``null``."""
+    if document is None:
+        yield f"{at} is null: give it a value or leave it out"
+    for key, value in document.items() if isinstance(document, dict) else ():
+        if key != "modelArgs":
+            yield from _nulls(value, f"{at}.{key}")
 
 
 def _torch_faults(specification: Specification) -> list[str]:

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from engine.trainer.document import OutputDocument
 from engine.trainer.specification import Specification
 from engine.trainer.torch_arguments import OPTIMIZERS, SCHEDULERS, TorchArguments, names_of
@@ -18,22 +16,31 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def input_schema() -> dict[str, Any]:
     """The schema of a specification, the arguments of each optimizer and scheduler included."""
-    schema = _schema(Specification)
+    schema = Specification.model_json_schema()
     training = schema["$defs"]["TrainingConfig"]
     training["allOf"] = [
         *_conditions("optimizer", OPTIMIZERS, schema["$defs"], absent="Adam"),
         *_conditions("scheduler", SCHEDULERS, schema["$defs"]),
     ]
-    return schema
+    return {"$schema": DIALECT} | _without_null(schema)
 
 
 def output_schema() -> dict[str, Any]:
     """The schema of the output document."""
-    return _schema(OutputDocument)
+    return {"$schema": DIALECT} | _without_null(OutputDocument.model_json_schema())
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return {"$schema": DIALECT} | model.model_json_schema(by_alias=True)
+def _without_null(schema: Any) -> Any:
+    """The schema without the titles made from names, and without the null of optional keys: those are left out."""
+    if isinstance(schema, list):
+        return [_without_null(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+        return _without_null(kinds[0] | rest)
+    return {key: _without_null(value) for key, value in schema.items() if key != "title" or not isinstance(value, str)}
 
 
 def _conditions(
