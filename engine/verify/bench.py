@@ -1,0 +1,219 @@
+"""Where the proofs are run: scratch folders, command lines, and the processes of the original and of the sites."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.result import UserError
+from engine.verify import harness
+from engine.verify.conversion import Conversion
+from engine.verify.original import accepts, instrument
+from engine.verify.processes import Child, ChildError
+from engine.verify.server import Server, State
+from engine.verify.workspace import mirror_project
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is tried, and how.
+
+    Attributes:
+        rounds: rounds of the proofs with several rounds.
+        local_epochs: epochs of each; the original trains ``rounds * local_epochs``.
+        sites: numbers of sites that are tried together.
+        seed: for the random streams of both scripts.
+        time_limit: seconds that one process may take.
+        arguments: command line arguments for both scripts.
+        gpu: let the scripts see the machine's GPUs; equality to the last bit is then up to their kernels.
+    """
+
+    rounds: int = 2
+    local_epochs: int = 1
+    sites: tuple[int, ...] = (2, 3)
+    seed: int = 0
+    time_limit: float = 600.0
+    arguments: tuple[str, ...] = ()
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the original did; see `engine.verify.probe.Probe`.
+
+    Attributes:
+        initial: state of the model when the epoch loop began.
+        streams: digest of the random streams then.
+        final: its state when the loop was left; None where it was left by `return`.
+        steps: trace of its optimizer steps.
+        first: digest of the model before the first of them.
+        parameters: names of its parameters.
+        evaluations: ``state``, ``printed`` numbers and ``values`` of variables of its first evaluations.
+    """
+
+    initial: dict[str, torch.Tensor]
+    streams: dict[str, str]
+    steps: list[dict[str, Any]]
+    first: dict[str, str]
+    parameters: list[str]
+    final: dict[str, torch.Tensor] | None = None
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Bench:
+    """The scratch folder of one `verify`.
+
+    Args:
+        conversion: what is verified.
+        settings: how.
+        scratch: an empty folder.
+    """
+
+    def __init__(self, conversion: Conversion, settings: Settings, scratch: Path) -> None:
+        self.conversion = conversion
+        self.settings = settings
+        self._scratch = scratch.resolve()
+        self._numbers = itertools.count(1)
+        self._code = mirror_project(conversion.directory, (), self._folder("converted"))
+        self._source = self._copy_of_source("data") if conversion.data else conversion.source_root
+
+    @property
+    def epochs_can_be_set(self) -> bool:
+        """True if both scripts can be told how many epochs to train."""
+        return bool(self.conversion.epochs and self.conversion.epochs_option)
+
+    def record_original(self) -> Recording:
+        """Run the original for ``rounds * local_epochs`` epochs.
+
+        Raises:
+            UserError: it cannot be run or observed here.
+        """
+        root = self._copy_of_source("original")
+        epochs = self.settings.rounds * self.settings.local_epochs
+        instrument(self.conversion, root, epochs)
+        option = self.conversion.epochs_option
+        told = (option, str(epochs)) if self.epochs_can_be_set and option and accepts(root, option) else ()
+        script = root / self.conversion.entry
+        launch = self._launch(
+            folder=root, script=script, import_root=script.parent, arguments=(*told, *self.settings.arguments)
+        )
+        try:
+            with Child(harness.run_original, launch, self.settings.time_limit) as child:
+                seen = child.receive()
+                output = child.output()
+        except ChildError as error:
+            raise UserError(f"the original {self.conversion.entry} could not be run: {error}") from error
+        return _recording(self.conversion, seen, output)
+
+    @contextlib.contextmanager
+    def job(self, sites: int, epochs: int, rounds: int, initial: State) -> Iterator[Server]:
+        """Start the sites of a job; they are ended when the `with` statement is left.
+
+        Args:
+            sites: how many.
+            epochs: local epochs of each round.
+            rounds: how many rounds the clients are told that there are.
+            initial: state of the model that the job starts from.
+
+        Returns:
+            The server that they talk to.
+        """
+        with contextlib.ExitStack() as stack:
+            children = {
+                f"site-{index + 1}": stack.enter_context(
+                    Child(harness.run_site, self._site(index, sites, epochs, rounds), self.settings.time_limit)
+                )
+                for index in range(sites)
+            }
+            yield Server(children, initial, self.conversion.exchange_format)
+
+    def server_model(self) -> dict[str, torch.Tensor]:
+        """State of the model that FLARE's server builds from class path and arguments, without the training script.
+
+        Raises:
+            ChildError: it cannot be built.
+        """
+        client = Path(self.conversion.client).stem
+        launch = self._launch(folder=self._folder("server"), script=self._code, import_root=self._code, name=client)
+        with Child(harness.build_model, launch, self.settings.time_limit) as child:
+            reply = child.ask((self.conversion.class_path, self.conversion.model_args))
+        if reply["error"]:
+            raise ChildError(reply["error"])
+        return reply["state"]
+
+    def _site(self, index: int, sites: int, epochs: int, rounds: int) -> harness.Launch:
+        conversion, name = self.conversion, f"site-{index + 1}"
+        is_split = conversion.partitions_option is not None
+        arguments: list[str] = []
+        for option, value in conversion.data:
+            if not os.path.isabs(os.path.expanduser(value)):
+                arguments += [option, os.path.normpath(self._source / value)]
+        settable = {conversion.rounds_option: rounds, conversion.partitions_option: sites}
+        if self.epochs_can_be_set:
+            settable[conversion.epochs_option] = epochs
+        for option, number in settable.items():
+            if option:
+                arguments += [option, str(number)]
+        return self._launch(
+            folder=self._folder(name),
+            script=self._code / conversion.client,
+            import_root=self._code,
+            arguments=(*arguments, *self.settings.arguments),
+            seed=self.settings.seed + index,
+            name=name,
+            exchange_format=conversion.exchange_format,
+            partitions=is_split and sites > 1,
+        )
+
+    def _launch(self, folder: Path, **options: Any) -> harness.Launch:
+        environment = {} if self.settings.gpu else {"CUDA_VISIBLE_DEVICES": ""}
+        if self.conversion.execution == "external":
+            environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+        options.setdefault("seed", self.settings.seed)
+        return harness.Launch(
+            folder=folder,
+            log=self._scratch / f"{next(self._numbers)}.log",
+            hidden=(Path.cwd(), self.conversion.source_root, self.conversion.directory),
+            environment=tuple(environment.items()),
+            **options,
+        )
+
+    def _copy_of_source(self, name: str) -> Path:
+        data = [default for _, default in self.conversion.data]
+        return mirror_project(
+            self.conversion.source_root, data, self._folder(name), leave_out={self.conversion.directory}
+        )
+
+    def _folder(self, name: str) -> Path:
+        folder = self._scratch / f"{next(self._numbers)}-{name}"
+        folder.mkdir()
+        return folder
+
+
+def _recording(conversion: Conversion, seen: dict[str, Any], output: str) -> Recording:
+    loop = f"{conversion.loop.file}:{conversion.loop.line}"
+    if seen["loops"] == 0 or (seen["error"] and "final" not in seen):
+        raise UserError(f"the original did not get through its epoch loop at {loop}: {seen['error'] or output}")
+    if seen["loops"] > 1:
+        raise UserError(
+            f"the epoch loop at {loop} ran {seen['loops']} times, so there is no one training run to compare"
+        )
+    if not seen["steps"]:
+        raise UserError(f"the original took no optimizer step in its epoch loop at {loop}")
+    names = Recording.__dataclass_fields__
+    return Recording(**{name: value for name, value in seen.items() if name in names})
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,181 @@
+"""What runs in the child processes: the original, one site, or the server building its model.
+
+Everything is imported at the top, and before a user's script starts the packages of this tool are forgotten, so that
+its own `engine.py` or `rules.py` is found.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib.abc
+import os
+import pickle
+import runpy
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from nvflare.fuel.utils.class_utils import instantiate_class
+
+from engine.verify.original import PROBE
+from engine.verify.partitions import watch_partitions
+from engine.verify.probe import Probe
+from engine.verify.recorder import Recorder, seed_everything
+from engine.verify.site import Site
+
+OWN_PACKAGES = ("engine", "codemods", "rules", "__mp_main__")
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MPLBACKEND": "Agg",
+    "WANDB_MODE": "disabled",
+}
+"""What the children see beside the user's environment: one thread, no windows, no tracker."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a child process runs a script.
+
+    Attributes:
+        folder: where it stands; what it writes by relative path lands here.
+        script: the script, or the folder of the modules for `build_model`.
+        import_root: first place of its imports.
+        log: the file its standard output and error go to.
+        arguments: its command line arguments.
+        seed: for the random streams.
+        hidden: places that its imports must not see.
+        name: name of the site.
+        exchange_format: ``numpy`` or ``pytorch``.
+        partitions: watch how `site_data` splits the data.
+        environment: environment variables to set.
+    """
+
+    folder: Path
+    script: Path
+    import_root: Path
+    log: Path
+    arguments: tuple[str, ...] = ()
+    seed: int = 0
+    hidden: tuple[Path, ...] = ()
+    name: str = "site-1"
+    exchange_format: str = "numpy"
+    partitions: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def run_original(connection: Connection, launch: Launch) -> None:
+    """Run the instrumented source to its end and send what the probe recorded."""
+    with _prepared(launch):
+        recorder = Recorder()
+        probe = Probe(recorder, launch.log)
+        setattr(builtins, PROBE, probe)
+        seed_everything(launch.seed)
+        probe.recording["error"] = _run_script(launch.script)
+        in_loop = probe.recording.get("steps_in_loop")
+        trace = {"steps": recorder.steps[:in_loop], "first": recorder.first, "parameters": recorder.parameters()}
+        _send(connection, {**probe.recording, **trace})
+
+
+def _run_script(script: Path) -> str | None:
+    """Run a script as `python SCRIPT` does; its error, if any."""
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as stop:
+        return f"the script left by sys.exit({stop.code!r})" if stop.code else None
+    except BaseException:
+        return traceback.format_exc()
+    return None
+
+
+def run_site(connection: Connection, launch: Launch) -> None:
+    """Run the converted client; answer every task that comes over the connection until None comes."""
+    with _prepared(launch):
+        calls = watch_partitions() if launch.partitions else []
+        recorder = Recorder()
+        site = Site(launch.script, launch.arguments, launch.name, launch.exchange_format, launch.seed, recorder)
+        while (task := _receive(connection)) is not None:
+            _send(connection, {**site.answer(task), "partitions": list(calls)})
+        _send(connection, site.end())
+
+
+def build_model(connection: Connection, launch: Launch) -> None:
+    """Build the model as FLARE's server does, and send its state; tasks are pairs of class path and arguments."""
+    with _prepared(launch):
+        sys.meta_path.insert(0, _NoTrainingScript(launch.name))
+        while (task := _receive(connection)) is not None:
+            try:
+                _send(connection, {"error": None, "state": _state(*task)})
+            except BaseException:
+                _send(connection, {"error": traceback.format_exc()})
+        _send(connection, {})
+
+
+def _state(class_path: str, arguments: dict[str, Any]) -> dict[str, torch.Tensor]:
+    model = instantiate_class(class_path, arguments)
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"{class_path} gives {type(model).__name__}, not a torch.nn.Module")
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+class _NoTrainingScript(importlib.abc.MetaPathFinder):
+    """Refuses the import of the training script on the server."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+        if name == self._name:
+            raise ImportError(f"the server's model needs {name}.py, the training script, which would run on the server")
+
+
+@contextlib.contextmanager
+def _prepared(launch: Launch) -> Iterator[None]:
+    """Stand in the scratch folder with output redirected and this tool's own packages out of sight."""
+    _end_with_parent()
+    os.environ |= {**ENVIRONMENT, **dict(launch.environment)}
+    launch.folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(launch.folder)
+    log = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    hidden = {str(path) for path in (*launch.hidden, Path(__file__).resolve().parents[2])}
+    sys.path[:] = [str(launch.import_root)] + [place for place in sys.path if place and place not in hidden]
+    sys.argv = [str(launch.script), *launch.arguments]
+    for name in [name for name in sys.modules if name.partition(".")[0] in OWN_PACKAGES]:
+        del sys.modules[name]
+    yield
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="verify_watch", daemon=True).start()
+
+
+def _send(connection: Connection, message: Any) -> None:
+    connection.send_bytes(pickle.dumps(message))
+
+
+def _receive(connection: Connection) -> Any:
+    return pickle.loads(connection.recv_bytes())

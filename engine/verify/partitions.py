@@ -1,0 +1,58 @@
+"""Which samples a site trains on, seen at the calls of the conversion's own `site_data.part`. Runs in the child processes."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+import torch
+
+from engine.verify.recorder import digest
+
+HELPER = "site_data"
+
+
+def watch_partitions() -> list[dict[str, Any]]:
+    """Wrap `site_data.part` of the converted project.
+
+    Returns:
+        A list that gets one item per call and argument: ``whole`` and ``part``, each a list of names of samples; both
+        None where the samples cannot be told apart.
+    """
+    calls: list[dict[str, Any]] = []
+    helper = importlib.import_module(HELPER)
+    part: Callable[..., Any] = helper.part
+
+    @functools.wraps(part)
+    def watched(*wholes: Any, **options: Any) -> Any:
+        parts = part(*wholes, **options)
+        pairs = [(wholes[0], parts)] if len(wholes) == 1 else zip(wholes, parts, strict=True)
+        calls.extend(_samples(whole, piece) for whole, piece in pairs)
+        return parts
+
+    helper.part = watched
+    return calls
+
+
+def _samples(whole: Any, part: Any) -> dict[str, Any]:
+    if part is whole:
+        return {"whole": None, "part": None, "same": True}
+    if getattr(part, "dataset", None) is whole and hasattr(part, "indices"):
+        return {"whole": list(range(len(whole))), "part": [int(index) for index in part.indices], "same": False}
+    try:
+        return {"whole": _names(whole), "part": _names(part), "same": False}
+    except (TypeError, ValueError, AttributeError):
+        return {"whole": None, "part": None, "same": False}
+
+
+def _names(samples: Any) -> list[str]:
+    """A name per sample, the same for equal samples."""
+    if isinstance(samples, torch.Tensor | numpy.ndarray):
+        return [digest(torch.as_tensor(row)) for row in samples]
+    if isinstance(samples, Sequence):
+        return [pickle.dumps(sample).hex() for sample in samples]
+    raise TypeError(f"the samples of {type(samples).__name__} have no names")

@@ -1,0 +1,159 @@
+"""What training really does, seen from the hooks that torch calls at every optimizer step. Runs in the child processes.
+
+A trace is a list of plain dictionaries, one per optimizer step, that the two scripts must have in common:
+``optimizer`` (which one, by order of first use), ``before`` (digest of the random streams when it steps), ``training``
+(is the model in training mode), ``rates`` (learning rates) and ``after`` (digest of every tensor of the model).
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")
+
+
+def digest(tensor: torch.Tensor) -> str:
+    """Short digest of type, shape and every bit of a tensor."""
+    raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return _hash(f"{tensor.dtype}{tuple(tensor.shape)}".encode() + raw.tobytes())
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def digests(state: Mapping[str, Any]) -> dict[str, str]:
+    """Digest of every tensor (or array) of a state, under names without wrapper prefixes."""
+    return {plain_name(name): digest(torch.as_tensor(value)) for name, value in state.items()}
+
+
+def random_streams() -> dict[str, str]:
+    """Digest of the state of each global random stream."""
+    name, keys, *rest = numpy.random.get_state()
+    return {
+        "torch": digest(torch.get_rng_state()),
+        "numpy": _hash(keys.tobytes() + repr(rest).encode()),
+        "random": _hash(repr(random.getstate()).encode()),
+    }
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global random streams and make torch as repeatable as it can be without failing."""
+    torch.manual_seed(seed)
+    numpy.random.seed(seed)
+    random.seed(seed)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def plain_name(name: str) -> str:
+    """A state's key without the prefixes of DataParallel, DDP and torch.compile."""
+    while name.startswith(WRAPPER_PREFIXES):
+        name = name.split(".", 1)[1]
+    return name
+
+
+def copied_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The model's state under plain names, as copies on the CPU."""
+    return {
+        plain_name(name): value.detach().cpu().clone()
+        for name, value in model.state_dict().items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+class Recorder:
+    """Counts and describes every optimizer step of this process.
+
+    Attributes:
+        model: the model that is trained; found among the living modules when it is not set before the first step.
+        steps: the trace since the last `restart`.
+        counts: how often each optimizer stepped since the last `restart`.
+        first: digest of the model's state before the first step since then.
+        fail_at: raise an error in place of this step (1-based), 0 for never.
+    """
+
+    def __init__(self) -> None:
+        self.model: torch.nn.Module | None = None
+        self._optimizers: list[torch.optim.Optimizer] = []
+        self.restart()
+        register_optimizer_step_pre_hook(self._before_step)
+        register_optimizer_step_post_hook(self._after_step)
+
+    def restart(self, expected: Iterable[str] = (), fail_at: int = 0) -> None:
+        """Begin a new trace.
+
+        Args:
+            expected: plain names of the state of the model to look for.
+            fail_at: raise an error in place of this step.
+        """
+        self.steps: list[dict[str, Any]] = []
+        self.counts: Counter[int] = Counter()
+        self.first: dict[str, str] = {}
+        self.fail_at = fail_at
+        self._expected = set(expected)
+
+    def parameters(self) -> list[str]:
+        """Plain names of the model's parameters; the rest of its state are buffers."""
+        return [plain_name(name) for name, _ in self.model.named_parameters()] if self.model is not None else []
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if not any(optimizer is known for known in self._optimizers):
+            self._optimizers.append(optimizer)
+        if self.fail_at == len(self.steps) + 1:
+            raise RuntimeError("failure planted by verify in place of an optimizer step")
+        model = self.model = self.model or find_model(optimizer, self._expected)
+        if model is not None and not self.first:
+            self.first = digests(tensors_of(model))
+        self._before = random_streams()
+
+    def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        index = next(index for index, known in enumerate(self._optimizers) if known is optimizer)
+        self.counts[index] += 1
+        self.steps.append(
+            {
+                "optimizer": index,
+                "before": self._before,
+                "training": self.model is None or self.model.training,
+                "rates": [float(group["lr"]) for group in optimizer.param_groups if "lr" in group],
+                "after": digests(tensors_of(self.model)) if self.model is not None else {},
+            }
+        )
+
+
+def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The tensors of a model's state."""
+    return {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+
+
+def find_model(optimizer: torch.optim.Optimizer, expected: set[str]) -> torch.nn.Module | None:
+    """The living module that an optimizer trains.
+
+    Args:
+        optimizer: any optimizer.
+        expected: plain names of the state of the module to prefer.
+
+    Returns:
+        The module that owns the optimizer's first parameter: the one with the expected state, else the largest one.
+    """
+    trained = next((parameter for group in optimizer.param_groups for parameter in group["params"]), None)
+    owners = [
+        candidate
+        for candidate in gc.get_objects()
+        if isinstance(candidate, torch.nn.Module) and any(parameter is trained for parameter in candidate.parameters())
+    ]
+
+    def fit(module: torch.nn.Module) -> tuple[bool, int]:
+        names = module.state_dict().keys()
+        return {plain_name(name) for name in names} == expected, len(names)
+
+    return max(owners, key=fit, default=None)
