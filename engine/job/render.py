@@ -59,7 +59,8 @@ def _template() -> Template:
 
 def _imports(spec: JobSpec) -> list[str]:
     recipe = RECIPES[spec.recipe]
-    lines = [f"from {recipe.module} import {recipe.class_name}", "from nvflare.recipe import SimEnv"]
+    environment = "SimEnv, add_final_global_evaluation" if spec.final_evaluation else "SimEnv"
+    lines = [f"from {recipe.module} import {recipe.class_name}", f"from nvflare.recipe import {environment}"]
     if spec.server_expected_format != "numpy":
         lines.append("from nvflare.client.config import ExchangeFormat")
     return sorted(lines)

@@ -92,6 +92,7 @@ class JobSpec(Frozen):
         modules: files the client or the server imports besides ``client.py``, relative to the folder.
         key_metric: metric that selects the best model; empty to select none.
         key_metric_mode: ``max`` where more is better.
+        final_evaluation: whether every site evaluates the final model, which no round does.
         launch_external_process: whether the site starts the client in its own process.
         command: how it is started then.
         server_expected_format: ``numpy``, or ``pytorch`` for types NumPy does not know (bfloat16).
@@ -109,6 +110,7 @@ class JobSpec(Frozen):
     modules: tuple[str, ...] = ()
     key_metric: str = ""
     key_metric_mode: Literal["max", "min"] = "max"
+    final_evaluation: bool = False
     launch_external_process: bool = False
     command: str = "python3 -u"
     server_expected_format: Literal["numpy", "pytorch"] = "numpy"
@@ -137,6 +139,7 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         "modules": tuple(sorted(set(conversion.get("files", {})) - GENERATED)),
         "key_metric": metric["name"] if metric else "",
         "key_metric_mode": metric["direction"] if metric else "max",
+        "final_evaluation": bool(metric),
         "launch_external_process": conversion.get("execution") == "external",
         "server_expected_format": conversion.get("exchange_format", "numpy"),
     }

@@ -1,0 +1,123 @@
+"""What a run in the simulator leaves behind: metrics of every round and site, updates, models."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SERVER_JOB = Path("server", "simulate_job")
+GLOBAL_MODEL = "SRV_FL_global_model.pt"  # FLARE's name for the final model in its evaluation
+
+
+@dataclass(frozen=True)
+class Round:
+    """The metrics of a global model.
+
+    Attributes:
+        rounds: after how many rounds of training; 0 is the model the job started with.
+        sites: metrics by site, each measured with the site's own evaluation.
+        weights: optimizer steps by site, the weights of the mean.
+    """
+
+    rounds: int
+    sites: dict[str, dict[str, float]]
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def overall(self, metric: str) -> float | None:
+        """Mean of a metric over the sites that report it, weighted by their optimizer steps."""
+        values = {site: values[metric] for site, values in self.sites.items() if metric in values}
+        weights = {site: self.weights.get(site, 1.0) for site in values}
+        total = sum(weights.values())
+        return sum(values[site] * weights[site] for site in values) / total if total else None
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a site sent in a round.
+
+    Attributes:
+        round: number of the round, from 0.
+        site: its name.
+        steps: optimizer steps, its weight in the mean; ``None`` where it sent none.
+        parameters: number of tensors.
+        not_finite: names of the tensors with a NaN or an infinity.
+        unchanged: whether they equal what it had received.
+    """
+
+    round: int
+    site: str
+    steps: float | None
+    parameters: int
+    not_finite: tuple[str, ...]
+    unchanged: bool
+
+
+def read_rounds(workspace: Path) -> list[Round]:
+    """The metrics of every round, then of the final model where the job evaluates it.
+
+    Args:
+        workspace: the simulator's workspace.
+    """
+    rounds = [_round(line) for line in _json_lines(workspace / SERVER_JOB / "metrics" / "round_metrics.jsonl")]
+    final = _final(workspace / SERVER_JOB / "cross_site_val" / "cross_val_results.json")
+    if final:
+        rounds.append(Round(len(rounds), final, rounds[-1].weights if rounds else {}))
+    return rounds
+
+
+def read_updates(folder: Path) -> list[Update]:
+    """What the sites sent, as :mod:`engine.simulate.observer` wrote it down."""
+    return [
+        Update(**{**line, "not_finite": tuple(line["not_finite"])}) for line in _json_lines(folder / "updates.jsonl")
+    ]
+
+
+def global_model(workspace: Path) -> Path | None:
+    """File of the model that the server left; ``None`` where there is none."""
+    path = workspace / SERVER_JOB / "app_server" / "FL_global_model.pt"
+    return path if path.is_file() else None
+
+
+def selected_model(workspace: Path) -> Path | None:
+    """File of the model with the best metric among those the sites received; ``None`` where there is none."""
+    path = workspace / SERVER_JOB / "app_server" / "best_FL_global_model.pt"
+    return path if path.is_file() else None
+
+
+def load_parameters(path: Path) -> dict[str, Any]:
+    """The tensors of a model file of FLARE by name."""
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True)["model"]
+
+
+def not_finite(parameters: dict[str, Any]) -> list[str]:
+    """Names of the tensors with a NaN or an infinity."""
+    import torch
+
+    return [name for name, value in parameters.items() if not torch.isfinite(torch.as_tensor(value)).all()]
+
+
+def _round(line: dict[str, Any]) -> Round:
+    sites = {site["name"]: _values(site["metrics"]) for site in line["sites"]}
+    return Round(line["round"], sites, {site["name"]: site["weight"] for site in line["sites"]})
+
+
+def _values(metrics: list[dict[str, Any]]) -> dict[str, float]:
+    return {metric["name"]: metric["value"] for metric in metrics if math.isfinite(metric["value"])}
+
+
+def _final(path: Path) -> dict[str, dict[str, float]]:
+    if not path.is_file():
+        return {}
+    results = json.loads(path.read_text(encoding="utf-8"))
+    return {site: models[GLOBAL_MODEL] for site, models in sorted(results.items()) if GLOBAL_MODEL in models}
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

@@ -1,0 +1,98 @@
+"""A job folder from ``job.py``, made ready for a watched run in the simulator."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from engine.result import UserError
+from engine.simulate.process import run_tree
+
+EXPORT_LIMIT = 300.0
+OBSERVER = "flare_observer"
+REQUEST_INTERVAL = 0.1  # seconds between two questions of a site for work; FLARE's 2 are meant for a network
+
+
+def export_job(directory: Path, target: Path, arguments: list[str], environment: dict[str, str]) -> Path:
+    """Run ``job.py --export`` of a converted folder.
+
+    Args:
+        directory: the converted folder.
+        target: where the job folder is written.
+        arguments: further arguments of job.py.
+        environment: environment of the run.
+
+    Returns:
+        The job folder.
+
+    Raises:
+        UserError: where NVFLARE is missing, or job.py fails: with its own last line.
+    """
+    script = directory / "job.py"
+    if not script.is_file():
+        raise UserError(f"{script} does not exist: give a folder that `apply` has written")
+    if importlib.util.find_spec("nvflare") is None or importlib.util.find_spec("torch") is None:
+        raise UserError("running a job needs NVFLARE and torch: pip install 'flare-codemods[flare]'")
+    command = [sys.executable, "-W", "ignore", str(script), *arguments, "--export", "--export-dir", str(target)]
+    finished = run_tree(command, directory, environment, EXPORT_LIMIT)
+    jobs = [meta.parent for meta in target.glob("*/meta.json")]
+    if finished.return_code or len(jobs) != 1:
+        reason = (finished.output.strip().splitlines() or ["no output"])[-1]
+        raise UserError(f"{script} cannot be exported: {reason}")
+    return jobs[0]
+
+
+def watch(job: Path, folder: Path, keep_updates: bool) -> None:
+    """Let the server of an exported job write down what every site sends, and let sites ask for work more often.
+
+    Neither changes what is trained or how it is aggregated.
+
+    Args:
+        job: the exported job, changed in place.
+        folder: where the updates are written.
+        keep_updates: whether the parameters are kept too, not only what is known of them.
+    """
+    app = job / "app_server" if (job / "app_server").is_dir() else job / "app"
+    path = app / "config" / "config_fed_server.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    received, sent = config["task_data_filters"], config["task_result_filters"]
+    received.append(_filter("GlobalModel", {}))
+    sent.append(_filter("SiteUpdate", {"folder": str(folder), "keep": keep_updates}))
+    config.setdefault("server", {})["task_request_interval"] = REQUEST_INTERVAL
+    path.write_text(json.dumps(config, indent=2), encoding="utf-8")
+    (app / "custom").mkdir(exist_ok=True)
+    shutil.copyfile(Path(__file__).with_name("observer.py"), app / "custom" / f"{OBSERVER}.py")
+
+
+def _filter(name: str, args: dict[str, object]) -> dict[str, object]:
+    return {"tasks": ["train"], "filters": [{"path": f"{OBSERVER}.{name}", "args": args}]}
+
+
+def sites_of(job: Path, clients: int) -> list[str]:
+    """Names of the sites of an exported job: those it was written for, else site-1 to site-n as FLARE names them."""
+    meta = json.loads((job / "meta.json").read_text(encoding="utf-8"))
+    deployed = {site for sites in meta["deploy_map"].values() for site in sites}
+    named = sorted(deployed - {"server", "@ALL"})
+    return named or [f"site-{number}" for number in range(1, clients + 1)]
+
+
+def environment_without(*folders: Path) -> dict[str, str]:
+    """The environment for a run in which a module missing from the job is missed.
+
+    Args:
+        folders: folders whose modules must not be found.
+
+    Returns:
+        This process's environment with this interpreter first on the path and without the folders in PYTHONPATH.
+    """
+    hidden = [folder.resolve() for folder in folders]
+    search = [Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    kept = [str(entry) for entry in search if not any(entry.resolve().is_relative_to(folder) for folder in hidden)]
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(kept), "PATH": programs}
+    environment.pop("NVFLARE_SIMULATOR_WORKSPACE_ROOT", None)
+    return environment

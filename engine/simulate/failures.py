@@ -1,0 +1,193 @@
+"""Why a run failed. FLARE's exit code 0 is not success: its logs, the sites' updates and the model are looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.simulate.artifacts import Round, Update, global_model, load_parameters, not_finite
+from engine.simulate.process import Finished
+from engine.simulate.tracebacks import LOG_PREFIX, Traceback, standing, tracebacks
+
+DIED = re.compile(r"(?:Subprocess died for|Communication error with) client (?P<site>[^\s,:]+)")
+EMPTY = re.compile(r"Empty result from client (?P<site>[^\s,]+)")
+ENDED_EARLY = re.compile(r"trainer thread exited (?:before|without)")
+USAGE = re.compile(r"^\S+\.py: error: .+$", re.MULTILINE)
+ABOUT_OTHERS = re.compile(r"ask to abort job|fire abort event|not a valid DXO|run error: EOFError|Traceback")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One reason why a run is no success.
+
+    Attributes:
+        site: the site, ``server``, or empty where it concerns the job as a whole.
+        message: what happened, in one sentence.
+        file: file of the job it happened in, relative to the converted folder; empty where unknown.
+        line: 1-based line in it.
+        origin: the same line in the source project, such as ``train.py:40``; empty for a line that the tool wrote.
+    """
+
+    site: str
+    message: str
+    file: str = ""
+    line: int = 0
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of a run when it has ended.
+
+    Attributes:
+        finished: how the simulator ended.
+        workspace: the simulator's workspace.
+        sites: names of the sites.
+        num_rounds: rounds it should have run.
+        metric: metric every site should have reported in every round; empty where the client has none.
+        rounds: the metrics of every round.
+        updates: what the sites sent.
+    """
+
+    finished: Finished
+    workspace: Path
+    sites: tuple[str, ...]
+    num_rounds: int
+    metric: str
+    rounds: tuple[Round, ...]
+    updates: tuple[Update, ...]
+
+
+def find_failures(run: Run) -> list[Failure]:
+    """The reasons why a run is no success; empty where it is one.
+
+    The user's own errors come first and leave out what follows from them.
+    """
+    for look in (_raised, _ended, _time_limit, _logged, _sent, _incomplete, _model):
+        failures = look(run)
+        if failures:
+            return failures
+    if run.finished.return_code:
+        return [Failure("", f"the simulator ended with exit code {run.finished.return_code}: {_last_error(run)}")]
+    return []
+
+
+def _log(run: Run, site: str, name: str) -> str:
+    path = run.workspace / site / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _raised(run: Run) -> list[Failure]:
+    """Exceptions in the code of the job, one per site."""
+    found: dict[str, Traceback] = {}
+    logs = [(_log(run, site, "log.txt"), site) for site in (*run.sites, "server")]
+    for text, site in [*logs, (run.finished.output, "")]:
+        for traceback in tracebacks(text, site):
+            found.setdefault(traceback.site, traceback)
+    return [Failure(each.site, each.error, each.file, each.line) for each in found.values()]
+
+
+def _ended(run: Run) -> list[Failure]:
+    """Sites whose client ended before it had sent a result: sys.exit, refused arguments, or its process died."""
+    output = run.finished.output
+    failures = [
+        Failure(match["site"], "its process died without a word (os._exit, a crash in native code, or out of memory)")
+        for match in DIED.finditer(output)
+    ]
+    early = [site for site in run.sites if ENDED_EARLY.search(_log(run, site, "error_log.txt"))]
+    usage = USAGE.search(output)
+    reason = f"its arguments are refused: {usage[0]}" if usage else "it ended (sys.exit, or its loop was left)"
+    failures += [Failure(site, f"{reason} before it had sent a result{_in_round(run, site)}") for site in early]
+    return _once(failures)
+
+
+def _in_round(run: Run, site: str) -> str:
+    done = sum(update.site == site for update in run.updates)
+    return f" in round {done + 1} of {run.num_rounds}"
+
+
+def _time_limit(run: Run) -> list[Failure]:
+    if not run.finished.timed_out:
+        return []
+    places = standing(run.finished.output)
+    done = {site: sum(update.site == site for update in run.updates) for site in run.sites}
+    late = [site for site in run.sites if done[site] == min(done.values())]
+    failures = []
+    for site in late:
+        message = f"the time limit of {run.finished.seconds:.0f} s passed while it was at round {done[site] + 1}"
+        place = places.get(site)
+        failures.append(Failure(site, message, place.file if place else "", place.line if place else 0))
+    return failures
+
+
+def _logged(run: Run) -> list[Failure]:
+    """What FLARE says of a site in its error log, where that is no consequence of another failure."""
+    failures = [
+        Failure(match["site"], "it sent a result without parameters (are they torch tensors under `params`?)")
+        for match in EMPTY.finditer(run.finished.output)
+    ]
+    for site in (*run.sites, "server"):
+        lines = [line for line in _errors(_log(run, site, "error_log.txt")) if not ABOUT_OTHERS.search(line)]
+        failures += [Failure(site, line) for line in lines[:1]]
+    return _once(failures)
+
+
+def _sent(run: Run) -> list[Failure]:
+    """Updates that spoil the global model, or change nothing."""
+    failures = []
+    for update in run.updates:
+        if update.not_finite:
+            names = ", ".join(update.not_finite[:3])
+            message = f"what it sent in round {update.round + 1} is not finite (NaN or infinity) in {names}"
+            failures.append(Failure(update.site, message))
+    if failures:
+        return [
+            next(each for each in failures if each.site == site) for site in sorted({each.site for each in failures})
+        ]
+    trained = {update.site for update in run.updates if not update.unchanged}
+    idle = sorted({update.site for update in run.updates} - trained)
+    return [Failure(site, "it sent back what it had received in every round: nothing was trained") for site in idle]
+
+
+def _incomplete(run: Run) -> list[Failure]:
+    """Rounds without the update or the metrics of a site."""
+    failures = []
+    for number in range(run.num_rounds):
+        updated = {update.site for update in run.updates if update.round == number}
+        failures += [
+            Failure(site, f"it sent nothing in round {number + 1}") for site in run.sites if site not in updated
+        ]
+        reported = next((each.sites for each in run.rounds if each.rounds == number), {})
+        failures += [
+            Failure(site, f"it reported no finite metric {run.metric!r} in round {number + 1}")
+            for site in run.sites
+            if run.metric and site in updated and run.metric not in reported.get(site, {})
+        ]
+    return failures
+
+
+def _model(run: Run) -> list[Failure]:
+    path = global_model(run.workspace)
+    if path is None:
+        return [Failure("server", f"it left no global model: {_last_error(run)}")]
+    spoiled = not_finite(load_parameters(path))
+    if spoiled:
+        return [Failure("server", f"the global model is not finite in {', '.join(spoiled[:3])}")]
+    return []
+
+
+def _errors(log: str) -> list[str]:
+    """The messages of the error lines of a log, without FLARE's prefix and context."""
+    lines = [line for line in log.splitlines() if LOG_PREFIX.match(line)]
+    return [re.sub(r"^\[identity=.*?\] - ", "", LOG_PREFIX.sub("", line)) for line in lines]
+
+
+def _last_error(run: Run) -> str:
+    lines = _errors(_log(run, "server", "error_log.txt")) or run.finished.output.strip().splitlines()
+    return lines[-1] if lines else "it wrote nothing"
+
+
+def _once(failures: Iterable[Failure]) -> list[Failure]:
+    return list(dict.fromkeys(failures))

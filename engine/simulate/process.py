@@ -1,0 +1,192 @@
+"""A command that ends with everything it started, whatever sessions its descendants opened."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+MARK = "FLARE_CODEMODS_RUN"  # inherited by every descendant, however far it detaches itself
+GRACE = 3.0  # seconds between asking a process to end and ending it
+ABORT_GRACE = 2.0  # seconds that Python's fault handler is given to write where a process stands
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended.
+
+    Attributes:
+        return_code: its exit code; ``None`` where it ran into the time limit.
+        output: what it wrote, standard error included.
+        seconds: how long it ran.
+    """
+
+    return_code: int | None
+    output: str
+    seconds: float
+
+    @property
+    def timed_out(self) -> bool:
+        """True where the time limit ended it."""
+        return self.return_code is None
+
+
+def run_tree(
+    command: Sequence[str],
+    cwd: Path,
+    environment: dict[str, str],
+    time_limit: float | None,
+    on_line: Callable[[str], bool] = lambda line: False,
+) -> Finished:
+    """Run a command and end all that is left of it, on every way out: its end, the time limit, Ctrl-C, SIGTERM.
+
+    A process that is alive at the time limit first gets SIGABRT, upon which Python's fault handler writes where it
+    stands.
+
+    Args:
+        command: program and arguments.
+        cwd: working directory.
+        environment: complete environment.
+        time_limit: seconds, ``None`` for no limit.
+        on_line: called with every line of output as it comes; returns True where it is no use to go on.
+
+    Returns:
+        Exit code and output.
+    """
+    mark = uuid.uuid4().hex
+    started = time.monotonic()
+    lines: list[str] = []
+    with _terminated_as_exception():
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environment, MARK: mark, "PYTHONFAULTHANDLER": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            _no_core_files(process.pid)
+            output = _Output(process)
+            for line in output.until(started + time_limit if time_limit else None):
+                lines.append(line)
+                if on_line(line):
+                    process.terminate()
+            return_code = None if output.timed_out else process.wait()
+            if output.timed_out:
+                _abort(_descendants(mark, process.pid))
+                lines += output.until(time.monotonic() + ABORT_GRACE)
+        finally:
+            _end(mark)
+            process.wait()
+    return Finished(return_code, "".join(lines), time.monotonic() - started)
+
+
+class _Output:
+    """The lines of a process, read by a thread so that waiting for them can end."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.timed_out = False
+        self._process = process
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def until(self, deadline: float | None) -> Iterator[str]:
+        """Lines until the process itself has ended or the deadline has passed."""
+        while True:
+            try:
+                line = self._lines.get(timeout=0.2)
+            except queue.Empty:
+                if self._process.poll() is not None:
+                    return  # a descendant may still hold the other end of the pipe
+                line = ""
+            if line is None:
+                self._process.wait()
+                return
+            if line:
+                yield line
+            if deadline and time.monotonic() > deadline:
+                self.timed_out = True
+                return
+
+
+@contextmanager
+def _terminated_as_exception() -> Iterator[None]:
+    """SIGTERM unwinds the stack like Ctrl-C does, so that nothing is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: object) -> None:
+        raise SystemExit(128 + signum)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _no_core_files(pid: int) -> None:
+    if hasattr(psutil.Process, "rlimit"):
+        try:
+            psutil.Process(pid).rlimit(psutil.RLIMIT_CORE, (0, 0))
+        except psutil.Error:
+            return
+
+
+def _descendants(mark: str, without: int = 0) -> list[psutil.Process]:
+    """Every living process that has inherited the mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, OSError):
+            continue
+        if marked and process.pid not in (without, os.getpid()):
+            found.append(process)
+    return found
+
+
+def _abort(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.send_signal(signal.SIGABRT)
+        except psutil.Error:
+            continue
+
+
+def _end(mark: str) -> None:
+    """End every process with the mark: first asked, then forced, until none is left."""
+    for process in (remaining := _descendants(mark)):
+        try:
+            process.terminate()
+        except psutil.Error:
+            continue
+    psutil.wait_procs(remaining, timeout=GRACE)
+    while remaining := _descendants(mark):
+        for process in remaining:
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+        psutil.wait_procs(remaining, timeout=GRACE)
