@@ -42,12 +42,12 @@ class TrainingLoop:
     @property
     def function(self) -> str | None:
         """The function that holds the batch loop, or the step where there is none; None at module level."""
-        inner = [entry for entry in self.first_step.path if isinstance(entry, Call)]
+        calls = [entry for entry in self.first_step.path if isinstance(entry, Call)]
         if self.batch is not None and self.batch.scope is not self.epoch.scope:
-            return self.batch.scope.qualified_name or None
-        below = [call for call in inner if call not in self.path]
-        holder = below[-1].scope if below else self.epoch.scope
-        return holder.qualified_name or None
+            return next((call.function.readable_name for call in calls if call.scope is self.batch.scope), None)
+        below = [call for call in calls if call not in self.path]
+        holder = below[-1] if below else next(iter(reversed(calls)), None)
+        return holder.function.readable_name if holder else None
 
 
 def training_loops(trace: Trace) -> list[TrainingLoop]:

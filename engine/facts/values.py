@@ -135,6 +135,14 @@ class Function(Value):
         return getattr(self.node, "name", "<lambda>")
 
     @property
+    def readable_name(self) -> str:
+        """Its name with that of its class; the function it is nested in is left out."""
+        scope, name = self.scope, self.name
+        while scope.is_class:
+            name, scope = f"{scope.qualified_name.rpartition('.')[2]}.{name}", scope.parent or scope.module
+        return name
+
+    @property
     def decorators(self) -> list[ast.expr]:
         """Its decorator expressions."""
         return getattr(self.node, "decorator_list", [])

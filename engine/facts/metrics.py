@@ -1,0 +1,255 @@
+"""The numbers an evaluation computes, under the names the source gives them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from engine.facts.program import MetricFact
+from engine.facts.source_text import text_of
+
+# Words in the order of what they tell of a model, with the name they stand for and which way is better.
+WORDS = (
+    ({"acc", "accuracy", "accs", "accuracies", "top1", "acc1", "prec1", "correct", "corrects"}, "accuracy", "max"),
+    ({"dice", "dsc"}, "dice", "max"),
+    ({"iou", "miou", "jaccard"}, "iou", "max"),
+    ({"f1", "fscore", "fbeta"}, "f1", "max"),
+    ({"auc", "auroc", "rocauc"}, "auc", "max"),
+    ({"ap", "map"}, "map", "max"),
+    ({"ssim"}, "ssim", "max"),
+    ({"psnr"}, "psnr", "max"),
+    ({"bleu"}, "bleu", "max"),
+    ({"rouge"}, "rouge", "max"),
+    ({"kappa", "qwk"}, "kappa", "max"),
+    ({"r2"}, "r2", "max"),
+    ({"recall"}, "recall", "max"),
+    ({"precision", "prec"}, "precision", "max"),
+    ({"top5", "acc5", "prec5"}, "top5_accuracy", "max"),
+    ({"ppl", "perplexity"}, "perplexity", "min"),
+    ({"rmsle"}, "rmsle", "min"),
+    ({"rmse"}, "rmse", "min"),
+    ({"mse"}, "mse", "min"),
+    ({"mae"}, "mae", "min"),
+    ({"wer"}, "wer", "min"),
+    ({"cer"}, "cer", "min"),
+    ({"fid"}, "fid", "min"),
+    ({"loss", "losses", "nll", "bce", "elbo", "objective"}, "loss", "min"),
+    ({"err", "error", "errors", "err1"}, "error", "min"),
+    ({"score", "scores"}, "score", "max"),
+)
+REPORTS = re.compile(r"(^|\.)(print|info|debug|warning|log|write|format|add_scalar|tqdm\.write|set_postfix|append)$")
+COUNTS = {"correct", "corrects"}
+NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+def classify(*texts: str) -> tuple[str, str] | None:
+    """The name and direction of a metric by the words of its expression; None where they tell nothing."""
+    words = {word for text in texts for word in _words(text)}
+    for known, name, direction in WORDS:
+        if words & known:
+            return ("perplexity", "min") if name == "loss" and "exp" in words else (name, direction)
+    return None
+
+
+def _words(text: str) -> list[str]:
+    """The words of the identifiers and keys in a piece of source, in lower case."""
+    identifiers = re.findall(r"[A-Za-z]\w*", text)
+    return [word.lower() for name in identifiers for word in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*", name)]
+
+
+def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[MetricFact, ...]]:
+    """How a function gives back what it computes, and the metrics in it.
+
+    Args:
+        function: the evaluating function.
+        targets: the names its caller binds the result to, in order.
+    """
+    node = _last_return(function)
+    if node is None:
+        return "none", printed_metrics(function.body)
+    value = _written_out(function, node.value)
+    if isinstance(value, ast.Tuple):
+        found = [
+            _metric(function, element, index, targets[index] if len(targets) == len(value.elts) else "")
+            for index, element in enumerate(value.elts)
+        ]
+        return "tuple", _ordered(found)
+    entries = _entries(function, value)
+    if entries is not None:
+        return "dict", _ordered([_metric(function, element, key, str(key)) for key, element in entries])
+    single = _metric(function, node.value, None, *targets[:1], text_of(value), getattr(function, "name", ""))
+    return "value", _ordered([single])
+
+
+def _last_return(function: ast.AST) -> ast.Return | None:
+    """The last ``return`` with a value in a function's own code."""
+    found = [node for node in own_nodes(function.body) if isinstance(node, ast.Return)]
+    found = [node for node in found if node.value is not None and not _is_none(node.value)]
+    return max(found, key=lambda node: node.lineno, default=None)
+
+
+def _is_none(node: ast.AST) -> bool:
+    """True for the literal None."""
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _metric(function: ast.AST, node: ast.AST, index: int | str | None, *hints: str) -> MetricFact | None:
+    """The metric an expression of a function is; its own words count before the hints."""
+    text = text_of(node)
+    for words in (text, *hints[:1], text_of(_written_out(function, node)), *hints[1:]):
+        found = classify(words)
+        if found is not None:
+            return MetricFact(found[0], found[1], text, index)
+    return None
+
+
+def _written_out(function: ast.AST, node: ast.AST | None) -> ast.AST | None:
+    """What a name was last assigned in a function; any other expression itself."""
+    if not isinstance(node, ast.Name):
+        return node
+    assigned = [
+        statement
+        for statement in own_nodes(function.body)
+        if isinstance(statement, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == node.id for target in statement.targets)
+    ]
+    return max(assigned, key=lambda statement: statement.lineno).value if assigned else node
+
+
+def _entries(function: ast.AST, value: ast.AST | None) -> list[tuple[str, ast.AST]] | None:
+    """The entries of a dictionary written out in a function; None for anything else."""
+    if isinstance(value, ast.Dict):
+        pairs = list(zip(value.keys, value.values, strict=True))
+        named = [
+            (key.value, item) for key, item in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        ]
+        return named + _stored_entries(function, value)
+    if isinstance(value, ast.Call) and text_of(value.func) in ("dict", "OrderedDict", "collections.OrderedDict"):
+        if value.args and isinstance(value.args[0], (ast.List, ast.Tuple)):
+            pairs = [pair.elts for pair in value.args[0].elts if isinstance(pair, ast.Tuple) and len(pair.elts) == 2]
+            return [(key.value, item) for key, item in pairs if isinstance(key, ast.Constant)]
+        return [(keyword.arg, keyword.value) for keyword in value.keywords if keyword.arg] or _stored_entries(
+            function, value
+        )
+    return None
+
+
+def _stored_entries(function: ast.AST, value: ast.AST) -> list[tuple[str, ast.AST]]:
+    """Entries stored by ``out["val"] = ...`` in a dictionary a function builds; those of a loop over keys as well."""
+    names = {
+        target.id
+        for statement in own_nodes(function.body)
+        if isinstance(statement, ast.Assign) and statement.value is value
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    keys = {
+        node.target.id: [item.value for item in node.iter.elts if isinstance(item, ast.Constant)]
+        for node in own_nodes(function.body)
+        if isinstance(node, ast.For)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.iter, (ast.List, ast.Tuple))
+    }
+    found = []
+    for statement in own_nodes(function.body):
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if not isinstance(target, ast.Subscript) or text_of(target.value) not in names:
+            continue
+        if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
+            found.append((target.slice.value, statement.value))
+        elif isinstance(target.slice, ast.Name):
+            found.extend((key, statement.value) for key in keys.get(target.slice.id, ()) if key != "train")
+    return found
+
+
+def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
+    """The metrics that statements compute after their loops and print or store: the last of each name counts."""
+    found: dict[str, MetricFact] = {}
+    for node in _after_loops(body):
+        for text, hint in _computed(node):
+            words = classify(text, hint)
+            if words is not None and (words[0] not in found or not found[words[0]].text.isidentifier()):
+                found[words[0]] = MetricFact(words[0], words[1], text)
+    return _ordered(found.values())
+
+
+def _after_loops(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The simple statements outside loops, ``with`` and ``try`` blocks looked into."""
+    for statement in body:
+        if isinstance(statement, (ast.With, ast.AsyncWith, ast.Try)):
+            yield from _after_loops(statement.body)
+        elif isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)):
+            yield statement
+
+
+def _computed(statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """The numbers a statement computes or prints, as text with the words said beside them."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Div, ast.Mult)):
+        yield text_of(statement.target), ""
+    elif isinstance(statement, ast.Assign) and _is_number(statement.value):
+        if isinstance(statement.targets[0], ast.Name):
+            yield statement.targets[0].id, text_of(statement.value)
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        yield from _printed(statement.value)
+
+
+def _printed(call: ast.Call) -> Iterator[tuple[str, str]]:
+    """The numbers a call prints; a bare count followed by its total is their ratio."""
+    if not REPORTS.search(text_of(call.func)):
+        return
+    arguments: list[ast.expr] = []
+    for node in ast.walk(call):
+        if isinstance(node, ast.FormattedValue):
+            arguments.append(node.value)
+        elif isinstance(node, ast.Call) and node is not call and REPORTS.search(text_of(node.func)):
+            arguments.extend(node.args)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+            arguments.extend(node.right.elts if isinstance(node.right, ast.Tuple) else [node.right])
+    arguments.extend(argument for argument in call.args if not isinstance(argument, ast.Constant))
+    for index, node in enumerate(arguments):
+        text = text_of(node)
+        following = text_of(arguments[index + 1]) if index + 1 < len(arguments) else ""
+        if COUNTS & set(_words(text)) and not _is_ratio(node):
+            if re.search(r"len\(|total|count|size|num", following):
+                yield f"{text} / {following}", ""
+        elif _is_number(node):
+            yield text, ""
+
+
+def _is_ratio(node: ast.AST) -> bool:
+    """True for an expression with a division or a mean in it."""
+    return any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) for part in ast.walk(node)) or bool(
+        re.search(r"mean\(|avg|average", text_of(node))
+    )
+
+
+def _is_number(node: ast.AST) -> bool:
+    """True for an expression that may be a number: no string, list, dictionary or formatting of one."""
+    if isinstance(
+        node, (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp)
+    ):
+        return False
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return not isinstance(node.left, (ast.Constant, ast.JoinedStr))
+    return not re.search(r"\.format\(|\bstr\(", text_of(node))
+
+
+def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes of some statements without those of functions and classes defined among them."""
+    pending = list(body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, NESTED):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def _ordered(found: Iterable[MetricFact | None]) -> tuple[MetricFact, ...]:
+    """The metrics, each name once, the most telling first."""
+    order = [name for _, name, _ in WORDS]
+    unique: dict[str, MetricFact] = {}
+    for metric in found:
+        if metric is not None:
+            unique.setdefault(metric.name, metric)
+    return tuple(sorted(unique.values(), key=lambda metric: order.index(metric.name)))
