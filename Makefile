@@ -1,5 +1,7 @@
 # Every target sets itself up in .venv: a machine needs Python 3.10 or later, pip and make.
-# The torch of PyPI brings CUDA on Linux; without a GPU, PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu saves 4 GB.
+# Another Python than python3: make test PYTHON=python3.12
+# On Linux the torch of PyPI brings CUDA with it. The much smaller one for a CPU:
+#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
 
 PYTHON ?= python3
 BIN := .venv/bin
