@@ -21,7 +21,7 @@ def first_difference(original: Recording, answers: Sequence[Answer]) -> Differen
         answers: the site's answers to its train tasks, in order.
 
     Returns:
-        The first difference of the weights, with what was seen to differ before it; None if all are equal to the last bit.
+        The first difference of the weights, with what was seen to differ before it; None if there is none.
     """
     steps = [step for answer in answers for step in answer.steps]
     sent = digests(answers[-1].params or {})
@@ -67,20 +67,14 @@ def _between_steps(
     original: Recording, answers: Sequence[Answer], steps: Sequence[Mapping[str, Any]]
 ) -> Difference | None:
     labels = [
-        f"step {number} (round {round_number}, its step {own})"
-        for round_number, answer in enumerate(answers, start=1)
-        for own, number in enumerate(
-            range(_total(answers[: round_number - 1]) + 1, _total(answers[:round_number]) + 1), 1
-        )
+        f"step {{}} (round {number}, its step {own})"
+        for number, answer in enumerate(answers, start=1)
+        for own in range(1, len(answer.steps) + 1)
     ]
-    for label, expected, found in zip(labels, original.steps, steps, strict=False):
+    for number, (label, expected, found) in enumerate(zip(labels, original.steps, steps, strict=False), start=1):
         if tensor := unequal(expected["after"], found["after"]):
-            return Difference(f"after {label}", tensor, _cause(expected, found))
+            return Difference(f"after {label.format(number)}", tensor, _cause(expected, found))
     return None
-
-
-def _total(answers: Sequence[Answer]) -> int:
-    return sum(len(answer.steps) for answer in answers)
 
 
 def _cause(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:

@@ -52,9 +52,7 @@ def original_evaluation(observed: Sequence[tuple[Mapping[str, Any], Answer]], ke
     if key is None:
         return Check("P3", claim, Outcome.NOT_APPLICABLE, "the original evaluates nothing")
     if not any(evaluation["printed"] or evaluation["values"] for evaluation, _ in observed):
-        detail = (
-            "no evaluation of the original could be observed: it is not where the conversion says, or prints nothing"
-        )
+        detail = "no evaluation of the original could be observed: the conversion names none, or it prints nothing"
         return Check("P3", claim, Outcome.NOT_CHECKED, detail)
     unseen: set[str] = set()
     for evaluation, answer in observed:
@@ -62,9 +60,8 @@ def original_evaluation(observed: Sequence[tuple[Mapping[str, Any], Answer]], ke
         missing = {name for name, value in metrics.items() if not _occurs(value, evaluation)}
         if key in missing or key not in metrics:
             printed = ", ".join(evaluation["printed"]) or "nothing"
-            detail = (
-                f"the client computes {_shown(metrics)}; the original printed {printed} and left {evaluation['values']}"
-            )
+            left = _shown(evaluation["values"])
+            detail = f"the client computes {_shown(metrics)}; the original printed {printed} and left {left}"
             return Check("P3", claim, Outcome.FAILS, detail)
         unseen |= missing
     note = f"; not seen in the original: {', '.join(sorted(unseen))}" if unseen else ""

@@ -1,7 +1,7 @@
 """The source as it is run for comparison: a scratch copy with its epoch count set and its epoch loop observed.
 
-Nothing else of it changes: the count becomes a literal, and lines that call the probe (``engine.verify.probe.Probe``, in
-the builtins under the name ``PROBE``) stand before and after the loop and the statements that evaluate.
+Nothing else of it changes: the count becomes a literal, and lines that call the probe (``engine.verify.probe.Probe``,
+in the builtins under the name ``PROBE``) stand before and after the loop and the statements that evaluate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which samples a site trains on, seen at the calls of the conversion's own `site_data.part`. Runs in the child processes."""
+"""Which samples a site trains on, seen at the calls of the conversion's `site_data.part`. Runs in the children."""
 
 from __future__ import annotations
 
@@ -42,11 +42,20 @@ def _samples(whole: Any, part: Any) -> dict[str, Any]:
     if part is whole:
         return {"whole": None, "part": None, "same": True}
     if getattr(part, "dataset", None) is whole and hasattr(part, "indices"):
-        return {"whole": list(range(len(whole))), "part": [int(index) for index in part.indices], "same": False}
+        names = _positions(whole)
+        return {"whole": names, "part": [names[index] for index in part.indices], "same": False}
     try:
         return {"whole": _names(whole), "part": _names(part), "same": False}
     except (TypeError, ValueError, AttributeError):
         return {"whole": None, "part": None, "same": False}
+
+
+def _positions(samples: Any) -> list[int]:
+    """Where each sample stands in the innermost data set, which every site has in the same order."""
+    if hasattr(samples, "indices") and hasattr(samples, "dataset"):
+        inner = _positions(samples.dataset)
+        return [inner[index] for index in samples.indices]
+    return list(range(len(samples)))
 
 
 def _names(samples: Any) -> list[str]:

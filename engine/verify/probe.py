@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,27 +76,27 @@ class Probe:
         return os.path.getsize(self._log)
 
 
-def numbers_in(scope: dict[str, Any]) -> dict[str, float]:
-    """The numbers among the variables of a scope, also inside its tuples, lists, dictionaries and objects' attributes."""
-    found: dict[str, float] = {}
-    for name, value in scope.items():
-        if name.startswith("__"):
-            continue
-        if name == "self":
-            found |= {f"self.{inner}": number for inner, number in numbers_in(getattr(value, "__dict__", {})).items()}
-        elif isinstance(value, dict):
-            found |= {f"{name}[{key}]": number for key, item in value.items() for number in _number(item)}
-        elif isinstance(value, tuple | list):
-            found |= {f"{name}[{index}]": number for index, item in enumerate(value[-8:]) for number in _number(item)}
-        else:
-            found |= {name: number for number in _number(value)}
-    return found
+def numbers_in(scope: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among the variables of a scope, and one level inside its collections and ``self``."""
+    items = {inner: item for name, value in scope.items() for inner, item in _items(name, value)}
+    numbers = {name: _number(item) for name, item in items.items() if not name.startswith("__")}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _number(value: Any) -> list[float]:
-    """A number as a list of one; an empty list for anything else."""
+def _items(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if name == "self":
+        return [(f"self.{attribute}", item) for attribute, item in getattr(value, "__dict__", {}).items()]
+    if isinstance(value, dict):
+        return [(f"{name}[{key}]", item) for key, item in value.items()]
+    if isinstance(value, tuple | list):
+        return [(f"{name}[{index}]", item) for index, item in enumerate(value[-8:])]
+    return [(name, value)]
+
+
+def _number(value: Any) -> float | None:
+    """A plain number, or the one number of a tensor or array; None for anything else."""
     if isinstance(value, torch.Tensor):
         value = value.item() if value.numel() == 1 else None
     elif isinstance(value, numpy.ndarray | numpy.generic):
         value = value.item() if value.size == 1 else None
-    return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

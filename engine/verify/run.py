@@ -100,7 +100,7 @@ def _checks(bench: Bench, original: Recording, say: Announce) -> list[Check]:
         initial = original.initial if isinstance(server, str) else server
         together[sites] = _job(bench, sites, settings.local_epochs, settings.rounds, initial, _only_training)
     return [
-        *_single_site(bench, original, one, several),
+        *_single_site(bench, original, one, several, together),
         *_honest_numbers(conversion, original, one, several, together),
         *(check for sites, seen in together.items() for check in _sites_together(conversion, sites, seen)),
         *_protocol(original, server, one, several, together),
@@ -157,7 +157,9 @@ def _server_model(bench: Bench) -> State | str:
         return str(error)
 
 
-def _single_site(bench: Bench, original: Recording, one: _Seen, several: _Seen) -> Iterator[Check]:
+def _single_site(
+    bench: Bench, original: Recording, one: _Seen, several: _Seen, together: dict[int, _Seen]
+) -> Iterator[Check]:
     """P1 and P2."""
     settings, conversion = bench.settings, bench.conversion
     epochs = f"{settings.rounds * settings.local_epochs} epochs" if bench.epochs_can_be_set else "its epochs"
@@ -170,7 +172,8 @@ def _single_site(bench: Bench, original: Recording, one: _Seen, several: _Seen) 
         yield Check("P2", claim, Outcome.NOT_APPLICABLE, "the length of the epoch loop cannot be set")
     else:
         yield _compared("P2", claim, original, several)
-    yield proofs.starts_from_received(original, several.trained)
+    trained = [answer for seen in (one, several, *together.values()) for answer in seen.trained]
+    yield proofs.starts_from_received(original, trained)
 
 
 def _compared(proof: str, claim: str, original: Recording, seen: _Seen) -> Check:

@@ -1,8 +1,8 @@
 """One FLARE site without network: the converted script on a thread, as FLARE runs it, answering one task at a time.
 
-FLARE's own classes do the work: `InProcessClientAPI` converts, caches and sends, `TaskScriptRunner` runs the script. What is
-added is only watching. FLARE's executor reads what was sent up to half a second after `send` returned; here the payload
-is kept and looked at again after the next task, so that one which is not a copy shows.
+FLARE's own classes do the work: `InProcessClientAPI` converts, caches and sends, `TaskScriptRunner` runs the script.
+What is added is only watching. FLARE's executor reads what was sent up to half a second after `send` returned; here the
+payload is kept and looked at again after the next task, so that one which is not a copy shows.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class WatchedClientAPI(InProcessClientAPI):
         return model
 
     def send(self, model: FLModel, clear_cache: bool = True) -> None:
-        """FLARE's `send`, noting what of the payload FLARE cannot carry, and refusing a second one for the same task."""
+        """FLARE's `send`, noting what of the payload FLARE cannot carry, refusing a second one for the same task."""
         if self.fl_model is not None and self.fl_model is self._answered:
             raise RuntimeError("the script sends a second result for the same task")
         self.complaints = payload_complaints(model)
