@@ -6,6 +6,7 @@ import ast
 import io
 import os
 import re
+import sys
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -20,6 +21,13 @@ MENTIONS_TRAINING = re.compile(
 )
 SKIPPED_FOLDERS = {
     "federated", "build", "dist", "node_modules", "__pycache__", "venv", "site-packages", "tests", "test",
+}  # fmt: skip
+# Never a folder of the project without ``__init__.py``: what is installed under the name is found before it.
+LIBRARIES = {
+    "accelerate", "albumentations", "apex", "cv2", "datasets", "fastai", "gym", "h5py", "ignite", "jax", "keras", "lightning",
+    "matplotlib", "monai", "nibabel", "numpy", "pandas", "PIL", "pytorch_lightning", "scipy", "sklearn", "skimage",
+    "tensorboard", "tensorboardX", "tensorflow", "timm", "torch", "torchaudio", "torchtext", "torchvision", "tqdm",
+    "transformers", "wandb", "xgboost", "yaml", *sys.stdlib_module_names,
 }  # fmt: skip
 PYTHON_2 = re.compile(
     r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE
@@ -51,6 +59,11 @@ class SourceFile:
     def lines(self) -> list[str]:
         """The lines as ``ast`` counts them, without their newlines."""
         return re.split(r"\r\n|\r|\n", self.text)
+
+    @cached_property
+    def rebound_globals(self) -> set[str]:
+        """The globals that functions of the file declare as theirs to assign."""
+        return {name for node in ast.walk(self.tree) if isinstance(node, ast.Global) for name in node.names}
 
     def line(self, number: int) -> str:
         """The source line with a 1-based number, stripped; empty where there is none."""
@@ -158,7 +171,7 @@ class Project:
         """The folder of a local package without ``__init__.py`` (a namespace package), or None."""
         for base in [folder] if folder else self.search_path:
             target = base.joinpath(*dotted.split(".")) if dotted else base
-            if target.is_dir() and any(target.glob("*.py")):
+            if (folder or dotted.split(".")[0] not in LIBRARIES) and target.is_dir() and any(target.glob("*.py")):
                 return target
         return None
 
@@ -205,7 +218,7 @@ def import_root(entry: Path) -> Path:
             wanted |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             wanted.add(node.module.split(".")[0])
-    missing = [name for name in wanted if not _holds(entry.parent, name)]
+    missing = [name for name in wanted - LIBRARIES if not _holds(entry.parent, name)]
     folder = entry.parent
     for _ in range(3):
         if folder == folder.parent or (folder / ".git").exists():

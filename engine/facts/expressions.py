@@ -28,6 +28,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    least_certain,
     options,
     plain,
     source_of,
@@ -63,7 +64,7 @@ def evaluate(interpreter: Interpreter, node: ast.expr | None, scope: Scope) -> V
 
 
 def constant(interpreter: Interpreter, node: ast.Constant, scope: Scope) -> Value:
-    return Literal(node.value)
+    return Literal(node.value, written=(node, scope))
 
 
 def name(interpreter: Interpreter, node: ast.Name, scope: Scope) -> Value:
@@ -222,7 +223,7 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
     action = OPERATORS.get(type(node.op))
     if action and one is not ... and two is not ... and _small(one, two):
         try:
-            return Literal(action(one, two), library.least_certain(left, right))
+            return Literal(action(one, two), least_certain((left, right)), parts=(left, right))
         except Exception:  # the user's arithmetic may fail in any way: then nothing is known
             return Unknown()
     return Unknown(DATASET if DATASET in (source_of(left), source_of(right)) else "")
@@ -238,17 +239,19 @@ def _small(*values: Any) -> bool:
 
 def boolean(interpreter: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
     found: list[Value] = []
+    default: Value | None = None
+    stopping = isinstance(node.op, ast.Or)
     for operand in node.values:
         value = evaluate(interpreter, operand, scope)
+        if default is None and default_truth(value) is not (not stopping):
+            default = value if default_truth(value) is stopping else Unknown()
         known = truth(value)
-        stops = known is (not isinstance(node.op, ast.And))
-        if known is None or stops:
+        if known is not (not stopping) or operand is node.values[-1]:
             found.append(value)
-        if stops:
-            return choose(found)
-    if known is not None:
-        found.append(value)
-    return choose(found)
+        if known is stopping:
+            break
+    decided = value if default is None else default
+    return choose([decided, *found], default_first=True) if not isinstance(decided, Unknown) else choose(found)
 
 
 def unary(interpreter: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
@@ -276,20 +279,21 @@ def compare(interpreter: Interpreter, node: ast.Compare, scope: Scope) -> Value:
     action = COMPARISONS.get(type(node.ops[0]))
     if action and one is not ... and two is not ...:
         try:
-            return Literal(bool(action(one, two)), library.least_certain(left, right[0]))
+            return Literal(bool(action(one, two)), least_certain((left, right[0])))
         except Exception:  # comparing the user's values may fail in any way: then nothing is known
             return Unknown()
     return Unknown()
 
 
 def conditional(interpreter: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
-    test = truth(evaluate(interpreter, node.test, scope))
+    value = evaluate(interpreter, node.test, scope)
+    test, default = truth(value), default_truth(value)
     found = []
     for side, taken in ((node.body, True), (node.orelse, False)):
         if test is None or test is taken:
-            with interpreter.entered(Branch(node, scope.file.place(node), scope, taken)):
+            with interpreter.entered(Branch(node, scope.file.place(node), scope, taken, by_default(default, taken))):
                 found.append(evaluate(interpreter, side, scope))
-    return choose(found)
+    return choose(found[::-1] if default is False else found, default_first=default is not None)
 
 
 def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
@@ -316,15 +320,12 @@ def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
 
 
 def text(interpreter: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
-    parts, source = [], LITERAL
-    for part in node.values:
-        inner = part.value if isinstance(part, ast.FormattedValue) else part
-        value = evaluate(interpreter, inner, scope)
-        parts.append(plain(value))
-        source = source_of(value) if source_of(value) != LITERAL else source
-    if any(part is ... for part in parts):
-        return Unknown()
-    return Literal("".join(map(str, parts)), source)
+    inner = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
+    values = [evaluate(interpreter, part, scope) for part in inner]
+    parts = [plain(value) for value in values]
+    if ... in parts:
+        return library.new_object(interpreter, "builtins.str.format", node, scope, values)
+    return Literal("".join(map(str, parts)), least_certain(values), parts=tuple(values))
 
 
 def function(interpreter: Interpreter, node: ast.Lambda, scope: Scope) -> Value:
@@ -397,6 +398,17 @@ def name_of(value: Value | None) -> str:
     if isinstance(value, Bound):
         return value.function.qualified_name
     return "?"
+
+
+def default_truth(value: Value) -> bool | None:
+    """Whether a test holds unless the user sets an option of the script; None where that is not known."""
+    known = plain(value)
+    return bool(known) if known is not ... else truth(value)
+
+
+def by_default(default: bool | None, taken: bool) -> bool | None:
+    """Whether a side of a branch is the one taken by default; None where that is not known."""
+    return None if default is None else default is taken
 
 
 def truth(value: Value) -> bool | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from engine.facts import expressions, library
+from engine.facts.source_text import own_nodes
 from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Trace
 from engine.facts.values import (
-    Bound,
-    Choice,
+    CONSTANT,
+    LITERAL,
     Class,
     External,
     Function,
@@ -149,57 +151,62 @@ class Interpreter:
             self.bind(node.target, Unknown(), scope)
 
     def do_If(self, node: ast.If, scope: Scope) -> bool:
-        test = expressions.truth(self.value(node.test, scope))
+        value = self.value(node.test, scope)
+        test, default = expressions.truth(value), expressions.default_truth(value)
+        place = scope.file.place(node)
         if test is not None:
-            with self.entered(Branch(node, scope.file.place(node), scope, test)):
+            self.trace.dormant.append((node.orelse if test else node.body, scope))
+            with self.entered(Branch(node, place, scope, test, True)):
                 return self.block(node.body if test else node.orelse, scope)
         before = dict(scope.variables)
-        with self.entered(Branch(node, scope.file.place(node), scope, True)):
+        with self.entered(Branch(node, place, scope, True, expressions.by_default(default, True))):
             first_ends = self.block(node.body, scope)
         first, scope.variables = scope.variables, dict(before)
-        with self.entered(Branch(node, scope.file.place(node), scope, False)):
+        with self.entered(Branch(node, place, scope, False, expressions.by_default(default, False))):
             second_ends = self.block(node.orelse, scope)
         if first_ends and second_ends:
             return True
         if second_ends:
             scope.variables = first
+        elif not first_ends and default is False:
+            scope.variables = _join(scope.variables, first, default_first=True)
         elif not first_ends:
-            scope.variables = _join(first, scope.variables)
+            scope.variables = _join(first, scope.variables, default_first=default is True)
         return False
 
     def do_For(self, node: ast.For, scope: Scope) -> None:
         iterable = self.value(node.iter, scope)
         loop = Loop(node, scope.file.place(node), scope, iterable)
-        self.enter_loop(loop)
+        self.enter_loop(loop, scope)
         with self.entered(loop):
             self.bind(node.target, library.element_of(self, iterable), scope)
-            self.loop_body(node.body, scope)
+            self.block(node.body, scope)
         self.block(node.orelse, scope)
 
     do_AsyncFor = do_For
 
     def do_While(self, node: ast.While, scope: Scope) -> bool:
         loop = Loop(node, scope.file.place(node), scope)
-        self.enter_loop(loop)
+        self.enter_loop(loop, scope)
         if expressions.truth(self.value(node.test, scope)) is not False:
             with self.entered(loop):
-                self.loop_body(node.body, scope)
+                self.block(node.body, scope)
         self.block(node.orelse, scope)
         endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
         return endless and not _breaks(node.body)
 
-    def enter_loop(self, loop: Loop) -> None:
-        """Note a loop with what is around it."""
+    def enter_loop(self, loop: Loop, scope: Scope) -> None:
+        """Note a loop with what is around it; a literal that its body rebinds is known no longer."""
         self.trace.loops.append((loop, self.path))
-
-    def loop_body(self, body: list[ast.stmt], scope: Scope) -> None:
-        """Follow a loop's body once; what it binds may also be what stood there before."""
-        before = dict(scope.variables)
-        self.block(body, scope)
-        for name, value in scope.variables.items():
-            old = before.get(name)
-            if old is not None and old is not value and isinstance(old, Literal):
-                scope.variables[name] = choose([value, Unknown()])
+        for name in _rebound_in(loop.node.body):
+            owner, _, attribute = name.rpartition(".")
+            if not owner:
+                variables = scope.owner_of(name).variables
+            else:
+                held = scope.look_up(owner)
+                variables = held.attributes if isinstance(held, Object) else {}
+            if isinstance(variables.get(attribute), Literal):
+                variables[attribute] = choose([variables[attribute], Unknown()])
 
     def do_With(self, node: ast.With, scope: Scope) -> bool:
         entries = []
@@ -335,6 +342,8 @@ class Interpreter:
         """Assign a value to a target."""
         if isinstance(target, ast.Name):
             _name(value, target.id)
+            if isinstance(value, Literal) and value.source == LITERAL and target.id in scope.file.rebound_globals:
+                value = replace(value, source=CONSTANT)
             scope.owner_of(target.id).variables[target.id] = value
         elif isinstance(target, ast.Attribute):
             owner = self.value(target.value, scope)
@@ -450,13 +459,24 @@ def _as_load(target: ast.expr) -> ast.expr:
     return target
 
 
-def _join(first: dict[str, Value], second: dict[str, Value]) -> dict[str, Value]:
+def _join(first: dict[str, Value], second: dict[str, Value], default_first: bool = False) -> dict[str, Value]:
     """The variables after two branches."""
     joined = dict(second)
     for name, value in first.items():
         other = second.get(name)
-        joined[name] = value if other is None or other is value else choose([value, other])
+        joined[name] = value if other is None or other is value else choose([value, other], default_first)
     return joined
+
+
+def _rebound_in(body: list[ast.stmt]) -> set[str]:
+    """The names and attributes (``self.count``) that statements assign; those in functions among them aside."""
+    found: set[str] = set()
+    for node in own_nodes(body):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else ():
+            parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
+            found |= {ast.unparse(part) for part in parts if isinstance(part, (ast.Name, ast.Attribute))}
+    return found
 
 
 def _breaks(body: list[ast.stmt]) -> bool:
@@ -481,6 +501,3 @@ def _name(value: Value, name: str) -> None:
     for option in options(value):
         if isinstance(option, Object) and name not in option.names:
             option.names.append(name)
-
-
-__all__ = ["Bound", "Choice", "Interpreter"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.facts import configuration, expressions
 from engine.facts.trace import Call, Context
 from engine.facts.values import (
     ARGUMENTS,
-    CONFIG,
     DATASET,
     LITERAL,
     Bound,
@@ -29,6 +29,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    least_certain,
     options,
     plain,
     source_of,
@@ -210,10 +211,10 @@ def _text_method(receiver: Literal, method: str, args: list[Value]) -> Value:
                 result = getattr(receiver.value, method)(*known)
             except (ValueError, TypeError, IndexError, KeyError):
                 return Unknown()
-            source = least_certain(receiver, *args)
+            source = least_certain((receiver, *args))
             if isinstance(result, list):
                 return Sequence([Literal(part, source) for part in result])
-            return Literal(result, source)
+            return Literal(result, source, parts=(receiver, *args))
     return Unknown()
 
 
@@ -338,12 +339,6 @@ def comes_from_data(value: Value | None, depth: int = 0) -> bool:
     return any(comes_from_data(part, depth + 1) for part in parts)
 
 
-def least_certain(*values: Value) -> str:
-    """The source of a value made of several: literal only when all are."""
-    order = [LITERAL, "constant", CONFIG, ARGUMENTS, DATASET, "unresolved"]
-    return max((source_of(value) for value in values), key=order.index)
-
-
 def element_of(interpreter: Interpreter, iterable: Value) -> Value:
     """What a loop's variable stands for."""
     found: list[Value] = []
@@ -409,8 +404,7 @@ def get_item(interpreter: Interpreter, owner: Value, key: Value, node: ast.Subsc
     if isinstance(owner, LocalModule):
         if isinstance(known, str):
             return expressions.module_attribute(interpreter, owner, known)
-        classes = [value for value in owner.scope.variables.values() if isinstance(value, (Class, Function))]
-        return choose(list(classes)) if classes else Unknown()
+        return _any_member(owner)
     if isinstance(owner, Mapping):
         if known is not ... and not isinstance(known, (list, dict)) and known in owner.items:
             return owner.items[known]
@@ -440,6 +434,14 @@ def get_item(interpreter: Interpreter, owner: Value, key: Value, node: ast.Subsc
     return Unknown(owner.source) if isinstance(owner, Unknown) else Unknown()
 
 
+def _any_member(module: LocalModule) -> Value:
+    """Any of what a module defines itself: its classes where it has some, its functions otherwise."""
+    own = [v for v in module.scope.variables.values() if isinstance(v, (Class, Function)) and v.file is module.file]
+    imported = [v for v in module.scope.variables.values() if isinstance(v, (Class, Function))]
+    classes = [value for value in own if isinstance(value, Class)]
+    return choose(list(classes or own or imported))
+
+
 def set_item(owner: Value, key: Value, value: Value) -> None:
     """Store a value under a key."""
     known = plain(key)
@@ -464,7 +466,7 @@ def join_path(left: Value, right: Value, place: Place, node: ast.AST, scope: Sco
     parts = [plain(left.args[0]) if isinstance(left, Object) and left.args else plain(left), plain(right)]
     result = Object("pathlib.Path", place, node, scope=scope, receiver=left)
     if all(isinstance(part, str) for part in parts):
-        result.args = [Literal(os.path.join(*parts), least_certain(right))]
+        result.args = [Literal(os.path.join(*parts), least_certain((right,)), parts=(left, right))]
     return result
 
 
@@ -492,8 +494,7 @@ def _getattr(interpreter, node, scope, args, kwargs) -> Value | None:
     names = [option.value for option in options(args[1]) if isinstance(option, Literal)]
     if isinstance(args[0], LocalModule):
         named = [expressions.module_attribute(interpreter, args[0], n) for n in names if isinstance(n, str)]
-        local = [v for v in args[0].scope.variables.values() if isinstance(v, Class)]
-        return choose(named or list(local)) if named or local else None
+        return choose(named) if named else _any_member(args[0])
     if isinstance(args[0], External):
         return External(f"{args[0].name}.?")
     return None
@@ -549,7 +550,7 @@ def _convert(kind: type):
         known = plain(args[0]) if args else ...
         if known is not ... and isinstance(known, (str, int, float)):
             try:
-                return Literal(kind(known), source_of(args[0]))
+                return Literal(kind(known), source_of(args[0]), parts=(args[0],))
             except (ValueError, OverflowError):
                 return None
         if args and isinstance(args[0], Unknown) and args[0].source:
@@ -563,7 +564,7 @@ def _fold(action):
     def fold(interpreter, node, scope, args, kwargs) -> Value | None:
         known = [plain(argument) for argument in args]
         if known and all(isinstance(value, (int, float)) for value in known) and len(known) > 1:
-            return Literal(action(known), least_certain(*args))
+            return Literal(action(known), least_certain(args))
         return Unknown(DATASET) if any(comes_from_data(argument) for argument in args) else None
 
     return fold
@@ -578,7 +579,7 @@ def _len(interpreter, node, scope, args, kwargs) -> Value:
 def _join(interpreter, node, scope, args, kwargs) -> Value | None:
     parts = [plain(argument) for argument in args]
     if parts and all(isinstance(part, str) for part in parts):
-        return Literal(os.path.join(*parts), least_certain(*args))
+        return Literal(os.path.join(*parts), least_certain(args), parts=tuple(args))
     return None
 
 
@@ -604,6 +605,13 @@ def _copy(interpreter, node, scope, args, kwargs) -> Value | None:
     return result
 
 
+def _exec(interpreter, node, scope, args, kwargs) -> None:
+    """Code that is run may set any global: what the module has set so far becomes a default."""
+    for name, value in scope.module.variables.items():
+        if isinstance(value, Literal) and value.source == LITERAL and name != "__name__":
+            scope.module.variables[name] = replace(value, source=ARGUMENTS)
+
+
 def _isinstance(interpreter, node, scope, args, kwargs) -> Value:
     return Unknown()
 
@@ -616,5 +624,5 @@ HANDLERS = {
     "builtins.min": _fold(min), "builtins.sum": _fold(sum), "builtins.len": _len, "os.path.join": _join,
     "os.environ.get": _environ_get, "os.getenv": _environ_get, "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace, "easydict.EasyDict": _namespace, "munch.Munch": _namespace,
-    "builtins.isinstance": _isinstance, "copy.deepcopy": _copy, "copy.copy": _copy,
+    "builtins.isinstance": _isinstance, "builtins.exec": _exec, "copy.deepcopy": _copy, "copy.copy": _copy,
 }  # fmt: skip

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from engine.facts.program import MetricFact
-from engine.facts.source_text import text_of
+from engine.facts.source_text import own_nodes, text_of
 
 # Words in the order of what they tell of a model, with the name they stand for and which way is better.
 WORDS = (
@@ -40,7 +40,6 @@ WORDS = (
 )
 REPORTS = re.compile(r"(^|\.)(print|info|debug|warning|log|write|format|add_scalar|tqdm\.write|set_postfix|append)$")
 COUNTS = {"correct", "corrects"}
-NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 def classify(*texts: str) -> tuple[str, str] | None:
@@ -233,16 +232,6 @@ def _is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         return not isinstance(node.left, (ast.Constant, ast.JoinedStr))
     return not re.search(r"\.format\(|\bstr\(", text_of(node))
-
-
-def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """The nodes of some statements without those of functions and classes defined among them."""
-    pending = list(body)
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, NESTED):
-            pending.extend(ast.iter_child_nodes(node))
 
 
 def _ordered(found: Iterable[MetricFact | None]) -> tuple[MetricFact, ...]:

@@ -37,11 +37,16 @@ def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...
     for _, optimizer in training.steps:
         for group in trained_by(optimizer):
             roots = [root(one) for value in group for one in objects(value)]
-            _add(groups, [model for model in roots if model.kind != "?"] or roots)
+            _add(groups, sorted((model for model in roots if model.kind != "?"), key=_is_restored) or roots)
     if not groups:
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
     return tuple(_model_fact(trace, training, group) for group in groups)
+
+
+def _is_restored(model: Object) -> bool:
+    """True for a whole model read from a file: it says less than one that is built."""
+    return model.kind in ("torch.load", "pickle.load", "torch.jit.load")
 
 
 def _add(groups: list[list[Object]], models: list[Object]) -> None:

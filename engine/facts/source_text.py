@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Iterator
 
 from engine.facts.program import Expression
 from engine.facts.values import Scope
+
+NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 def expression(node: ast.AST, scope: Scope) -> Expression:
@@ -23,3 +26,13 @@ def expression(node: ast.AST, scope: Scope) -> Expression:
 def text_of(node: ast.AST | None) -> str:
     """The text of an expression in one canonical spelling; empty for none."""
     return ast.unparse(node) if node is not None else ""
+
+
+def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes of some statements without those of functions and classes defined among them."""
+    pending = list(body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, NESTED):
+            pending.extend(ast.iter_child_nodes(node))

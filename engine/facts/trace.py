@@ -51,12 +51,21 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """One side of an ``if``, ``try`` handler or conditional expression the program is in."""
+    """One side of an ``if``, ``try`` handler or conditional expression the program is in.
+
+    Attributes:
+        node: the statement or expression.
+        place: of it.
+        scope: the scope it stands in.
+        taken: True for the side where the test holds.
+        default: whether this side is taken unless the user sets an option of the script; None where that is not known.
+    """
 
     node: ast.AST
     place: Place
     scope: Scope
     taken: bool
+    default: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +141,7 @@ class Trace:
         loops: every loop entered, with the entries around it.
         exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
         exhausted: True where the analysis stopped early.
+        dormant: the statements that a constant of the script keeps from running.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -140,6 +150,7 @@ class Trace:
     loops: list[tuple[Loop, tuple[Entry, ...]]] = field(default_factory=list)
     exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
     exhausted: bool = False
+    dormant: list[tuple[list[ast.stmt], Scope]] = field(default_factory=list)
 
     def named(self, *names: str) -> Iterator[Event]:
         """The calls of one of these qualified names; ``.step`` names a method whatever its receiver."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,9 @@ CONFIG = "config"
 CONSTANT = "constant"
 LITERAL = "literal"
 DATASET = "dataset"
+UNRESOLVED = "unresolved"
+CERTAINTY = (LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, UNRESOLVED)
+MOST_OPTIONS = 8
 
 
 @dataclass(eq=False)
@@ -28,11 +31,17 @@ class Literal(Value):
 
     Attributes:
         value: the Python value.
-        source: where it comes from: literal, arguments (a default the user can override) or config.
+        source: where it comes from: literal, constant, arguments (a default the user can override) or config.
+        written: the literal it is written as, with its scope.
+        parts: the values it was made of.
+        option: the script's own option whose default it is.
     """
 
     value: Any
     source: str = LITERAL
+    written: tuple[ast.AST, Scope] | None = None
+    parts: tuple[Value, ...] = ()
+    option: Any = None
 
 
 @dataclass(eq=False)
@@ -41,9 +50,11 @@ class Unknown(Value):
 
     Attributes:
         source: ``dataset`` where it was read from data; empty otherwise.
+        option: the script's own option that gives it.
     """
 
     source: str = ""
+    option: Any = None
 
 
 @dataclass(eq=False)
@@ -283,9 +294,15 @@ class Super(Value):
 
 @dataclass(eq=False)
 class Choice(Value):
-    """One of several values: what the branches of an ``if`` left behind."""
+    """One of several values: what the branches of an ``if`` left behind.
+
+    Attributes:
+        options: what it may be.
+        default_first: True where the first is what it is unless the user sets an option of the script.
+    """
 
     options: list[Value]
+    default_first: bool = False
 
 
 def options(value: Value | None) -> list[Value]:
@@ -295,8 +312,13 @@ def options(value: Value | None) -> list[Value]:
     return value.options if isinstance(value, Choice) else [value]
 
 
-def choose(values: list[Value]) -> Value:
-    """One value that may be any of several; literals alike count once."""
+def choose(values: list[Value], default_first: bool = False) -> Value:
+    """One value that may be any of several; literals alike count once.
+
+    Args:
+        values: what it may be.
+        default_first: True where the first is what it is by default.
+    """
     flat: list[Value] = []
     for value in values:
         for option in options(value):
@@ -304,7 +326,10 @@ def choose(values: list[Value]) -> Value:
                 flat.append(option)
     if not flat:
         return Unknown()
-    return flat[0] if len(flat) == 1 else Choice(flat[:8])
+    if len(flat) == 1:
+        return flat[0]
+    decided = default_first and not (isinstance(values[0], Choice) and not values[0].default_first)
+    return Choice(flat[:MOST_OPTIONS], decided)
 
 
 def _same(left: Value, right: Value) -> bool:
@@ -325,6 +350,8 @@ def plain(value: Value | None) -> Any:
     """The Python value where it is known exactly, ``...`` otherwise."""
     if isinstance(value, Literal):
         return value.value
+    if isinstance(value, Choice) and value.default_first:
+        return plain(value.options[0])
     if isinstance(value, Sequence):
         items = [plain(item) for item in value.items]
         return ... if ... in items else (tuple(items) if value.kind == "tuple" else items)
@@ -336,14 +363,41 @@ def plain(value: Value | None) -> Any:
 
 def source_of(value: Value | None) -> str:
     """Where a value comes from: the least certain of its parts."""
-    order = [LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, "unresolved"]
     if isinstance(value, Literal):
         return value.source
-    if isinstance(value, (Sequence, Mapping)):
-        items = value.items.values() if isinstance(value, Mapping) else value.items
-        return max((source_of(item) for item in items), key=order.index, default=LITERAL)
+    if isinstance(value, Choice) and value.default_first:
+        return least_certain([Literal(None, ARGUMENTS), value.options[0]])
+    if isinstance(value, Sequence):
+        return least_certain(value.items)
+    if isinstance(value, Mapping):
+        return least_certain([*value.items.values(), *value.rest])
     if isinstance(value, Unknown) and value.source:
         return value.source
     if isinstance(value, (External, Class, Function)):
         return LITERAL
-    return "unresolved"
+    return UNRESOLVED
+
+
+def least_certain(values: Iterable[Value]) -> str:
+    """The source of a value made of several: literal only where all are."""
+    return max((source_of(value) for value in values), key=CERTAINTY.index, default=LITERAL)
+
+
+def written_parts(value: Value | None, depth: int = 0) -> Iterator[Literal | Unknown]:
+    """The literals, options and unknown values that a value was made of, in the order they were joined."""
+    if depth > MOST_OPTIONS or value is None:
+        return
+    if isinstance(value, Literal) and not value.parts or isinstance(value, Unknown):
+        yield value
+        return
+    parts: list[Value | None] = []
+    if isinstance(value, Literal):
+        parts = list(value.parts)
+    elif isinstance(value, Choice):
+        parts = list(value.options)
+    elif isinstance(value, Sequence):
+        parts = list(value.items)
+    elif isinstance(value, Object) and value.cls is None:
+        parts = [value.receiver, *value.args]
+    for part in parts:
+        yield from written_parts(part, depth + 1)
