@@ -24,8 +24,8 @@ SKIPPED_FOLDERS = {
 }  # fmt: skip
 # Never a folder of the project without ``__init__.py``: what is installed under the name is found before it.
 LIBRARIES = {
-    "accelerate", "albumentations", "apex", "cv2", "datasets", "fastai", "gym", "h5py", "ignite", "jax", "keras", "lightning",
-    "matplotlib", "monai", "nibabel", "numpy", "pandas", "PIL", "pytorch_lightning", "scipy", "sklearn", "skimage",
+    "accelerate", "albumentations", "apex", "cv2", "datasets", "fastai", "gym", "h5py", "ignite", "jax", "keras",
+    "lightning", "matplotlib", "monai", "nibabel", "numpy", "pandas", "PIL", "pytorch_lightning", "scipy", "sklearn", "skimage",
     "tensorboard", "tensorboardX", "tensorflow", "timm", "torch", "torchaudio", "torchtext", "torchvision", "tqdm",
     "transformers", "wandb", "xgboost", "yaml", *sys.stdlib_module_names,
 }  # fmt: skip

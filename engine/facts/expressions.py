@@ -347,7 +347,11 @@ def call(interpreter: Interpreter, node: ast.Call, scope: Scope) -> Value:
     receiver: Value | None = None
     if isinstance(node.func, ast.Attribute):
         receiver = evaluate(interpreter, node.func.value, scope)
-        callees = [(option, attribute_for_call(interpreter, option, node.func, scope)) for option in options(receiver)]
+        callees = [
+            (option, callee)
+            for option in options(receiver)
+            for callee in options(attribute_for_call(interpreter, option, node.func, scope)) or [None]
+        ]
     else:
         callees = [(None, option) for option in options(evaluate(interpreter, node.func, scope))]
     args, kwargs = arguments(interpreter, node, scope)
