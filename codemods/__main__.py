@@ -1,0 +1,244 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
+
+
+class Commands(click.Group):
+    """Commands whose mistakes of the user end in one sentence and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        from engine.result import UserError
+
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(ERROR)
+        except RecursionError:
+            click.echo("error: the code is nested too deeply to be analysed; flatten it and try again", err=True)
+            ctx.exit(ERROR)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="flare-codemods", message="%(version)s")
+def main() -> None:
+    """Turn a PyTorch training project into an NVIDIA FLARE federated job, by rewriting its source.
+
+    \b
+    python -m codemods inspect train.py      what it trains, and whether it can be federated
+    python -m codemods apply train.py        write federated/: client.py, model.py, job.py
+    python -m codemods verify federated      prove that one site trains what the script trains
+    python -m codemods simulate federated    run it in FLARE's simulator
+    """
+
+
+def selection(command: Any) -> Any:
+    """The options that choose what is meant where a project leaves it open."""
+    options = (
+        click.option("--entry", metavar="FILE", help="The training script, where PATH is a folder."),
+        click.option("--model", metavar="NAME", help="The model to train, where there are several."),
+        click.option("--loop", metavar="FILE:LINE", help="The epoch loop, where there are several."),
+        click.option("--model-arg", "model_args", metavar="NAME=VALUE", multiple=True,
+                     help="A constructor argument of the model that the source does not tell."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_facts(path: Path, entry: str | None, model: str | None, loop: str | None):
+    """The facts of the program a path means."""
+    from engine.facts import Choices, gather
+    from engine.source import Project, find_entry
+
+    chosen = path / entry if entry and path.is_dir() else path
+    return gather(Project(find_entry(chosen).resolve()), Choices(model=model, loop=loop))
+
+
+def model_arguments(values: tuple[str, ...]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs; a value is JSON where it can be, text otherwise."""
+    from engine.result import UserError
+
+    found = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        if not separator or not name.isidentifier():
+            raise UserError(f"--model-arg {value} is not NAME=VALUE")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+PATH = click.argument("path", type=click.Path(path_type=Path))
+FOLDER = click.argument("directory", type=click.Path(path_type=Path))
+
+
+@main.command()
+@PATH
+@selection
+@FORMAT
+@click.pass_context
+def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form: str) -> None:
+    """Tell what a training program is and whether it can be federated faithfully.
+
+    Exits with 0 where it converts, 3 where it is refused or a value is needed.
+    """
+    from engine.inspection import as_json, as_text, inspect_program
+
+    report = inspect_program(read_facts(path, entry, model, loop), model_arguments(model_args))
+    click.echo(as_json(report) if form == "json" else as_text(report))
+    ctx.exit(OK if report["verdict"] == "convert" else REFUSED)
+
+
+@main.command()
+@PATH
+@selection
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to [default: federated/ beside the script].")
+@click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would change.")
+@click.option("--force", is_flag=True, help="Overwrite files that the tool did not write, or that were edited since.")
+@click.option("--only", multiple=True, metavar="STEP", help="Run only these steps.")
+@click.option("--skip", multiple=True, metavar="STEP", help="Leave these steps out.")
+@click.option("--clients", type=click.IntRange(1), help="Number of sites in the job.")
+@click.option("--rounds", type=click.IntRange(1), help="Number of rounds in the job.")
+@click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@FORMAT
+@click.pass_context
+def apply(
+    ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients, rounds,
+    local_epochs, form,
+) -> None:  # fmt: skip
+    """Convert a training script, or the one in a folder, into a federated job.
+
+    The source is left as it is. Exits with 3, having written nothing, where the script is refused or a value is needed.
+    """
+    from codemods import PIPELINE
+    from engine import output
+    from engine.apply import build
+    from engine.apply_report import as_json, as_text
+    from engine.plan import Choices
+    from rules import blockers
+
+    facts = read_facts(path, entry, model, loop)
+    folder = Path(out) if out else facts.project.entry.path.parent / "federated"
+    steps = chosen_steps(PIPELINE, only, skip)
+    settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
+    outcome = build(facts, steps, blockers, folder.resolve(), Choices(model_arguments(model_args)), settings)
+    if outcome.files is None:
+        click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
+        ctx.exit(REFUSED)
+    comparison = output.compare(folder, outcome.files)
+    if diff or check:
+        if diff:
+            click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
+        elif form == "json":
+            click.echo(as_json(outcome, folder, comparison))
+        ctx.exit(FINDINGS if comparison.changed else OK)
+    output.guard(folder, comparison, force)
+    output.write(folder, comparison.changed)
+    click.echo(as_json(outcome, folder, comparison) if form == "json" else as_text(outcome, folder, comparison))
+
+
+def chosen_steps(pipeline, only: tuple[str, ...], skip: tuple[str, ...]):
+    """The steps to run."""
+    from engine.result import UserError
+
+    names = [step.name for step in pipeline]
+    for name in (*only, *skip):
+        if name not in names:
+            raise UserError(f"there is no step {name}; `python -m codemods list` names them")
+    return [step for step in pipeline if (not only or step.name in only) and step.name not in skip]
+
+
+@main.command()
+@FOLDER
+@click.option("--clients", type=click.IntRange(1), help="Number of sites.")
+@click.option("--rounds", type=click.IntRange(1), help="Number of rounds.")
+@click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if job.py would change.")
+@click.option("--force", is_flag=True, help="Overwrite a job.py that was edited.")
+@click.pass_context
+def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff, check, force) -> None:
+    """Write only job.py of a converted folder, with other sites, rounds or local epochs."""
+    from engine import output
+    from engine.job import job_spec, read_conversion, render
+
+    record = read_conversion(directory)
+    settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
+    record["job"] = {**record.get("job", {}), **{name: value for name, value in settings.items() if value is not None}}
+    kept = {name: (directory / name).read_bytes() for name in record["files"] if name != "job.py" and (directory / name).is_file()}
+    files = {"job.py": render(job_spec(record)).encode()}
+    comparison = output.compare(directory, output.complete(record, {**kept, **files}))
+    shown = {name: content for name, content in comparison.changed.items() if name in ("job.py", output.CONVERSION)}
+    if diff or check:
+        if diff:
+            current = {n: (n, (directory / n).read_bytes()) for n in shown if (directory / n).is_file()}
+            click.echo(output.diff(current, shown), nl=False)
+        ctx.exit(FINDINGS if shown else OK)
+    edited = [name for name in comparison.edited if name == "job.py"]
+    if edited and not force:
+        from engine.result import UserError
+
+        raise UserError(f"{directory / 'job.py'} was edited since it was written; --force overwrites it")
+    output.write(directory, shown)
+    click.echo(f"{directory / 'job.py'} {'written' if shown else 'is up to date'}")
+
+
+@main.command("list")
+@FORMAT
+def list_(form: str) -> None:
+    """List the steps and the rules."""
+    from codemods import PIPELINE
+    from rules import RULES
+
+    steps = [{"name": step.name, "safety": step.safety.value, "summary": step.summary} for step in PIPELINE]
+    rules = [{"code": rule.CODE, "name": rule.__name__, "message": rule.MESSAGE} for rule in RULES]
+    if form == "json":
+        click.echo(json.dumps({"steps": steps, "rules": rules}, indent=2))
+        return
+    width = max(len(step["name"]) for step in steps)
+    click.echo("Steps, in order:")
+    for step in steps:
+        click.echo(f"  {step['name']:{width}}  {step['summary']}")
+    click.echo("\nRules:")
+    for rule in rules:
+        click.echo(f"  {rule['code']}  {rule['name']:{width - 4}}  {rule['message']}")
+
+
+@main.command()
+@click.argument("name")
+def explain(name: str) -> None:
+    """Say what a step or a rule does and why."""
+    import inspect as inspection
+
+    from codemods import PIPELINE
+    from engine.result import UserError
+    from rules import RULES
+
+    for step in PIPELINE:
+        if step.name == name:
+            click.echo(f"{step.name} ({step.safety.value})\n\nIt {step.summary}.\n\nWhy: {step.why}.")
+            return
+    for rule in RULES:
+        if name in (rule.CODE, rule.__name__):
+            click.echo(f"{rule.CODE} {rule.__name__}\n\n{inspection.getdoc(rule)}")
+            return
+    raise UserError(f"there is no step or rule {name}; `python -m codemods list` names them")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m codemods")

@@ -1,0 +1,32 @@
+"""Count the optimizer steps really completed in a round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.edit import AddImport, Edit, Insert
+from engine.pipeline import Step
+from engine.plan import Plan
+
+
+def edits(plan: Plan) -> Iterator[Edit]:
+    """Hook the optimizer once; start every round at zero."""
+    names, counter = plan.names, plan.names.counter
+    alias = "" if counter == "Counter" else f" as {counter}"
+    yield AddImport(plan.frame.file, f"from collections import Counter{alias}")
+    if plan.steps.optimizer:
+        hook = f"{plan.steps.optimizer}.register_step_post_hook"
+    else:
+        hook = "register_optimizer_step_post_hook"
+        yield AddImport(plan.frame.file, f"from torch.optim.optimizer import {hook}")
+    text = f"{names.steps} = {counter}()  # optimizer steps really done: the weight of this site\n"
+    yield Insert(plan.frame.place, f"{text}{hook}(lambda *_: {names.steps}.update(done=1))\n")
+    yield Insert(plan.frame.place, f"\n{names.steps}.clear()\n", inside=True)
+
+
+step = Step(
+    "count_steps",
+    "counts the optimizer steps really completed in a round, by a hook on the optimizer",
+    "the server weighs a site by its steps; skipped AMP steps, accumulation tails and early stops make any other count wrong",
+    edits,
+)

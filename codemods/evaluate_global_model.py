@@ -1,0 +1,51 @@
+"""Measure the received model before training, with the script's own evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files as resources
+
+from engine.edit import AddImport, Edit, Insert
+from engine.pipeline import Step
+from engine.plan import Plan
+
+
+def edits(plan: Plan) -> Iterator[Edit]:
+    """Evaluate, leaving the training undisturbed; answer evaluation-only tasks."""
+    names, evaluation = plan.names, plan.evaluation
+    flare = names.flare
+    answer = f"if {flare}.is_evaluate():\n    {flare}.send({flare}.FLModel(metrics={{}}))  # the script measures nothing\n    continue\n"
+    if evaluation is not None:
+        yield from evaluation.edits
+        body = "".join(f"    {line}\n" for line in evaluation.lines)
+        if evaluation.guarded:
+            yield AddImport(plan.frame.file, _guard_import(names.undisturbed))
+            text = f"with {names.undisturbed}({plan.model_name.wrapped}):\n{body}"
+        else:
+            if not plan.torch_name:
+                yield AddImport(plan.frame.file, "import torch")
+            torch = plan.torch_name or "torch"
+            text = f"with {torch}.random.fork_rng():  # evaluating leaves the training's random stream alone\n{body}"
+        answer = f"{text}if {flare}.is_evaluate():\n    {flare}.send({flare}.FLModel(metrics={names.metrics}))\n    continue\n"
+    yield Insert(plan.frame.place, answer, inside=True)
+
+
+def _guard_import(name: str) -> str:
+    """The import of the context manager under a free name."""
+    return f"from undisturbed import undisturbed{'' if name == 'undisturbed' else f' as {name}'}"
+
+
+def files(plan: Plan) -> dict[str, str]:
+    """The context manager, where ``torch.random.fork_rng`` alone is not enough."""
+    if plan.evaluation is None or not plan.evaluation.guarded:
+        return {}
+    return {"undisturbed.py": resources("codemods").joinpath("templates/undisturbed.py").read_text()}
+
+
+step = Step(
+    "evaluate_global_model",
+    "evaluates the received model before training, with the script's own evaluation",
+    "the server chooses the best global model by what the sites measure of it, so it has to be measured before it is trained on",
+    edits,
+    files,
+)

@@ -1,0 +1,25 @@
+"""Let schedules that are sized for one run cover all rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.edit import Edit
+from engine.pipeline import Step
+from engine.plan import Plan
+from engine.result import Safety
+
+
+def edits(plan: Plan) -> Iterator[Edit]:
+    """Stretch horizons over all rounds, and let epoch numbers go on from round to round."""
+    yield from plan.rounds.horizons
+    yield from plan.rounds.shifts
+
+
+step = Step(
+    "rescale_schedulers",
+    "stretches schedules that are sized for one run over all rounds, and lets the epoch number go on where the learning rate depends on it",
+    "a schedule that ends with the first round would train all others at its last learning rate, or fail",
+    edits,
+    safety=Safety.SAFE,
+)

@@ -1,0 +1,32 @@
+"""Send the trained state, the metrics of the received model and the steps done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.edit import AddImport, Edit, Insert
+from engine.pipeline import Step
+from engine.plan import Plan
+
+
+def edits(plan: Plan) -> Iterator[Edit]:
+    """Copy the state to the CPU and send it: FLARE reads the payload after send() has returned."""
+    names = plan.names
+    alias = "" if names.meta_key == "MetaKey" else f" as {names.meta_key}"
+    yield AddImport(plan.frame.file, f"from nvflare.app_common.abstract.fl_model import MetaKey{alias}")
+    state = f"{plan.model_name.bare}.state_dict().items()"
+    metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
+    meta = f'{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}["done"]}}'
+    text = (
+        f"\n{names.params} = {{name: value.detach().cpu().contiguous().clone() for name, value in {state}}}\n"
+        f"{names.flare}.send(\n    {names.flare}.FLModel(params={names.params}{metrics}, meta={meta})\n)\n"
+    )
+    yield Insert(plan.frame.place, text, after=True, inside=True)
+
+
+step = Step(
+    "send_params",
+    "sends the trained state as copies on the CPU, with the metrics of the received model and the steps done",
+    "FLARE reads the payload after send() has returned, so live parameters would change under it",
+    edits,
+)

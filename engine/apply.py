@@ -1,0 +1,94 @@
+"""The way through a conversion: source, facts, rules, plan, codemods, checks, job, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.facts import Facts
+from engine.pipeline import Conversion, Step, convert
+from engine.plan import Choices, make_plan
+from engine.result import Result, UserError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of converting a project.
+
+    Attributes:
+        facts: what the program is.
+        refusals: why it is refused; empty where it is converted.
+        needs: values only a person can say, each with the option that supplies it.
+        conversion: what the steps made; None where the program is refused.
+        files: everything to be written, by path in the converted folder.
+        sources: what each of these files was made from.
+        record: the content of ``conversion.json``.
+    """
+
+    facts: Facts
+    refusals: tuple[Result, ...] = ()
+    needs: tuple[Result, ...] = ()
+    conversion: Conversion | None = None
+    files: Mapping[str, bytes] | None = None
+    sources: Mapping[str, tuple[str, bytes]] | None = None
+    record: Mapping[str, Any] | None = None
+
+
+def build(
+    facts: Facts, steps: Iterable[Step], blockers: Callable[[Facts], Iterable[Result]], folder: Path,
+    choices: Choices, job_settings: Mapping[str, Any],
+) -> Outcome:  # fmt: skip
+    """Convert a program, in memory.
+
+    Args:
+        facts: of the program.
+        steps: the pipeline.
+        blockers: the rules that refuse.
+        folder: where the result will lie.
+        choices: what the user pinned.
+        job_settings: what the user chose for the job, by the field names of JobSpec.
+
+    Raises:
+        UserError: a file cannot be rewritten.
+    """
+    from engine import job, output
+
+    refusals = tuple(blockers(facts))
+    if refusals:
+        return Outcome(facts, refusals)
+    plan = make_plan(facts, choices)
+    if isinstance(plan, list):
+        return Outcome(facts, tuple(plan))
+    if plan.model.missing:
+        needs = tuple(_need(facts, name, source) for name, source in plan.model.missing)
+        return Outcome(facts, needs=needs)
+    conversion = convert(plan, steps)
+    record = output.record(conversion, folder, job_settings)
+    files = dict(conversion.files)
+    names = {name: "" for name in files}
+    spec = job.job_spec({**record, "files": names}, **{})
+    text = job.render(spec).encode()
+    compile(text, "job.py", "exec")
+    files["job.py"] = text
+    sources = {
+        place: (file.name, file.raw)
+        for file in facts.project.modules
+        for place in plan.layout.get(file.name, ())
+    }
+    return Outcome(facts, (), (), conversion, output.complete(record, files), sources, record)
+
+
+def _need(facts: Facts, name: str, source: str) -> Result:
+    """A model argument that a person has to say."""
+    model = facts.model
+    assert model is not None
+    reason = "it is read from local data" if source == "dataset" else "its value cannot be told from the source"
+    return Result(
+        "ModelArgumentNeeded", f"the server needs {name} of {model.name} to build the model: {reason}", "FLR160",
+        model.construction.place, remedy=f"--model-arg {name}=VALUE",
+    )  # fmt: skip
+
+
+__all__ = ["Outcome", "UserError", "build"]

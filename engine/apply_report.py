@@ -1,0 +1,78 @@
+"""What `apply` tells: for a person, and as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.apply import Outcome
+from engine.output import Comparison
+from engine.result import Result
+
+
+def finding(result: Result) -> dict[str, Any]:
+    """One finding as JSON."""
+    place = result.place
+    return {
+        "rule": result.code,
+        "name": result.name,
+        "message": result.message,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "source": result.source,
+        "remedy": result.remedy,
+    }
+
+
+def as_json(outcome: Outcome, folder: Path, comparison: Comparison | None) -> str:
+    """The outcome as one JSON document."""
+    status = "refused" if outcome.refusals else "needs_input" if outcome.needs else "converted"
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "status": status,
+        "entry": outcome.facts.project.entry.name,
+        "out": str(folder),
+        "blockers": [finding(result) for result in outcome.refusals],
+        "needs": [finding(result) for result in outcome.needs],
+        "files": sorted(outcome.files) if outcome.files else [],
+        "changed": sorted(comparison.changed) if comparison else [],
+    }
+    if outcome.record is not None:
+        document |= {key: outcome.record[key] for key in ("model", "metric", "steps", "decisions")}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> str:
+    """The outcome for a person."""
+    entry = outcome.facts.project.entry.name
+    if outcome.refusals:
+        return "\n".join([f"{entry} is not converted; nothing was written.", *map(_line, outcome.refusals)])
+    if outcome.needs:
+        head = f"{entry} can be converted once you say what only you can know; nothing was written."
+        return "\n".join([head, *map(_line, outcome.needs)])
+    assert outcome.record is not None and outcome.conversion is not None and comparison is not None
+    record, plan = outcome.record, outcome.conversion.plan
+    if not comparison.changed:
+        return f"{folder} is up to date with {entry}."
+    arguments = ", ".join(f"{name}={value!r}" for name, value in record["model"]["args"].items())
+    metric = record["metric"]
+    lines = [
+        f"{entry} is now a federated job in {folder}:",
+        f"  model    {record['model']['class_path']}({arguments})",
+        f"  a round  is the loop at {plan.frame.place}",
+        f"  metric   {metric['name']} ({'higher' if metric['direction'] == 'max' else 'lower'} is better)" if metric
+        else "  metric   none",
+        f"  files    {', '.join(sorted(comparison.changed))}",
+    ]  # fmt: skip
+    lines += [f"  decided  {d['subject']}: {d['decision']}" for d in record["decisions"]]
+    lines += [f"  stale    {name} is no longer written; delete it" for name in comparison.stale]
+    lines += ["", f"Next: python -m codemods verify {folder}", f"      python -m codemods simulate {folder}"]
+    return "\n".join(lines)
+
+
+def _line(result: Result) -> str:
+    """A refusal in words: where, which rule, why, what to do."""
+    where = f"{result.place}: " if result.place else ""
+    source = f"\n      {result.source}" if result.source else ""
+    return f"\n  {where}{result.code} {result.name}: {result.message}{source}\n      -> {result.remedy}"

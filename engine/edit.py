@@ -1,0 +1,380 @@
+"""Small edits of a source file, anchored at places of the original and applied together in one pass over the tree.
+
+A step yields edits; each is found by the position of the statement or expression it is about, so that no step depends
+on what another left behind, and any subset of the steps can be applied. Edits of the same anchor are applied in the
+order they were given; edits of what lies inside an anchor are applied before it.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+
+from engine.result import Place, UserError
+from engine.source import SourceFile
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of the statement or expression that starts at a place."""
+
+    place: Place
+
+
+@dataclass(frozen=True)
+class Insert(Edit):
+    """Statements before or after a statement.
+
+    Attributes:
+        text: the statements, as source.
+        after: after the statement rather than before it.
+        inside: inside the block that a ``Wrap`` of the same statement makes, rather than around it.
+    """
+
+    text: str
+    after: bool = False
+    inside: bool = False
+
+
+@dataclass(frozen=True)
+class Wrap(Edit):
+    """Put a statement into a block: ``header`` is a compound statement's first line."""
+
+    header: str
+
+
+@dataclass(frozen=True)
+class ReplaceStatement(Edit):
+    """Statements in place of one; its comments stay. Empty text removes it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Replace(Edit):
+    """An expression in place of one; ``{}`` in the template stands for the expression as it was.
+
+    Attributes:
+        end: where the expression ends.
+        template: source with ``{}`` for the original.
+    """
+
+    end: Place
+    template: str
+
+
+@dataclass(frozen=True)
+class AddArgument(Edit):
+    """A further argument of a call, such as ``weights_only=True``; one of the same name is replaced.
+
+    Attributes:
+        end: where the call ends.
+    """
+
+    end: Place
+    text: str
+
+
+@dataclass(frozen=True)
+class AddImport:
+    """An import at the head of a file, in the section it belongs to; nothing where it stands there already.
+
+    Attributes:
+        source: the file.
+        text: the import, as source.
+    """
+
+    source: SourceFile
+    text: str
+
+    @property
+    def place(self) -> Place:
+        """The statement it is put next to."""
+        return self.insert.place
+
+    @cached_property
+    def insert(self) -> Insert:
+        """The edit that adds it."""
+        module = _module_of(ast.parse(self.text).body[0])
+        head = _head(self.source.tree)
+        imports = [s for s in head if isinstance(s, (ast.Import, ast.ImportFrom))]
+        if not imports:
+            first = next((s for s in self.source.tree.body if not _is_docstring(s)), None)
+            anchor = first or self.source.tree.body[-1]
+            return Insert(self.source.place(anchor), f"{self.text}\n", after=first is None)
+        section = _section(module)
+        same = [s for s in imports if _section(_module_of(s)) == section and _module_of(s) != "__future__"]
+        for statement in same if section == THIRD_PARTY else []:
+            if _module_of(statement) > module:
+                return Insert(self.source.place(statement), f"{self.text}\n")
+        if section == STANDARD and not same:
+            later = [s for s in imports if _module_of(s) != "__future__"]
+            if later:
+                return Insert(self.source.place(later[0]), f"{self.text}\n")
+        last = same[-1] if same else imports[-1]
+        gap = "\n" if not same and section == LOCAL and _section(_module_of(last)) != LOCAL else ""
+        return Insert(self.source.place(last), f"{gap}{self.text}\n", after=True)
+
+
+STANDARD, THIRD_PARTY, LOCAL = 0, 1, 2
+LIBRARIES = {
+    "PIL", "albumentations", "click", "cv2", "datasets", "einops", "h5py", "matplotlib", "monai", "nibabel", "nltk", "numpy",
+    "nvflare", "omegaconf", "pandas", "scipy", "skimage", "sklearn", "tensorboardX", "timm", "torch", "torchaudio", "torchtext",
+    "torchvision", "tqdm", "transformers", "wandb", "yaml",
+}  # fmt: skip
+
+
+def _section(module: str) -> int:
+    """The import section a module belongs to."""
+    top = module.split(".")[0]
+    if top in sys.stdlib_module_names:
+        return STANDARD
+    return THIRD_PARTY if top in LIBRARIES else LOCAL
+
+
+def _module_of(statement: ast.stmt) -> str:
+    """The module an import names first."""
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module or "."
+    return statement.names[0].name if isinstance(statement, ast.Import) else ""
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    """True for a string that stands alone."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _head(tree: ast.Module) -> list[ast.stmt]:
+    """The statements of a module before its first definition or loop."""
+    ends = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)
+    count = next((index for index, statement in enumerate(tree.body) if isinstance(statement, ends)), len(tree.body))
+    return tree.body[:count]
+
+
+@dataclass
+class Document:
+    """One file, with its tree and the positions in it."""
+
+    source: SourceFile
+    module: cst.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.module = parse(self.source)
+
+    @cached_property
+    def nodes(self) -> dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]]:
+        """The nodes that start at each position, outermost first, with where each ends."""
+        wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
+        found: dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]] = {}
+        for node, position in wrapper.resolve(PositionProvider).items():
+            start, end = position.start, position.end
+            found.setdefault((start.line, start.column), []).append((node, (end.line, end.column)))
+        for nodes in found.values():
+            nodes.sort(key=lambda item: item[1], reverse=True)
+        return found
+
+    def statement(self, place: Place) -> cst.CSTNode:
+        """The statement that starts at a place; the whole line of statements where it stands on one."""
+        for node, _ in self.nodes.get((place.line, place.column), []):
+            if isinstance(node, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+                return node
+        raise UserError("a statement here shares its line with another; give each its own line", place)
+
+    def expression(self, place: Place, end: Place) -> cst.BaseExpression:
+        """The expression between two places."""
+        for node, stop in self.nodes.get((place.line, place.column), []):
+            if isinstance(node, cst.BaseExpression) and stop == (end.line, end.column):
+                return node
+        raise UserError("the expression here cannot be located for rewriting", place)
+
+    def apply(self, edits: Iterable[Edit | AddImport]) -> cst.Module:
+        """The module with the edits made."""
+        wanted: dict[int, list[Edit]] = {}
+        for edit in _in_order(edits):
+            if isinstance(edit, (Replace, AddArgument)):
+                node: cst.CSTNode = self.expression(edit.place, edit.end)
+            else:
+                node = self.statement(edit.place)
+            wanted.setdefault(id(node), []).append(edit)
+        if not wanted:
+            return self.module
+        editor = _Editor(self.module, wanted)
+        result = self.module.visit(editor)
+        assert isinstance(result, cst.Module)
+        return result
+
+
+def parse(source: SourceFile) -> cst.Module:
+    """The tree of a file, which prints back byte for byte.
+
+    Raises:
+        UserError: libcst cannot parse it, or would lose something of it (libcst 1.9.0 drops some trailing comments).
+    """
+    try:
+        module = cst.parse_module(source.raw)
+    except cst.ParserSyntaxError as error:
+        raise UserError("cannot be parsed for rewriting", Place(source.name, error.raw_line)) from None
+    if module.bytes != source.raw:
+        raise UserError(
+            "rewriting would lose a comment at its end or change its whitespace; end the file with a statement and a newline",
+            Place(source.name, len(source.lines)),
+        )
+    return module
+
+
+class _Editor(cst.CSTTransformer):
+    """Applies edits to the nodes they are anchored at; parts of the tree without an anchor are not entered."""
+
+    def __init__(self, module: cst.Module, wanted: dict[int, list[Edit]]) -> None:
+        super().__init__()
+        self.config = module.config_for_parsing
+        self.wanted = wanted
+        self.entered = _ancestors(module, set(wanted))
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        return id(node) in self.entered
+
+    def on_leave(self, original_node, updated_node):
+        edits = self.wanted.get(id(original_node))
+        if not edits:
+            return updated_node
+        if isinstance(original_node, cst.BaseExpression):
+            for edit in edits:
+                updated_node = self.edit_expression(edit, updated_node)
+            return updated_node
+        return self.edit_statement(edits, updated_node)
+
+    def edit_expression(self, edit: Edit, node: cst.BaseExpression) -> cst.BaseExpression:
+        """Replace an expression, or add an argument to a call."""
+        if isinstance(edit, AddArgument):
+            assert isinstance(node, cst.Call)
+            return add_argument(node, edit.text, self.config)
+        assert isinstance(edit, Replace)
+        if edit.template == "{}":
+            return node
+        placeholder = "_the_expression_"
+        parsed = cst.parse_expression(edit.template.replace("{}", placeholder), config=self.config)
+        whole = isinstance(parsed, cst.Name) and parsed.value == placeholder
+        return node if whole else parsed.visit(_Fill(placeholder, node))
+
+    def edit_statement(self, edits: list[Edit], node):
+        """Replace, surround and wrap a statement, from the inside out."""
+        blank, node = _split_blank_lines(node)
+        body = [node]
+        for edit in edits:
+            if isinstance(edit, ReplaceStatement):
+                replaced = self.statements(edit.text)
+                if replaced:
+                    replaced[0] = _with_leading(replaced[0], [*node.leading_lines, *replaced[0].leading_lines])
+                body = replaced
+        body = self.surround(body, [e for e in edits if isinstance(e, Insert) and e.inside])
+        for edit in edits:
+            if isinstance(edit, Wrap):
+                body = [self.wrapped(edit.header, body)]
+        body = self.surround(body, [e for e in edits if isinstance(e, Insert) and not e.inside])
+        if not body:
+            return cst.RemoveFromParent()
+        leading = list(body[0].leading_lines)
+        if blank and leading and leading[0].comment is None:
+            leading = leading[1:]
+        body[0] = _with_leading(body[0], [*blank, *leading])
+        return cst.FlattenSentinel(body)
+
+    def surround(self, body: list, edits: list[Insert]) -> list:
+        """Statements with others before and after."""
+        before = [s for edit in edits if not edit.after for s in self.statements(edit.text)]
+        after = [s for edit in edits if edit.after for s in self.statements(edit.text)]
+        return [*before, *body, *after]
+
+    def statements(self, text: str) -> list:
+        """Statements from source."""
+        return parse_statements(text, self.config)
+
+    def wrapped(self, header: str, body: list):
+        """A compound statement with a body."""
+        (block,) = self.statements(f"{header}\n    pass\n")
+        return block.with_changes(body=block.body.with_changes(body=body))
+
+
+def _in_order(edits: Iterable[Edit | AddImport]) -> list[Edit]:
+    """Edits with their imports resolved: each import once, those of the same anchor in alphabetical order."""
+    edits = list(edits)
+    imports = {edit.text: edit for edit in edits if isinstance(edit, AddImport) and edit.text not in edit.source.lines}
+    inserts = [edit.insert for _, edit in sorted(imports.items(), key=lambda item: _module_of(ast.parse(item[0]).body[0]))]
+    return [*inserts, *[edit for edit in edits if isinstance(edit, Edit)]]
+
+
+class _Fill(cst.CSTTransformer):
+    """Puts a node in place of a name."""
+
+    def __init__(self, name: str, node: cst.BaseExpression) -> None:
+        super().__init__()
+        self.name, self.node = name, node
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
+        return self.node if original_node.value == self.name else updated_node
+
+
+def parse_statements(text: str, config: cst.PartialParserConfig) -> list:
+    """Statements from source, with the comments and blank lines before each."""
+    module = cst.parse_module(text, config=cst.PartialParserConfig(python_version=config.python_version))
+    body = list(module.body)
+    if body and module.header:
+        body[0] = _with_leading(body[0], [*module.header, *body[0].leading_lines])
+    return [_with_leading(s, [line if line.comment else blank_line() for line in s.leading_lines]) for s in body]
+
+
+def add_argument(call: cst.Call, text: str, config: cst.PartialParserConfig) -> cst.Call:
+    """A call with one more argument, laid out as its others are."""
+    parsed = cst.parse_expression(f"f({text})", config=config)
+    assert isinstance(parsed, cst.Call)
+    new = parsed.args[0]
+    kept = [a for a in call.args if not (new.keyword and a.keyword and a.keyword.value == new.keyword.value)]
+    if not kept:
+        return call.with_changes(args=[new])
+    last = kept[-1]
+    separator = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    if len(kept) > 1 and isinstance(kept[-2].comma, cst.Comma):
+        separator = kept[-2].comma.with_changes()
+    return call.with_changes(args=[*kept[:-1], last.with_changes(comma=separator), new.with_changes(comma=last.comma)])
+
+
+def _ancestors(module: cst.Module, wanted: set[int]) -> set[int]:
+    """The nodes that hold one of the wanted nodes, themselves included."""
+    entered: set[int] = set()
+
+    def walk(node: cst.CSTNode) -> bool:
+        holds = id(node) in wanted
+        for child in node.children:
+            holds = walk(child) or holds
+        if holds:
+            entered.add(id(node))
+        return holds
+
+    walk(module)
+    return entered
+
+
+def _split_blank_lines(node):
+    """The blank lines before a statement's first comment, and the statement without them."""
+    lines = list(node.leading_lines)
+    count = 0
+    while count < len(lines) and lines[count].comment is None:
+        count += 1
+    return lines[:count], node.with_changes(leading_lines=lines[count:])
+
+
+def _with_leading(node, lines: list):
+    """A statement with these comments and blank lines before it."""
+    return node.with_changes(leading_lines=lines)
+
+
+def blank_line() -> cst.EmptyLine:
+    """An empty line without indentation."""
+    return cst.EmptyLine(indent=False)

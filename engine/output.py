@@ -1,0 +1,244 @@
+"""What is written: the whole set of files or none, the diff, and the record of the conversion."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.pipeline import Conversion
+from engine.plan import Plan
+from engine.plan.settings import Setting
+from engine.result import UserError
+
+CONVERSION = "conversion.json"
+SCHEMA_VERSION = 1
+
+
+def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of ``conversion.json``, without the checksums of the files.
+
+    Args:
+        conversion: what the steps made.
+        folder: where it will lie.
+        job_settings: what the user chose for the job.
+    """
+    plan, facts = conversion.plan, conversion.plan.facts
+    loop, optimizer = facts.loop, facts.optimizer
+    assert loop is not None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source": {
+            "root": Path(os.path.relpath(facts.project.root, folder)).as_posix(),
+            "entry": facts.project.entry.name,
+        },
+        "model": {"class_path": plan.model.class_path, "args": plan.model.args},
+        "metric": _metric(plan),
+        "recipe": "fedavg-pt",
+        "job": {name: value for name, value in job_settings.items() if value is not None},
+        "arguments": {
+            "epochs": _setting(plan.epochs),
+            "rounds": _setting(plan.num_rounds),
+            "partitions": _setting(plan.partitions),
+            "data": [_setting(path) | {"kind": path.path_kind or "any"} for path in _distinct(plan)],
+        },
+        "original": {
+            "loop": {"file": plan.frame.place.file, "line": plan.frame.place.line},
+            "model": plan.model_name.wrapped,
+            "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
+            "epochs": _range(plan.epochs),
+        },
+        "exchange_format": "numpy",
+        "execution": "in_process",
+        "steps": [
+            {"name": result.name, "status": result.status.value, "at": str(result.place) if result.place else None}
+            for result in conversion.results
+        ],
+        "decisions": [
+            {"subject": d.subject, "decision": d.decision, "otherwise": d.otherwise} for d in plan.decisions
+        ],
+    }  # fmt: skip
+
+
+def _metric(plan: Plan) -> dict[str, str] | None:
+    """The metric the best model is chosen by."""
+    if plan.evaluation is None:
+        return None
+    return {"name": plan.evaluation.metric.name, "direction": plan.evaluation.metric.direction}
+
+
+def _setting(setting: Setting | None) -> dict[str, Any] | None:
+    """An option the job fills in."""
+    if setting is None or not setting.option:
+        return None
+    return {"option": setting.option, "default": setting.default}
+
+
+def _distinct(plan: Plan) -> list[Setting]:
+    """The path options, each once."""
+    return list({path.option: path for path in plan.paths}.values())
+
+
+def _range(setting: Setting | None) -> dict[str, Any] | None:
+    """The source range of the number of epochs."""
+    if setting is None or setting.literal is None:
+        return None
+    place, end = setting.literal.place, setting.literal.end
+    return {"file": place.file, "line": place.line, "column": place.column, "end_line": end.line, "end_column": end.column}
+
+
+def complete(record: dict[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """All files that are written, ``conversion.json`` with the checksum of every other among them."""
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    text = json.dumps({**record, "files": checksums}, indent=2, ensure_ascii=False) + "\n"
+    return {**files, CONVERSION: text.encode()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How what would be written differs from what lies there.
+
+    Attributes:
+        changed: files that would be written, with their content; empty where everything is up to date.
+        foreign: files that lie there and were not written by the tool.
+        edited: files that the tool wrote and somebody then changed.
+        stale: files the tool wrote earlier and would no longer write.
+    """
+
+    changed: dict[str, bytes]
+    foreign: tuple[str, ...]
+    edited: tuple[str, ...]
+    stale: tuple[str, ...]
+
+
+def compare(folder: Path, files: Mapping[str, bytes]) -> Comparison:
+    """Hold what would be written against a folder."""
+    known = _checksums(folder)
+    changed, foreign, edited = {}, [], []
+    for name, content in files.items():
+        path = folder / name
+        current = path.read_bytes() if path.is_file() else None
+        if current == content:
+            continue
+        changed[name] = content
+        if current is None:
+            continue
+        if name != CONVERSION and name not in known:
+            foreign.append(name)
+        elif name != CONVERSION and hashlib.sha256(current).hexdigest() != known[name]:
+            edited.append(name)
+        elif name == CONVERSION and not known:
+            foreign.append(name)
+    stale = [name for name in known if name not in files and (folder / name).is_file()]
+    return Comparison(changed, tuple(foreign), tuple(edited), tuple(stale))
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """The checksums of the files the tool wrote into a folder."""
+    try:
+        found = json.loads((folder / CONVERSION).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files or none: each to a temporary file beside its place, then all renamed; a failure undoes them.
+
+    Raises:
+        UserError: the folder cannot be written to; nothing has changed then.
+    """
+    staged: list[tuple[Path, Path]] = []
+    undo: list[tuple[Path, bytes | None]] = []
+    made: list[Path] = []
+    try:
+        for name, content in files.items():
+            target = folder / name
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise UserError(f"{name} leads out of {folder} by a symbolic link; nothing was written")
+            made += _make(target.parent)
+            descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".flare-codemods-")
+            staged.append((Path(temporary), target))
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, (target.stat().st_mode & 0o777) if target.exists() else 0o644)
+        for temporary, target in staged:
+            undo.append((target, target.read_bytes() if target.exists() else None))
+            os.replace(temporary, target)
+    except BaseException as error:
+        _roll_back(staged, undo, made)
+        if isinstance(error, OSError):
+            raise UserError(f"{folder} cannot be written to ({error.strerror}); nothing was written") from None
+        raise
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make a folder with its parents; the ones that were made, outermost last."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _roll_back(staged: list[tuple[Path, Path]], undo: list[tuple[Path, bytes | None]], made: list[Path]) -> None:
+    """Put everything back as it was before a failed write."""
+    for target, content in reversed(undo):
+        if content is None:
+            target.unlink(missing_ok=True)
+        else:
+            target.write_bytes(content)
+    for temporary, _ in staged:
+        temporary.unlink(missing_ok=True)
+    for folder in sorted(made, key=lambda path: len(path.parts), reverse=True):
+        try:
+            folder.rmdir()
+        except OSError:
+            continue
+
+
+def diff(before: Mapping[str, tuple[str, bytes]], files: Mapping[str, bytes]) -> str:
+    """The change as one unified diff.
+
+    Args:
+        before: for each file written, the name and content of what it was made from; absent for a new file.
+        files: what would be written.
+    """
+    from moreorless import unified_diff
+
+    parts = []
+    for name, content in files.items():
+        old_name, old = before.get(name, ("/dev/null", b""))
+        if old == content:
+            continue
+        parts.append(unified_diff(_text(old), _text(content), Path(name).as_posix()).replace(f"--- a/{name}", f"--- a/{old_name}", 1))
+    return "".join(parts)
+
+
+def _text(content: bytes) -> str:
+    """Bytes as text for a person."""
+    return content.decode("utf-8", errors="replace")
+
+
+def guard(folder: Path, comparison: Comparison, force: bool) -> None:
+    """Keep what is not the tool's own.
+
+    Raises:
+        UserError: a file that the tool did not write, or that was edited since, would be overwritten.
+    """
+    if force:
+        return
+    if comparison.foreign:
+        raise UserError(
+            f"{folder / comparison.foreign[0]} was not written by this tool and is kept; choose another folder with --out, "
+            "or overwrite it with --force"
+        )
+    if comparison.edited:
+        raise UserError(
+            f"{folder / comparison.edited[0]} was edited since it was written and is kept; overwrite it with --force"
+        )

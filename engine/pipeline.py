@@ -1,0 +1,114 @@
+"""Run the steps over a project and check what came out."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from engine.edit import Document, Edit
+from engine.plan import Plan
+from engine.plan.layout import CLIENT
+from engine.result import Place, Result, Safety, Status, UserError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One composable codemod.
+
+    Attributes:
+        name: its name: that of its file, its test and its heading in the docs.
+        summary: what it does, in one sentence.
+        why: why a federated job needs it.
+        edits: what it changes, from the plan alone.
+        files: files it adds, by name, from the plan alone.
+        safety: how much it may change what the program does.
+    """
+
+    name: str
+    summary: str
+    why: str
+    edits: Callable[[Plan], Iterable[Edit]]
+    files: Callable[[Plan], dict[str, str]] = field(default=lambda plan: {})
+    safety: Safety = Safety.SAFE
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What the steps made of a project.
+
+    Attributes:
+        files: what is written, by path in the converted folder.
+        results: what each step did.
+        plan: the decisions behind it.
+    """
+
+    files: dict[str, bytes]
+    results: tuple[Result, ...]
+    plan: Plan
+
+
+def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:
+    """Run steps over a project.
+
+    Args:
+        plan: the decisions.
+        steps: in the order in which their edits of the same statement are made.
+
+    Raises:
+        UserError: a file cannot be rewritten, or what came out does not hold the promises every file has to.
+    """
+    edits: list[Edit] = []
+    files: dict[str, bytes] = {}
+    results = []
+    for step in steps:
+        own = list(step.edits(plan))
+        added = step.files(plan)
+        edits += own
+        files.update({name: text.encode() for name, text in added.items()})
+        results.append(_result(step, own, added))
+    for source in plan.facts.project.modules:
+        wanted = [edit for edit in edits if edit.place.file == source.name]
+        after = Document(source).apply(wanted).bytes if wanted else source.raw
+        if wanted:
+            check(source.name, source.raw, after, files.values())
+        for place in plan.layout.get(source.name, ()):
+            files[place] = after
+    order = sorted(files, key=lambda name: (name != CLIENT, name))
+    return Conversion({name: files[name] for name in order}, tuple(results), plan)
+
+
+def _result(step: Step, edits: list[Edit], added: dict[str, str]) -> Result:
+    """What a step did."""
+    status = Status.CHANGED if edits or added else Status.UNCHANGED
+    place = min((edit.place for edit in edits), default=None)
+    return Result(step.name, step.summary, place=place, safety=step.safety, status=status)
+
+
+def check(name: str, before: bytes, after: bytes, others: Iterable[bytes] = ()) -> None:
+    """What holds for every file that is written: it compiles, and no comment of the source is lost.
+
+    Raises:
+        UserError: it does not hold.
+    """
+    try:
+        compile(after, name, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise UserError(f"the conversion would not be valid Python ({error.msg}); please report it", Place(name, 1)) from None
+    lost = comments(before)
+    for kept in [after, *others]:
+        for comment in comments(kept):
+            if comment in lost:
+                lost.remove(comment)
+    if lost:
+        raise UserError(f"the conversion would lose the comment {lost[0]!r}; please report it", Place(name, 1))
+
+
+def comments(source: bytes) -> list[str]:
+    """The comments of a file, in order."""
+    try:
+        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+    except (tokenize.TokenError, SyntaxError, IndentationError):
+        return []
+    return [token.string for token in tokens if token.type == tokenize.COMMENT]

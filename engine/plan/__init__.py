@@ -1,0 +1,222 @@
+"""Every decision of a conversion, taken in one place before the first edit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.facts import Facts, SchedulerFact
+from engine.facts.values import Object, options
+from engine.plan import rounds
+from engine.plan.evaluation import EvaluationPlan, plan_evaluation
+from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
+from engine.plan.layout import lay_out
+from engine.plan.model import ModelPlan, plan_model
+from engine.plan.names import Names, free_names, used_names
+from engine.plan.partition import PartitionPlan, plan_partition
+from engine.plan.rounds import RoundPlan
+from engine.plan.settings import ParserPlan, Setting, first_code, free_option, plan_epochs, plan_parser, plan_paths
+from engine.result import Place, Result, Safety
+from engine.source import SourceFile
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user asked for.
+
+    Attributes:
+        model_args: constructor arguments pinned with ``--model-arg``.
+    """
+
+    model_args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A judgement the conversion rests on.
+
+    Attributes:
+        subject: what it is about.
+        decision: what was decided.
+        otherwise: how to decide otherwise.
+    """
+
+    subject: str
+    decision: str
+    otherwise: str = ""
+
+
+@dataclass(frozen=True)
+class StepCount:
+    """How the optimizer steps of a round are counted.
+
+    Attributes:
+        optimizer: the optimizer as written where it is hooked; empty where every optimizer is counted.
+    """
+
+    optimizer: str
+
+
+@dataclass(frozen=True)
+class InitPlan:
+    """Where ``flare.init()`` goes.
+
+    Attributes:
+        file: the file.
+        place: the statement it stands next to.
+        after: after that statement rather than before it.
+    """
+
+    file: SourceFile
+    place: Place
+    after: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a program is converted.
+
+    Attributes:
+        facts: what it is.
+        names: the names of what is added.
+        layout: where each file goes.
+        frame: the statement that becomes a round.
+        model_name: the model as written there.
+        model: how the server builds it.
+        evaluation: how the received model is measured; None where the script measures nothing that can be used.
+        steps: how optimizer steps are counted.
+        parser: where options are declared.
+        epochs, paths: what the job sets.
+        partition: how the training data is split in a simulation.
+        rounds: what must hold from round to round: counters, epoch numbers, schedules.
+        decisions: the judgements taken.
+        init: where ``flare.init()`` goes.
+        partitions, num_rounds: options that tell the client in how many parts the data is split, and how many rounds there are.
+        torch_name: how the frame's file names the torch module; empty where it does not import it.
+    """
+
+    facts: Facts
+    names: Names
+    layout: dict[str, tuple[str, ...]]
+    frame: Frame
+    model_name: ModelName
+    model: ModelPlan
+    evaluation: EvaluationPlan | None
+    steps: StepCount
+    parser: ParserPlan | None
+    epochs: Setting | None
+    paths: tuple[Setting, ...]
+    partition: PartitionPlan | None
+    rounds: RoundPlan
+    decisions: tuple[Decision, ...]
+    init: InitPlan
+    partitions: Setting | None
+    num_rounds: Setting | None
+    torch_name: str
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Everything the job sets on the client's command line."""
+        found = [self.epochs, *self.paths, self.partitions, self.num_rounds]
+        return [setting for setting in found if setting is not None]
+
+    @property
+    def new_settings(self) -> list[Setting]:
+        """The options the script does not declare itself."""
+        return [setting for setting in self.settings if not setting.declared]
+
+
+def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Result]:
+    """Decide everything, or say in results with codes why the program cannot be converted.
+
+    Args:
+        facts: of a program that no blocking rule refuses.
+        choices: what the user asked for.
+    """
+    choices = choices or Choices()
+    frame = choose_frame(facts)
+    files = facts.project.modules
+    names = free_names(files)
+    model_name = name_model(facts, frame.scope)
+    if model_name is None:
+        return [refusal("FLR150", "ModelOutOfReach", "the model cannot be named where the epoch loop stands", frame.place,
+                        "build the model where it is trained, or pass it to the function that trains")]  # fmt: skip
+    round_plan = rounds.plan_rounds(facts, frame, names)
+    if isinstance(round_plan, Result):
+        return [round_plan]
+    layout = lay_out(facts.project)
+    model = plan_model(facts, layout, choices.model_args)
+    if model.problem:
+        return [refusal("FLR151", "ModelNeedsScript", model.problem, model.problem_place or frame.place,
+                        "pass what the model needs to its constructor")]  # fmt: skip
+    evaluation = plan_evaluation(facts, frame, names)
+    parser = plan_parser(facts, names)
+    taken = {option.destination for option in facts.arguments.options}
+    epochs = plan_epochs(facts, parser)
+    paths = plan_paths(facts, parser, taken | {"epochs", "partitions", "num_rounds"})
+    partition = plan_partition(facts) if parser is not None else "the script has no command line that could be extended"
+    partitions = num_rounds = None
+    if isinstance(partition, PartitionPlan):
+        name = free_option("partitions", taken)
+        partitions = Setting(f"--{name}", name, 1, "int", "split the training data between the sites of a simulation", False)
+    if round_plan.needs_rounds:
+        name = free_option("num_rounds", taken)
+        num_rounds = Setting("--num-rounds", name, 1, "int", "rounds of the job, which schedules span", False)
+    decisions = [*round_plan.decisions]
+    if isinstance(evaluation, str):
+        decisions.append(Decision("metrics", f"no metrics are sent: {evaluation}",
+                                  "write the evaluation as a function that is called in the epoch loop"))  # fmt: skip
+    if isinstance(partition, str):
+        decisions.append(Decision("simulation data", f"every site trains on all the data it is given: {partition}",
+                                  "give each site its own data location"))  # fmt: skip
+    for name, value in model.args.items():
+        if facts.model and facts.model.arguments_source == "arguments" and value is not ...:
+            decisions.append(Decision("model arguments", f"the server builds the model with {name}={value!r}, the default of the script's option",
+                                      "change it in job.py where the sites are given another value"))  # fmt: skip
+    return Plan(
+        facts, names, layout, frame, model_name, model, evaluation if isinstance(evaluation, EvaluationPlan) else None,
+        plan_steps(facts, frame), parser, epochs, tuple(paths),
+        partition if isinstance(partition, PartitionPlan) else None, round_plan, tuple(decisions),
+        plan_init(facts, parser), partitions, num_rounds, torch_name(frame),
+    )  # fmt: skip
+
+
+def plan_init(facts: Facts, parser: ParserPlan | None) -> InitPlan:
+    """Right after the arguments are parsed, where that is before any data is read; else before all code of the script."""
+    entry = facts.project.entry
+    if parser is not None and parser.existing and parser.bound_file is entry:
+        parsed = next((e.number for e in facts.trace.events if e.scope is parser.scope and e.statement is not None
+                       and e.scope.file.place(e.statement) == parser.bound_after), None)  # fmt: skip
+        loader = facts.data.loader if facts.data else None
+        built = next((e.number for e in facts.trace.events if loader is not None and e.node is loader.node), None)
+        if parsed is not None and (built is None or parsed < built):
+            return InitPlan(entry, parser.bound_after, True)
+    return InitPlan(entry, first_code(entry), False)
+
+
+def refusal(code: str, name: str, message: str, place: Place, remedy: str) -> Result:
+    """A refusal that only shows while planning."""
+    return Result(name, message, code, place, remedy=remedy, safety=Safety.DISPLAY_ONLY)
+
+
+def plan_steps(facts: Facts, frame: Frame) -> StepCount:
+    """Hook the one optimizer where it can be named; otherwise count the steps of every optimizer."""
+    if len(facts.optimizers) == 1:
+        optimizer = facts.optimizers[0]
+        values = [o for o in options(optimizer.value) if isinstance(o, Object)]
+        if len(values) == 1 and values[0].kind.startswith("torch.optim.") and not optimizer.built_in_loop:
+            name = expression_for(values[0], frame.scope, optimizer.variable)
+            if name and (name.split(".")[0] in frame.bound_outside):
+                return StepCount(name)
+    return StepCount("")
+
+
+def torch_name(frame: Frame) -> str:
+    """How a file names the torch module; empty where it does not import it."""
+    for name, value in frame.scope.module.variables.items():
+        if getattr(value, "name", "") == "torch" and not name.startswith("*"):
+            return name
+    return ""
+
+
+__all__ = ["Choices", "Decision", "Plan", "SchedulerFact", "make_plan", "used_names"]

@@ -1,0 +1,234 @@
+"""How the received model is measured: with the script's own evaluation, called once before training."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from engine.edit import Insert
+from engine.facts import EvaluationFact, Facts, MetricFact
+from engine.facts.trace import Call, Event
+from engine.facts.values import Object, options
+from engine.plan.frame import Frame, function_node
+from engine.plan.names import Names
+from engine.result import Place
+
+MODULES_WITH_RANDOM_STREAMS = {"random", "numpy"}
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """How the received model is evaluated.
+
+    Attributes:
+        lines: the statements that compute the metrics, as source.
+        metric: the one the best model is chosen by.
+        edits: what makes the evaluation return what it computed, in whatever file it stands.
+        guarded: True where a context manager of our own has to keep modes, gradients and random streams as they were;
+            otherwise ``torch.random.fork_rng`` is enough.
+    """
+
+    lines: tuple[str, ...]
+    metric: MetricFact
+    edits: tuple[Insert, ...]
+    guarded: bool
+
+
+def plan_evaluation(facts: Facts, frame: Frame, names: Names) -> EvaluationPlan | str:
+    """The evaluation of the received model, or in words why the script has none that can be used."""
+    reasons = []
+    for evaluation in [e for e in (facts.evaluation, *facts.evaluations) if e is not None]:
+        plan = _plan_one(facts, evaluation, frame, names)
+        if isinstance(plan, EvaluationPlan):
+            return plan
+        reasons.append(plan)
+    return reasons[0] if reasons else "the script does not evaluate its model"
+
+
+def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Names) -> EvaluationPlan | str:
+    """The plan for one evaluation, or why it cannot be used."""
+    if not evaluation.metrics:
+        return "the script's evaluation computes no number that could be sent"
+    if evaluation.call is None or evaluation.function is None:
+        return "the script's evaluation stands inline, mixed with the training"
+    event = _call_in_frame(facts, evaluation, frame)
+    if event is None:
+        return f"{evaluation.function}() is not called where the model is trained"
+    call = _call_text(facts, event, frame)
+    if call is None:
+        return f"{evaluation.function}() needs values that only exist while training"
+    edits: tuple[Insert, ...] = ()
+    if evaluation.returns == "none":
+        inserted = _return_metrics(evaluation, event)
+        if inserted is None:
+            return f"{evaluation.function}() ends early on some paths, so what it computes cannot be returned"
+        edits = (inserted,)
+    lines = _lines(evaluation, call, names)
+    return EvaluationPlan(lines, evaluation.metrics[0], edits, _needs_guard(facts, evaluation))
+
+
+def _call_in_frame(facts: Facts, evaluation: EvaluationFact, frame: Frame) -> Event | None:
+    """The call of the evaluating function that stands in the frame's scope."""
+    candidates = [evaluation.call_event] if evaluation.call_event is not None else []
+    function = candidates[0].function if candidates else None
+    if function is not None:
+        candidates += [e for e in facts.trace.events if e.function is not None and e.function.node is function.node]
+    return next((e for e in candidates if e is not None and e.scope is frame.scope), None)
+
+
+def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
+    """The call as source that can stand before the loop: the loop variable becomes the first epoch's number."""
+    available = frame.bound_outside
+    replaced: dict[str, str] = {}
+    loop = facts.loop
+    for node in ast.walk(event.node):
+        if not isinstance(node, ast.Name) or node.id in available:
+            continue
+        if loop is not None and frame.is_loop and node.id in _targets(loop.loop.node):
+            replaced[node.id] = loop.start.text if loop.start is not None else "0"
+        elif _is_builtin(node.id) or node.id in _bound_inside(event.node):
+            continue
+        else:
+            return None
+    return source_with(frame.file.text, frame.file.place(event.node), event.node, replaced)
+
+
+def _targets(loop: ast.AST) -> list[str]:
+    """The names a ``for`` binds."""
+    return [n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)] if isinstance(loop, ast.For) else []
+
+
+def _bound_inside(node: ast.AST) -> set[str]:
+    """Names that comprehensions and lambdas inside an expression bind."""
+    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return stored | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+
+
+def _is_builtin(name: str) -> bool:
+    """True for a name of Python's own."""
+    import builtins
+
+    return hasattr(builtins, name)
+
+
+def source_with(text: str, place: Place, node: ast.AST, replaced: dict[str, str]) -> str:
+    """The source of an expression on one line, some names replaced by other expressions."""
+
+    class Replacer(ast.NodeTransformer):
+        def visit_Name(self, name: ast.Name) -> ast.AST:
+            if name.id in replaced and isinstance(name.ctx, ast.Load):
+                return ast.parse(replaced[name.id], mode="eval").body
+            return name
+
+    if not replaced:
+        segment = ast.get_source_segment(text, node)
+        if segment is not None and "\n" not in segment:
+            return segment
+    return ast.unparse(Replacer().visit(ast.parse(ast.unparse(node), mode="eval").body))
+
+
+def _return_metrics(evaluation: EvaluationFact, event: Event) -> Insert | None:
+    """The ``return`` that gives back what an evaluation otherwise only prints; None where it may end before."""
+    function = event.function
+    if function is None or not isinstance(function.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return None
+    own = [n for n in _own_nodes(function.node) if isinstance(n, (ast.Return, ast.Yield, ast.YieldFrom))]
+    if own:
+        return None
+    last = function.node.body[-1]
+    entries = ", ".join(f'"{metric.name}": float({metric.text})' for metric in evaluation.metrics)
+    text = f"\nreturn {{{entries}}}  # for the server: what is printed above\n"
+    return Insert(function.file.place(last), text, after=True)
+
+
+def _own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef):
+    """The nodes of a function without those of functions inside it."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def _lines(evaluation: EvaluationFact, call: str, names: Names) -> tuple[str, ...]:
+    """The statements that compute the metrics."""
+    target = names.metrics
+    if evaluation.returns == "none":
+        return (f"{target} = {call}",)
+    if evaluation.returns == "dict":
+        known = [m for m in evaluation.metrics if isinstance(m.index, str)]
+        if len(known) == 1:
+            return (f'{target} = {{"{known[0].name}": float({call}["{known[0].index}"])}}',)
+        if known:
+            entries = ", ".join(f'"{m.name}": float({names.evaluated}["{m.index}"])' for m in known)
+            return (f"{names.evaluated} = {call}", f"{target} = {{{entries}}}")
+        return (f"{target} = {{name: float(value) for name, value in {call}.items()}}",)
+    if evaluation.returns == "value":
+        return (f'{target} = {{"{evaluation.metrics[0].name}": float({call})}}',)
+    indexed = [m for m in evaluation.metrics if isinstance(m.index, int)]
+    if len(indexed) == 1:
+        return (f'{target} = {{"{indexed[0].name}": float({call}[{indexed[0].index}])}}',)
+    entries = ", ".join(f'"{m.name}": float({names.evaluated}[{m.index}])' for m in indexed)
+    return (f"{names.evaluated} = {call}", f"{target} = {{{entries}}}")
+
+
+def _needs_guard(facts: Facts, evaluation: EvaluationFact) -> bool:
+    """True unless training itself sets its mode and only torch's random stream can be drawn from."""
+    if evaluation.leaves_grad_off or not _training_sets_mode(facts):
+        return True
+    return any(
+        module.split(".")[0] in MODULES_WITH_RANDOM_STREAMS
+        for file in facts.project.modules
+        for module in imported_modules(file.tree)
+    )
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    """The dotted names of the modules a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
+
+
+def _training_sets_mode(facts: Facts) -> bool:
+    """True where the model is put into training mode in the epoch loop before it is trained."""
+    loop, optimizer, model = facts.loop, facts.optimizer, facts.model
+    if loop is None or optimizer is None or model is None:
+        return False
+    step = optimizer.step_event
+    for event in facts.trace.named(".train"):
+        on_model = any(isinstance(o, Object) and _is_model(o, model.value) for o in options(event.receiver))
+        before_step = event.number < step.number and event.within_node(loop.loop.node)
+        unconditional = not any(type(entry).__name__ == "Branch" for entry in _after(event.path, loop.loop.node))
+        if on_model and before_step and unconditional and not event.args:
+            return True
+    return False
+
+
+def _after(path: tuple, node: ast.AST) -> tuple:
+    """The part of a path inside a loop."""
+    for index, entry in enumerate(path):
+        if getattr(entry, "node", None) is node:
+            return path[index + 1 :]
+    return path
+
+
+def _is_model(value: Object, model: Object) -> bool:
+    """True for the model or a wrapper around it."""
+    seen = 0
+    current: object = value
+    while isinstance(current, Object) and seen < 8:
+        if current is model:
+            return True
+        inner = [o for o in options(current.args[0]) if isinstance(o, Object)] if current.args else []
+        current = inner[0] if inner else None
+        seen += 1
+    return False
+
+
+__all__ = ["Call", "EvaluationPlan", "function_node", "plan_evaluation"]

@@ -1,0 +1,230 @@
+"""Where one round begins and ends: the statement that is wrapped, and how things are called there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engine.facts import Facts
+from engine.facts.trace import Call
+from engine.facts.values import Object, Scope, Value, options
+from engine.result import Place
+from engine.source import SourceFile
+
+PREFIXES = {"DataParallel": "module", "DistributedDataParallel": "module", "compile": "_orig_mod"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The statement that trains one round, and the function or module it stands in.
+
+    Attributes:
+        place: of the statement.
+        node: the statement.
+        scope: the scope it stands in.
+        body: the statements of the function or module around it.
+        is_loop: True where the statement is the epoch loop itself, not a call that leads to it.
+    """
+
+    place: Place
+    node: ast.stmt = field(compare=False, repr=False)
+    scope: Scope = field(compare=False, repr=False)
+    body: list[ast.stmt] = field(compare=False, repr=False)
+    is_loop: bool = True
+
+    @property
+    def file(self) -> SourceFile:
+        """The file it stands in."""
+        return self.scope.file
+
+    @property
+    def bound_outside(self) -> set[str]:
+        """Names bound in the function or module outside the statement, or visible from around it."""
+        names = _bound(self.body, skip=self.node)
+        scope: Scope | None = self.scope
+        while scope is not None:
+            if scope is not self.scope:
+                names |= set(scope.variables)
+            scope = scope.parent
+        function = function_node(self.scope)
+        if function is not None:
+            names |= {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+        return names
+
+
+def frames(facts: Facts) -> Iterator[Frame]:
+    """The statements that lead to the epoch loop, the loop itself first, outermost last."""
+    loop = facts.loop
+    assert loop is not None and isinstance(loop.loop.node, ast.stmt)
+    yield Frame(loop.place, loop.loop.node, loop.scope, body_of(loop.scope))
+    for call in reversed(loop.calls):
+        if isinstance(call, Call) and call.statement is not None:
+            place = call.caller.file.place(call.statement)
+            yield Frame(place, call.statement, call.caller, body_of(call.caller), is_loop=False)
+
+
+def choose_frame(facts: Facts) -> Frame:
+    """The statement to wrap: the epoch loop, or the call that leads to it where only there the evaluation is at hand.
+
+    A call is wrapped only where everything that must be built once is built before it.
+    """
+    candidates = list(frames(facts))
+    evaluation = facts.evaluation
+    if evaluation is None or evaluation.call is None or evaluation.where != "after":
+        return candidates[0]
+    built = [facts.model.value if facts.model else None, *[o.value for o in facts.optimizers], *[s.value for s in facts.schedulers]]
+    for frame, call in zip(candidates[1:], reversed(facts.loop.calls if facts.loop else []), strict=False):
+        if evaluation.call.scope is frame.scope:
+            inside = [b for b in built if isinstance(b, Object) and _built_within(facts, b, call)]
+            return candidates[0] if inside else frame
+    return candidates[0]
+
+
+def _built_within(facts: Facts, built: Object, call: Call) -> bool:
+    """True where an object is built inside a call."""
+    events = facts.trace.events
+    if not 0 <= built.event < len(events):
+        return False
+    return any(isinstance(entry, Call) and entry.node is call.node for entry in events[built.event].path)
+
+
+def function_node(scope: Scope) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The definition of the function a scope belongs to; None at module level."""
+    if not scope.qualified_name or scope.is_class:
+        return None
+    node: ast.AST = scope.file.tree
+    for part in scope.qualified_name.split("."):
+        found = [
+            child
+            for child in ast.walk(node)
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and child.name == part
+        ]
+        if not found:
+            return None
+        node = found[-1]
+    return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+
+def body_of(scope: Scope) -> list[ast.stmt]:
+    """The statements of the function or module a scope belongs to."""
+    node = function_node(scope)
+    return node.body if node is not None else scope.file.tree.body
+
+
+def _bound(body: list[ast.stmt], skip: ast.stmt | None = None) -> set[str]:
+    """Names that statements bind, one statement and nested functions' insides left out."""
+    names: set[str] = set()
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        if node is skip:
+            continue
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add((node.asname or node.name).split(".")[0])
+        pending.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def expression_for(target: Value, scope: Scope, preferred: str = "") -> str | None:
+    """How an object is written in a scope: a name, or an attribute of one; None where it cannot be reached.
+
+    Args:
+        target: the object.
+        scope: where it is to be named.
+        preferred: the name to use where it fits.
+    """
+    return next(iter(sorted(names_of(target, scope), key=lambda name: (name != preferred, name.count(".")))), None)
+
+
+def names_of(target: Value, scope: Scope) -> Iterator[str]:
+    """Every way an object is written in a scope."""
+    seen: set[str] = set()
+    inner: Scope | None = scope
+    while inner is not None:
+        for name, value in inner.variables.items():
+            if name in seen or name.startswith("*"):
+                continue
+            seen.add(name)
+            if any(option is target for option in options(value)):
+                yield name
+        inner = inner.parent
+    for name in seen:
+        for option in options(scope.look_up(name)):
+            if isinstance(option, Object) and not option.is_module:
+                for attribute, held in option.attributes.items():
+                    if attribute.isidentifier() and any(part is target for part in options(held)):
+                        yield f"{name}.{attribute}"
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """How the model is written where it is trained.
+
+    Attributes:
+        wrapped: as training uses it.
+        bare: the module whose state is exchanged, without DataParallel, DDP or compile around it.
+    """
+
+    wrapped: str
+    bare: str
+
+
+def name_model(facts: Facts, scope: Scope) -> ModelName | None:
+    """How the model is written in a scope; None where it cannot be reached from there."""
+    assert facts.model is not None
+    model = facts.model.value
+    wrappers = wrappers_of(facts, model)
+    for target in (*reversed(wrappers), model):
+        name = expression_for(target, scope, facts.model.variable)
+        if name:
+            held = [o for o in _values_of(name, scope) if o is model or any(o is w for w in wrappers)]
+            return ModelName(name, bare_text(name, held, model))
+    return None
+
+
+def wrappers_of(facts: Facts, model: Object) -> list[Object]:
+    """The wrappers built around a model, innermost first."""
+    found: list[Object] = []
+    for candidate in facts.trace.objects:
+        if candidate.short_kind in PREFIXES and candidate.args:
+            inside = options(candidate.args[0])
+            if any(option is model or any(option is known for known in found) for option in inside):
+                found.append(candidate)
+    return found
+
+
+def _values_of(name: str, scope: Scope) -> list[Value]:
+    """What a dotted name may stand for in a scope."""
+    head, _, attribute = name.partition(".")
+    values = options(scope.look_up(head))
+    if attribute:
+        values = [p for v in values if isinstance(v, Object) for p in options(v.attributes.get(attribute))]
+    return values
+
+
+def bare_text(name: str, held: list[Value], model: Object) -> str:
+    """The expression for the module inside the wrappers a name may stand for."""
+    chains = {tuple(_chain(value, model)) for value in held} or {()}
+    if len(chains) == 1:
+        return ".".join([name, *chains.pop()])
+    attributes = list(dict.fromkeys(attribute for chain in sorted(chains, key=len) for attribute in chain))
+    text = name
+    for attribute in attributes:
+        text = f'getattr({text}, "{attribute}", {text})'
+    return text
+
+
+def _chain(value: Value, model: Object) -> list[str]:
+    """The attributes that lead from a wrapper to the model inside."""
+    chain: list[str] = []
+    while isinstance(value, Object) and value is not model and value.args:
+        chain.append(PREFIXES.get(value.short_kind, "module"))
+        inside = options(value.args[0])
+        value = next((o for o in inside if isinstance(o, Object) and o is not model and o.short_kind in PREFIXES), inside[0])
+    return chain

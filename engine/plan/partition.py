@@ -1,0 +1,34 @@
+"""Which data set is split between the sites of a simulation."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from engine.facts import Expression, Facts
+
+
+@dataclass(frozen=True)
+class PartitionPlan:
+    """How the training data is split in a simulation.
+
+    Attributes:
+        dataset: the expression of the data set that the training loader is given.
+    """
+
+    dataset: Expression
+
+
+def plan_partition(facts: Facts) -> PartitionPlan | str:
+    """The data set to split, or in words why the training data cannot be split."""
+    data = facts.data
+    if data is None or data.loader is None or data.dataset is None:
+        return "the training data does not come from a DataLoader"
+    loader = data.loader.node
+    if isinstance(loader, ast.Call):
+        named = {keyword.arg: keyword.value for keyword in loader.keywords}
+        for name in ("sampler", "batch_sampler"):
+            given = named.get(name)
+            if given is not None and not (isinstance(given, ast.Constant) and given.value is None):
+                return f"its DataLoader has a {name} of its own"
+    return PartitionPlan(data.dataset)

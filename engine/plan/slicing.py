@@ -1,0 +1,179 @@
+"""Which statements of a script a name needs: the part that can be lifted out of it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from dataclasses import dataclass, field
+
+from engine.result import Place
+from engine.source import SourceFile
+
+PURE_CALLS = {
+    "len", "range", "list", "dict", "tuple", "set", "int", "float", "str", "bool", "min", "max", "sum", "enumerate", "zip",
+    "sorted", "map", "filter", "abs", "round", "OrderedDict", "namedtuple", "partial", "getLogger", "dataclass", "device",
+    "tensor", "Path", "is_available", "get", "keys", "values", "items", "split", "join", "format", "TypeVar",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Statements of a file that a set of names needs.
+
+    Attributes:
+        file: the file.
+        statements: in the order of the file.
+        moved: the places of the definitions that move out; assignments and imports are copied.
+        exported: the names of the moved definitions that the rest of the file still uses.
+        problem: why the names cannot be lifted out; empty where they can.
+        problem_place: where the trouble stands.
+    """
+
+    file: SourceFile
+    statements: tuple[ast.stmt, ...] = ()
+    moved: tuple[Place, ...] = ()
+    exported: tuple[str, ...] = ()
+    problem: str = ""
+    problem_place: Place | None = field(default=None)
+
+    def text(self, docstring: str) -> str:
+        """The statements as a module of their own, with the comments that stand right above them."""
+        imports = [s for s in self.statements if isinstance(s, (ast.Import, ast.ImportFrom, ast.Try))]
+        others = [s for s in self.statements if s not in imports]
+        parts = [f'"""{docstring}"""\n']
+        if imports:
+            parts.append("\n".join(source_of_statement(self.file, s) for s in imports) + "\n")
+        previous: ast.stmt | None = imports[-1] if imports else None
+        for statement in others:
+            simple = isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(previous, (ast.Assign, ast.AnnAssign))
+            parts.append(("" if simple else "\n" if isinstance(statement, ast.Assign) else "\n\n"))
+            parts[-1] += source_of_statement(self.file, statement) + "\n"
+            previous = statement
+        return parts[0] + "\n" + "".join(parts[1:])
+
+
+def slice_module(file: SourceFile, names: set[str], keep: bool = False) -> Slice:
+    """The statements that names need, definitions by definitions.
+
+    Args:
+        file: where they stand.
+        names: what is needed.
+        keep: copy definitions instead of moving them.
+    """
+    bindings = _bindings(file.tree)
+    wanted: dict[int, ast.stmt] = {}
+    pending = sorted(names)
+    done: set[str] = set()
+    while pending:
+        name = pending.pop(0)
+        if name in done or (hasattr(builtins, name) and name not in bindings):
+            continue
+        done.add(name)
+        for statement in bindings.get(name, []):
+            trouble = _impure(statement, name)
+            if trouble:
+                return Slice(file, problem=trouble, problem_place=file.place(statement))
+            if id(statement) not in wanted:
+                wanted[id(statement)] = statement
+                pending.extend(sorted(_reads(statement)))
+        if name not in bindings:
+            stars = [s for s in file.tree.body if isinstance(s, ast.ImportFrom) and s.names[0].name == "*"]
+            wanted.update({id(s): s for s in stars})
+    statements = sorted(wanted.values(), key=lambda s: s.lineno)
+    definitions = [s for s in statements if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+    if keep:
+        return Slice(file, tuple(statements))
+    rest = [s for s in file.tree.body if not any(s is d for d in definitions)]
+    used = {n.id for s in rest for n in ast.walk(s) if isinstance(n, ast.Name)}
+    exported = tuple(d.name for d in definitions if d.name in used)
+    return Slice(file, tuple(statements), tuple(file.place(d) for d in definitions), exported)
+
+
+def _bindings(tree: ast.Module) -> dict[str, list[ast.stmt]]:
+    """The statements of a module, those of its ``__main__`` block too, that bind each name."""
+    found: dict[str, list[ast.stmt]] = {}
+    for statement in _top_level(tree.body):
+        for name in _binds(statement):
+            found.setdefault(name, []).append(statement)
+    return found
+
+
+def _top_level(body: list[ast.stmt]):
+    """The statements of a module and of the ``if`` blocks at its top level."""
+    for statement in body:
+        if isinstance(statement, ast.If):
+            yield from _top_level(statement.body)
+            yield from _top_level(statement.orelse)
+        else:
+            yield statement
+
+
+def _binds(statement: ast.stmt) -> set[str]:
+    """The names a top-level statement binds."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    names: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.alias):
+            names.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def _reads(statement: ast.stmt) -> set[str]:
+    """The module-level names a statement reads, those read inside its functions and classes among them."""
+    names: set[str] = set()
+    pending = [(symtable.symtable(ast.unparse(statement), "", "exec"), True)]
+    while pending:
+        table, is_top = pending.pop()
+        names |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (is_top or s.is_global())}
+        pending += [(child, False) for child in table.get_children()]
+    return names
+
+
+def _impure(statement: ast.stmt, name: str) -> str:
+    """Why a statement cannot be lifted out of the script; empty where it can."""
+    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Global):
+                return f"the model needs {name}(), which changes the global {node.names[0]}"
+        return ""
+    if isinstance(statement, ast.Try) and all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in statement.body):
+        return ""
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and not _pure_call(node):
+                return f"the model reads the global {name}, whose value exists only while the script runs"
+            if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
+                return ""
+        return ""
+    return f"the model reads the global {name}, which is not a plain constant"
+
+
+def _pure_call(node: ast.Call) -> bool:
+    """True for a call that only computes."""
+    callee = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return callee in PURE_CALLS or callee[:1].isupper() and callee not in ("ArgumentParser",)
+
+
+def source_of_statement(file: SourceFile, statement: ast.stmt) -> str:
+    """A statement's source with its decorators and the comments right above it, moved to the left margin."""
+    decorators = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *[d.lineno for d in decorators]]) - 1
+    while first > 0 and file.lines[first - 1].lstrip().startswith("#") and _same_margin(file, first - 1, statement):
+        first -= 1
+    lines = file.lines[first : statement.end_lineno]
+    return "\n".join(_dedented(lines, statement.col_offset))
+
+
+def _same_margin(file: SourceFile, line: int, statement: ast.stmt) -> bool:
+    """True where a line is indented as a statement is."""
+    text = file.lines[line]
+    return len(text) - len(text.lstrip()) == statement.col_offset
+
+
+def _dedented(lines: list[str], margin: int) -> list[str]:
+    """Lines without a margin."""
+    return [line[margin:] if not line[:margin].strip() else line for line in lines]
