@@ -25,9 +25,9 @@ SKIPPED_FOLDERS = {
 # Never a folder of the project without ``__init__.py``: what is installed under the name is found before it.
 LIBRARIES = {
     "accelerate", "albumentations", "apex", "cv2", "datasets", "fastai", "gym", "h5py", "ignite", "jax", "keras",
-    "lightning", "matplotlib", "monai", "nibabel", "numpy", "pandas", "PIL", "pytorch_lightning", "scipy", "sklearn", "skimage",
-    "tensorboard", "tensorboardX", "tensorflow", "timm", "torch", "torchaudio", "torchtext", "torchvision", "tqdm",
-    "transformers", "wandb", "xgboost", "yaml", *sys.stdlib_module_names,
+    "lightning", "matplotlib", "monai", "nibabel", "numpy", "pandas", "PIL", "pytorch_lightning", "scipy", "sklearn",
+    "skimage", "tensorboard", "tensorboardX", "tensorflow", "timm", "torch", "torchaudio", "torchtext", "torchvision",
+    "tqdm", "transformers", "wandb", "xgboost", "yaml", *sys.stdlib_module_names,
 }  # fmt: skip
 PYTHON_2 = re.compile(
     r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE
