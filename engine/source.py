@@ -34,6 +34,18 @@ PYTHON_2 = re.compile(
 )
 
 
+class NotPython3(UserError):
+    """A file that Python 3 cannot parse.
+
+    Attributes:
+        source: the line it fails at.
+    """
+
+    def __init__(self, message: str, place: Place, source: str = "") -> None:
+        super().__init__(message, place)
+        self.source = source
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One Python file, as it lies on disk.
@@ -87,16 +99,18 @@ class SourceFile:
 
 
 def parse(text: str, name: str) -> ast.Module:
-    """The syntax tree of a text; UserError with the line and what to do where it is not Python 3."""
+    """The syntax tree of a text; NotPython3 with the line and what to do where it cannot be parsed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text)
     except SyntaxError as error:
         place = Place(name, error.lineno or 1, max((error.offset or 1) - 1, 0))
+        line = (error.text or "").strip()
         if PYTHON_2.search(text):
-            raise UserError("this is Python 2; convert it with 2to3 or by hand to Python 3 first", place) from None
-        raise UserError(f"syntax error: {error.msg}; mend it and try again", place) from None
+            message = "this is Python 2; convert it with 2to3 or by hand to Python 3 first"
+            raise NotPython3(message, place, line) from None
+        raise NotPython3(f"syntax error: {error.msg}; mend it and try again", place, line) from None
     except (ValueError, RecursionError, MemoryError) as error:
         reason = "it holds a null byte" if "null" in str(error) else "it is nested too deeply"
         raise UserError(f"cannot be read as Python: {reason}", Place(name, 1)) from None

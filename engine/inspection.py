@@ -1,0 +1,237 @@
+"""Tell what a training program is and whether it can be federated: one document, as JSON or as a short story."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from engine.facts import Facts, ModelFact
+from engine.result import Place, Result
+
+SCHEMA_VERSION = 1
+ASKS_TO_CHOOSE = {"FLR120": "--loop"}
+
+Findings = Callable[[Facts], Iterable[Result]]
+
+
+def inspect_program(
+    facts: Facts, model_args: Mapping[str, Any], blockers: Findings, warnings: Findings = lambda facts: ()
+) -> dict[str, Any]:
+    """What a program is, what forbids converting it, and what only its author can say.
+
+    Args:
+        facts: of the program.
+        model_args: constructor arguments of the model that the user pinned.
+        blockers: the rules that refuse.
+        warnings: the rules that warn.
+
+    Returns:
+        the document of ``docs/schemas/inspect.schema.json``.
+    """
+    from engine.plan import Choices, make_plan
+
+    refusals = list(blockers(facts))
+    needs = [_choice(facts, result) for result in refusals if result.code in ASKS_TO_CHOOSE]
+    if len(needs) < len(refusals):
+        needs = []
+    elif not refusals:
+        plan = make_plan(facts, Choices(dict(model_args)))
+        refusals = plan if isinstance(plan, list) else []
+        needs = [] if isinstance(plan, list) else [_argument(facts, *missing) for missing in plan.model.missing]
+    if needs:
+        refusals = []
+    verdict = "needs_input" if needs else "refuse" if refusals else "convert"
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "entry": facts.project.entry.name,
+        "verdict": verdict,
+        "needs": needs,
+        "blockers": [_finding(result) for result in refusals],
+        "warnings": [_finding(result) for result in warnings(facts)],
+        "facts": describe(facts),
+    }
+
+
+def refused_file(entry: str, blocker: Result) -> dict[str, Any]:
+    """The document of a program that cannot be read as Python 3.
+
+    Args:
+        entry: the script's name.
+        blocker: the finding that says why.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "entry": entry,
+        "verdict": "refuse",
+        "needs": [],
+        "blockers": [_finding(blocker)],
+        "warnings": [],
+        "facts": None,
+    }
+
+
+def _choice(facts: Facts, result: Result) -> dict[str, Any]:
+    """What the user has to choose between: epoch loops."""
+    return {
+        "name": "loop",
+        "message": result.message,
+        "option": f"--loop {facts.loop.place if facts.loop else 'FILE:LINE'}",
+        "choices": [str(loop.place) for loop in facts.loops],
+        **_at(result.place),
+    }
+
+
+def _argument(facts: Facts, name: str, source: str) -> dict[str, Any]:
+    """A constructor argument of the model that the user has to give."""
+    model = facts.model
+    reason = "is read from local data" if source == "dataset" else "cannot be told from the source"
+    owner = model.name if model else "the model"
+    return {
+        "name": name,
+        "message": f"{name} of {owner} {reason}, and the server needs it to build the model",
+        "option": f"--model-arg {name}=VALUE",
+        "choices": [],
+        **_at(model.construction.place if model and model.construction else None),
+    }
+
+
+def _finding(result: Result) -> dict[str, Any]:
+    """A finding of a rule."""
+    return {
+        "rule": result.code,
+        "name": result.name,
+        "message": result.message,
+        **_at(result.place),
+        "source": result.source,
+        "remedy": result.remedy,
+    }
+
+
+def _at(place: Place | None) -> dict[str, Any]:
+    """Where something stands."""
+    return {"file": place.file, "line": place.line} if place else {"file": None, "line": None}
+
+
+def describe(facts: Facts) -> dict[str, Any]:
+    """The facts as they are published."""
+    optimizer, scheduler, evaluation = facts.optimizer, facts.scheduler, facts.evaluation
+    metric = evaluation.metrics[0] if evaluation and evaluation.metrics else None
+    return {
+        "model": _model(facts.model) if facts.model else None,
+        "optimizer": optimizer
+        and {"variable": optimizer.variable, "class": optimizer.name, "step": _at(optimizer.step)},
+        "scheduler": scheduler and {"class": scheduler.name.rpartition(".")[2] or None, "cadence": scheduler.cadence},
+        "epoch_loop": _at(facts.loop.place) if facts.loop else None,
+        "train_function": facts.train_function,
+        "evaluate_function": evaluation.function if evaluation else None,
+        "metric": metric and {"name": metric.name, "direction": metric.direction},
+        "data": facts.data and {"source": facts.data.source, "path": facts.data.path},
+        "features": dict(vars(facts.features)),
+    }
+
+
+def _model(model: ModelFact) -> dict[str, Any]:
+    """The trained model as it is published."""
+    place = model.definition or (model.construction.place if model.construction else None)
+    return {
+        "variable": model.variable,
+        "class": model.name,
+        **_at(place),
+        "args": {name: _shown(value) for name, value in model.arguments.items()},
+        "args_source": model.arguments_source,
+    }
+
+
+def _shown(value: Any) -> Any:
+    """An argument's value where JSON can hold it, null where it is not known, its text otherwise."""
+    if value is ...:
+        return None
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """The document as JSON."""
+    return json.dumps(document, indent=2)
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """The document as a short story of the program for a person."""
+    lines = [f"{document['entry']}: {VERDICTS[document['verdict']]}", ""]
+    if document["facts"]:
+        lines += [f"  {line}" for line in _story(document["facts"])]
+    for heading, findings in (("Blockers", document["blockers"]), ("Warnings", document["warnings"])):
+        if findings:
+            lines += ["", f"{heading}:"]
+            lines += [line for finding in findings for line in _finding_lines(finding)]
+    if document["needs"]:
+        lines += ["", "Needed:"]
+        lines += [f"  {_where(need)}{need['message']}\n      {need['option']}" for need in document["needs"]]
+    return "\n".join(lines)
+
+
+VERDICTS = {
+    "convert": "can be converted",
+    "needs_input": "can be converted once you say what is needed",
+    "refuse": "cannot be converted",
+}
+
+
+def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
+    """A finding with its source line and remedy."""
+    lines = [f"  {_where(finding)}{finding['rule']} {finding['name']}: {finding['message']}"]
+    if finding["source"]:
+        lines.append(f"      {finding['source']}")
+    if finding["remedy"]:
+        lines.append(f"      {finding['remedy']}")
+    return lines
+
+
+def _where(item: Mapping[str, Any]) -> str:
+    """``file:line: `` of an item; empty where it has no place."""
+    return f"{item['file']}:{item['line']}: " if item.get("file") else ""
+
+
+def _story(facts: Mapping[str, Any]) -> list[str]:
+    """The program in sentences: this model, trained by this loop, measured by this."""
+    lines = []
+    model, optimizer, loop = facts["model"], facts["optimizer"], facts["epoch_loop"]
+    if model:
+        given = ", ".join(f"{name}={'?' if value is None else repr(value)}" for name, value in model["args"].items())
+        lines.append(f"model      {model['variable']} = {model['class']}({given})  [{model['file']}:{model['line']}]")
+    if optimizer:
+        step = optimizer["step"]
+        lines.append(
+            f"optimizer  {optimizer['variable']} = {optimizer['class']}, steps at {step['file']}:{step['line']}"
+        )
+    if facts["scheduler"]:
+        name = facts["scheduler"]["class"] or "written by hand"
+        lines.append(f"schedule   {name}, {CADENCES[facts['scheduler']['cadence']]}")
+    if loop:
+        held = f", batches in {facts['train_function']}()" if facts["train_function"] else ""
+        lines.append(f"trained by the loop at {loop['file']}:{loop['line']}{held}")
+    if facts["data"] and facts["data"]["source"]:
+        where = f" at {facts['data']['path']}" if facts["data"]["path"] else ""
+        lines.append(f"trained on {facts['data']['source']}{where}")
+    lines += _measured(facts)
+    besides = [name.replace("_", " ") for name, value in facts["features"].items() if value is True]
+    if facts["features"]["distributed"]:
+        besides.append(facts["features"]["distributed"])
+    if besides:
+        lines.append(f"besides    {', '.join(besides)}")
+    return lines or ["no training was found"]
+
+
+def _measured(facts: Mapping[str, Any]) -> list[str]:
+    """How the program measures its model."""
+    held = f"{facts['evaluate_function']}()" if facts["evaluate_function"] else "code beside the training"
+    if facts["metric"]:
+        better = "higher" if facts["metric"]["direction"] == "max" else "lower"
+        return [f"measured by {held}: {facts['metric']['name']}, {better} is better"]
+    return [f"measured by {held}"] if facts["evaluate_function"] else []
+
+
+CADENCES = {"epoch": "every epoch", "step": "every step", "plateau": "on plateau", "manual": "by the script"}
