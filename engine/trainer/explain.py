@@ -41,7 +41,8 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.message}" if self.message else self.kind
+        first_sentence = re.split(r"\.(?:\s|$)", self.message)[0]
+        return f"{self.kind}: {first_sentence}" if self.message else self.kind
 
 
 def explain(stderr: str, specification: Specification, root: Path, script: Path) -> str:
@@ -72,9 +73,9 @@ def read_failure(stderr: str, script: Path) -> Failure | None:
             for found in _FRAME.finditer(text)
         ]
         raised = _EXCEPTION.search(text)
-        if raised and any(frame.file.name == script.name for frame in frames):
+        if raised and any(frame.file == script for frame in frames):
             message = " ".join((raised["message"] or "").split())
-            return Failure(frames, raised["kind"].split(".")[-1], message[:300])
+            return Failure(frames, raised["kind"].split(".")[-1], message[:2000])
     return None
 
 
@@ -102,13 +103,13 @@ def _said_by_torch(failure: Failure) -> str | None:
 
 def _by_place(failure: Failure, specification: Specification, root: Path, script: Path) -> str:
     """The key whose line of the script or file of the user raised the exception."""
-    own = [frame for frame in failure.frames if frame.file.name == script.name and frame.file.parent == script.parent]
+    own = [frame for frame in failure.frames if frame.file == script]
     if own[-1].function == "load_checkpoint":
         remedy = "give a checkpoint of this specification"
         return f"$.checkpointConfig.resumeFrom: {specification.checkpoint_config.resume_from}: {failure}; {remedy}."
     for frame in reversed(failure.frames):
-        if frame.file.is_relative_to(root):
-            return f"$.modelPath: {frame.file} line {frame.line}: {failure}; correct the model or modelArgs."
+        if frame.file.is_relative_to(root) and frame.file != script and "site-packages" not in frame.file.parts:
+            return f"$.modelPath: {frame.file} line {frame.line}: {failure}; correct the model, modelArgs or the data."
     for frame in own:
         for pattern, field, remedy in (
             ("args.train_path", "$.dataConfig.trainPath", "give a file of the format its name says"),
