@@ -96,9 +96,18 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form
 
     Exits with 0 where it converts, 3 where it is refused or a value is needed.
     """
-    from engine.inspection import as_json, as_text, inspect_program
+    from dataclasses import replace
 
-    report = inspect_program(read_facts(path, entry, model, loop), model_arguments(model_args))
+    from engine.inspection import as_json, as_text, inspect_program, refused_file
+    from engine.source import NotPython3
+    from rules import blockers, not_python3, warnings
+
+    try:
+        facts = read_facts(path, entry, model, loop)
+        report = inspect_program(facts, model_arguments(model_args), blockers, warnings)
+    except NotPython3 as error:
+        refusal = not_python3.NotPython3.refusal(error)
+        report = refused_file(path.name, replace(refusal, source=error.source))
     click.echo(as_json(report) if form == "json" else as_text(report))
     ctx.exit(OK if report["verdict"] == "convert" else REFUSED)
 
