@@ -148,7 +148,7 @@ def test_a_run_that_takes_too_long_is_ended_and_can_go_on(workplace, write, docu
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_a_checkpoint_that_goes_on_exactly(run_script, workplace, write, document, request_to_end):
     path = write(document(trainingConfig={"epochs": 10**5}))
-    code = "import json; from pathlib import Path; from engine import trainer; print(json.dumps(trainer.train(Path(PATH))))"
+    code = "import json; from pathlib import Path; import engine.trainer as t; print(json.dumps(t.train(Path(PATH))))"
     command = [sys.executable, "-c", code.replace("PATH", repr(str(path)))]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + 60
