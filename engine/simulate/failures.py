@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from engine.simulate.process import Finished
 from engine.simulate.tracebacks import LOG_PREFIX, Traceback, standing, tracebacks
 
 DIED = re.compile(r"(?:Subprocess died for|Communication error with) client (?P<site>[^\s,:]+)")
+ENDING = re.compile(
+    r"Aborting current RUN|reason: END_RUN|Finished FedAvg"
+)  # from here on sites go away as they should
 EMPTY = re.compile(r"Empty result from client (?P<site>[^\s,]+)")
 ENDED_EARLY = re.compile(r"trainer thread exited (?:before|without)")
 USAGE = re.compile(r"^\S+\.py: error: .+$", re.MULTILINE)
@@ -94,7 +97,7 @@ def _ended(run: Run) -> list[Failure]:
     output = run.finished.output
     failures = [
         Failure(match["site"], "its process died without a word (os._exit, a crash in native code, or out of memory)")
-        for match in DIED.finditer(output)
+        for match in DIED.finditer(ENDING.split(output)[0])
     ]
     early = [site for site in run.sites if ENDED_EARLY.search(_log(run, site, "error_log.txt"))]
     usage = USAGE.search(output)
@@ -136,16 +139,11 @@ def _logged(run: Run) -> list[Failure]:
 
 def _sent(run: Run) -> list[Failure]:
     """Updates that spoil the global model, or change nothing."""
-    failures = []
-    for update in run.updates:
-        if update.not_finite:
-            names = ", ".join(update.not_finite[:3])
-            message = f"what it sent in round {update.round + 1} is not finite (NaN or infinity) in {names}"
-            failures.append(Failure(update.site, message))
-    if failures:
-        return [
-            next(each for each in failures if each.site == site) for site in sorted({each.site for each in failures})
-        ]
+    spoiled = [update for update in run.updates if update.not_finite]
+    if spoiled:
+        first = min(update.round for update in spoiled)  # later on every site has received what is spoiled
+        message = f"what it sent in round {first + 1} is not finite (NaN or infinity) in "
+        return [Failure(each.site, message + _names(each.not_finite)) for each in spoiled if each.round == first]
     trained = {update.site for update in run.updates if not update.unchanged}
     idle = sorted({update.site for update in run.updates} - trained)
     return [Failure(site, "it sent back what it had received in every round: nothing was trained") for site in idle]
@@ -174,8 +172,12 @@ def _model(run: Run) -> list[Failure]:
         return [Failure("server", f"it left no global model: {_last_error(run)}")]
     spoiled = not_finite(load_parameters(path))
     if spoiled:
-        return [Failure("server", f"the global model is not finite in {', '.join(spoiled[:3])}")]
+        return [Failure("server", f"the global model is not finite in {_names(spoiled)}")]
     return []
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _errors(log: str) -> list[str]:

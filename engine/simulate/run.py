@@ -12,7 +12,7 @@ from engine.job import job_spec_from, read_conversion
 from engine.result import UserError
 from engine.simulate.artifacts import Round, Update, global_model, read_rounds, read_updates, selected_model
 from engine.simulate.export import environment_without, export_job, sites_of, watch
-from engine.simulate.failures import DIED, Failure, Run, find_failures
+from engine.simulate.failures import DIED, ENDING, Failure, Run, find_failures
 from engine.simulate.origin import original_place
 from engine.simulate.process import Finished, run_tree
 from engine.simulate.progress import Progress
@@ -189,11 +189,16 @@ def _run(
     empty.mkdir()
     progress = Progress(num_rounds)
 
-    def watch_line(line: str) -> bool:
+    ending = False
+
+    def is_lost(line: str) -> bool:
+        """Whether a site has died on the way, for which the server would wait without end."""
+        nonlocal ending
         progress.line(line)
-        return bool(DIED.search(line))
+        ending = ending or bool(ENDING.search(line))
+        return not ending and bool(DIED.search(line))
 
     try:
-        return run_tree(command, empty, environment, time_limit, watch_line)
+        return run_tree(command, empty, environment, time_limit, is_lost)
     finally:
         progress.close()

@@ -1,0 +1,104 @@
+"""``job.py --export``: what NVFLARE packs, from whatever folder it is started."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.job import job_spec_from, render
+
+pytest.importorskip("nvflare")
+
+CONVERSION = {
+    "schema_version": 1,
+    "source": {"root": "..", "entry": "train.py"},
+    "model": {"class_path": "nets.small.Net", "args": {"hidden": 4}},
+    "metric": {"name": "loss", "direction": "min"},
+    "arguments": {
+        "epochs": {"option": "--epochs", "default": 2},
+        "partitions": {"option": "--partitions"},
+        "data": [{"option": "--data", "default": "data/my set", "kind": "directory"}],
+    },
+}
+SOURCES = {
+    "client.py": "from nets import small\n",
+    "nets/__init__.py": "",
+    "nets/small.py": "from nets.parts import block\n\n\nclass Net: ...\n",
+    "nets/parts/__init__.py": "",
+    "nets/parts/block.py": "",
+    "plugin.py": "",
+}
+
+
+def converted(folder: Path) -> Path:
+    """A converted folder whose client imports packages in ways that NVFLARE's packager does not follow."""
+    directory = folder / "project" / "federated"
+    for name, text in SOURCES.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+    (directory / "conversion.json").write_text(json.dumps({**CONVERSION, "files": dict.fromkeys(SOURCES, "")}))
+    (directory / "job.py").write_text(render(job_spec_from(directory)))
+    return directory
+
+
+def export(job: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(job), *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project folder, with the job exported by a relative path from a folder above it."""
+    folder = tmp_path_factory.mktemp("export")
+    job = converted(folder) / "job.py"
+    result = export(job, "--rounds", "7", "--clients", "5", "--export", "--export-dir", "out", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def config(folder: Path, side: str) -> dict[str, object]:
+    return json.loads((folder / "out" / "train" / "app" / "config" / f"config_fed_{side}.json").read_text())
+
+
+def test_the_export_folder_is_relative_to_where_the_command_was_typed(exported: Path) -> None:
+    assert (exported / "out" / "train" / "meta.json").is_file()
+
+
+def test_everything_the_client_imports_is_in_the_job(exported: Path) -> None:
+    custom = exported / "out" / "train" / "app" / "custom"
+    assert {path.relative_to(custom).as_posix() for path in custom.rglob("*") if path.is_file()} == set(SOURCES)
+
+
+def test_rounds_clients_and_metric_reach_the_server(exported: Path) -> None:
+    server = config(exported, "server")
+    controller = server["workflows"][0]["args"]
+    assert (controller["num_rounds"], controller["num_clients"]) == (7, 5)
+    components = {component["id"]: component for component in server["components"]}
+    assert components["model_selector"]["args"]["key_metric"] == "loss"
+    assert components["model_selector"]["args"]["negate_key_metric"] is True
+    assert components["persistor"]["args"]["model"] == {"path": "nets.small.Net", "args": {"hidden": 4}}
+    assert json.loads((exported / "out" / "train" / "meta.json").read_text())["min_clients"] == 5
+
+
+def test_an_argument_with_a_space_reaches_the_client_in_one_piece(exported: Path) -> None:
+    executor = config(exported, "client")["executors"][0]["executor"]["args"]
+    data = exported / "project" / "data" / "my set"
+    assert executor["command"][-3:] == ["--epochs=2", "--partitions=5", f"--data={data}"]
+
+
+def test_a_client_without_spaces_in_its_arguments_stays_in_the_process_of_the_site(tmp_path: Path) -> None:
+    job = converted(tmp_path) / "job.py"
+    assert export(job, "--data", "/plain", "--export", "--export-dir", "out", cwd=tmp_path).returncode == 0
+    executor = config(tmp_path, "client")["executors"][0]["executor"]["args"]
+    assert shlex.split(executor["task_script_args"])[-1] == "--data=/plain"
+
+
+@pytest.mark.parametrize("arguments", [["--round", "3"], ["--no-such-option"], ["surplus"]])
+def test_arguments_are_taken_strictly(arguments: list[str], tmp_path: Path) -> None:
+    result = export(converted(tmp_path) / "job.py", *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "usage:" in result.stderr

@@ -1,0 +1,175 @@
+"""``job.py``: its text, its arguments, and what FLARE makes of it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.job import job_spec, job_spec_from, read_conversion, render
+from engine.job.literals import literal
+from engine.result import UserError
+
+
+def conversion(**changes: object) -> dict[str, object]:
+    """A ``conversion.json`` as ``apply`` writes it, with some keys changed."""
+    return {
+        "schema_version": 1,
+        "source": {"root": "..", "entry": "train.py"},
+        "files": {"client.py": "", "job.py": "", "model.py": "", "conversion.json": ""},
+        "model": {"class_path": "model.Net", "args": {"hidden": 64}},
+        "metric": {"name": "accuracy", "direction": "max"},
+        "recipe": "fedavg-pt",
+        "arguments": {
+            "epochs": {"option": "--epochs", "default": 5},
+            "rounds": None,
+            "partitions": {"option": "--partitions"},
+            "data": [{"option": "--data-dir", "default": "../data", "kind": "directory"}],
+        },
+        "exchange_format": "numpy",
+        "execution": "in_process",
+        **changes,
+    }
+
+
+def arguments(**changes: object) -> dict[str, object]:
+    return {"epochs": None, "rounds": None, "partitions": None, "data": [], **changes}
+
+
+def data(option: str, default: object) -> dict[str, object]:
+    return arguments(data=[{"option": option, "default": default, "kind": "any"}])
+
+
+def recipe_keywords(text: str) -> dict[str, str]:
+    """Source of the keyword arguments of the recipe in a job.py."""
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    recipe = next(call for call in calls if ast.unparse(call.func).endswith("Recipe"))
+    return {keyword.arg: ast.unparse(keyword.value) for keyword in recipe.keywords}
+
+
+VARIANTS = {
+    "plain": {},
+    "no metric": {"metric": None},
+    "loss": {"metric": {"name": "loss", "direction": "min"}},
+    "no arguments": {"arguments": arguments()},
+    "no modules": {"files": {"client.py": ""}},
+    "bfloat16": {"exchange_format": "pytorch"},
+    "external": {"execution": "external"},
+    "long": {
+        "model": {
+            "class_path": "digits_network.architectures.ResidualNetwork",
+            "args": {"widths": [64, 128, 256, 512], "activation": "leaky_relu", "labels": {"zero": 0, "one": 1}},
+        },
+        "files": {f"package/module_number_{number}.py": "" for number in range(9)},
+    },
+}
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_job_is_formatted_as_ruff_would(changes: dict[str, object], tmp_path: Path) -> None:
+    job = tmp_path / "job.py"
+    job.write_text(render(job_spec(conversion(**changes))))
+    options = ["--isolated", "--line-length", "120"]
+    ruff = [sys.executable, "-m", "ruff"]
+    assert subprocess.run([*ruff, "format", "--check", *options, job]).returncode == 0
+    assert subprocess.run([*ruff, "check", "--select", "E,F,I,UP,B", *options, job]).returncode == 0
+
+
+def test_the_same_job_gives_the_same_text() -> None:
+    assert render(job_spec(conversion())) == render(job_spec(json.loads(json.dumps(conversion()))))
+
+
+def test_every_site_takes_part_in_every_round() -> None:
+    text = render(job_spec(conversion(), num_clients=4))
+    assert recipe_keywords(text)["min_clients"] == "args.clients"
+    assert "SimEnv(num_clients=args.clients, num_threads=args.clients," in text
+    assert '"--clients", type=int, default=4' in text
+
+
+def test_the_model_is_built_by_its_class_path_and_all_arguments() -> None:
+    model = {"class_path": "nets.Net", "args": {"hidden": 3, "bias": True, "name": 'a "b"', "rate": None}}
+    assert ast.literal_eval(recipe_keywords(render(job_spec(conversion(model=model))))["model"]) == model
+
+
+def test_a_source_without_evaluation_selects_no_best_model() -> None:
+    text = render(job_spec(conversion(metric=None)))
+    assert recipe_keywords(text)["key_metric"] == "''"
+    assert "key_metric_mode" not in text
+    assert "add_final_global_evaluation" not in text
+
+
+def test_a_loss_is_best_where_it_is_low() -> None:
+    keywords = recipe_keywords(render(job_spec(conversion(metric={"name": "loss", "direction": "min"}))))
+    assert (keywords["key_metric"], keywords["key_metric_mode"]) == ("'loss'", "'min'")
+
+
+def test_types_that_numpy_lacks_travel_as_tensors() -> None:
+    keywords = recipe_keywords(render(job_spec(conversion(exchange_format="pytorch"))))
+    assert keywords["server_expected_format"] == "ExchangeFormat.PYTORCH"
+
+
+@pytest.mark.parametrize(
+    ("default", "expected"),
+    [
+        ("../data", 'type=os.path.abspath, default=str(SOURCE / "../data")'),
+        ("/data/mnist", 'default="/data/mnist"'),
+        ("~/data", 'type=os.path.expanduser, default="~/data"'),
+        ("s3://bucket/data", 'default="s3://bucket/data"'),
+        (None, "type=os.path.abspath, required=True"),
+    ],
+)
+def test_data_locations_are_resolved_against_the_source_project(default: object, expected: str) -> None:
+    text = render(job_spec(conversion(arguments=data("--data-dir", default))))
+    assert expected in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("option", "name"), [("--clients", "client-clients"), ("--in", "client-in"), ("-d", "d")])
+def test_an_option_of_the_client_never_hides_one_of_the_job(option: str, name: str) -> None:
+    text = render(job_spec(conversion(arguments=data(option, "data"))))
+    ast.parse(text)
+    assert f'"--{name}"' in text
+
+
+def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
+    spec = job_spec(conversion(job={"num_rounds": 7, "num_clients": 5}), num_rounds=9, num_clients=None)
+    assert (spec.num_rounds, spec.num_clients, spec.local_epochs) == (9, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_rounds": 0}, "num_rounds"),
+        ({"num_clients": -1}, "num_clients"),
+        ({"name": "../elsewhere"}, "name"),
+        ({"recipe": "fedavg-he-pt"}, "recipe"),
+        ({"no_such_field": 1}, "no_such_field"),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused_by_name(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        job_spec(conversion(), **settings)
+
+
+def test_local_epochs_need_an_option_of_the_client() -> None:
+    with pytest.raises(UserError, match="--local-epochs"):
+        job_spec(conversion(arguments=arguments()), local_epochs=2)
+
+
+def test_a_folder_that_apply_has_not_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        job_spec_from(tmp_path)
+    (tmp_path / "conversion.json").write_text("{")
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_conversion(tmp_path)
+
+
+def test_literals_are_the_values_they_stand_for() -> None:
+    value = {"list": [1, 2.5, None, True], "text": 'quote " and \\ and é', "nested": {"empty": {}, "long": "x" * 60}}
+    assert ast.literal_eval(literal(value)) == value
+    narrow = literal(value, indent=20, used=10)
+    assert ast.literal_eval(narrow) == value
+    assert max(map(len, narrow.splitlines())) <= 120

@@ -1,0 +1,143 @@
+"""A job in FLARE's simulator: what it leaves, and what is said of one that goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.simulate import Simulation, render_text, simulate
+from engine.simulate.artifacts import load_parameters
+from tests.engine.simulate.conftest import Convert, converted
+
+pytest.importorskip("nvflare")
+pytestmark = pytest.mark.simulator
+
+IN_SITE_2 = "        if flare.get_site_name() == 'site-2'{more}:\n            {statement}\n"
+FAULTS = {
+    "exception in the second round": (
+        "raise ValueError('boom')",
+        " and input_model.current_round == 1",
+        "ValueError: boom",
+    ),
+    "exit": ("raise SystemExit(3)", "", "it ended (sys.exit"),
+    "process dies": ("__import__('os')._exit(3)", "", "its process died"),
+    "not a number": (
+        "model.layers[0].bias.data.fill_(float('nan'))",
+        "",
+        "not finite (NaN or infinity) in layers.0.weight, layers.0.bias",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def simulation(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
+    """Two rounds at two sites, every update kept."""
+    folder = tmp_path_factory.mktemp("run")
+    directory = converted(folder)
+    return simulate(directory, rounds=2, workspace=folder / "workspace", keep_updates=True, time_limit=240)
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Command lines of processes that still work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in (line := " ".join(process.cmdline())) and process.pid != os.getpid():
+                found.append(line)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_every_round_is_reported_for_every_site(simulation: Simulation) -> None:
+    assert simulation.failures == ()
+    assert [each.rounds for each in simulation.rounds] == [0, 1, 2]
+    for each in simulation.rounds:
+        assert set(each.sites) == {"site-1", "site-2"}
+    first, last = simulation.rounds[0].overall("accuracy"), simulation.rounds[-1].overall("accuracy")
+    assert first < 0.5 < last
+
+
+def test_the_global_model_is_the_mean_of_the_updates_weighted_by_steps(simulation: Simulation) -> None:
+    steps = {update.site: update.steps for update in simulation.updates if update.round == 1}
+    assert steps["site-1"] != steps["site-2"]
+    folder = simulation.workspace / "updates" / "round-1"
+    import torch
+
+    sent = {site: torch.load(folder / f"{site}.pt") for site in steps}
+    total = sum(steps.values())
+    for name, value in load_parameters(simulation.global_model).items():
+        mean = sum(steps[site] / total * sent[site][name].double() for site in steps)
+        assert torch.allclose(torch.as_tensor(value).double(), mean, rtol=0, atol=1e-6), name
+
+
+def test_results_are_kept_as_json_and_shown_as_a_table(simulation: Simulation) -> None:
+    results = json.loads((simulation.workspace / "results.json").read_text())
+    assert results["succeeded"] is True
+    assert math.isclose(results["rounds"][2]["global"], simulation.rounds[2].overall("accuracy"))
+    text = render_text(simulation)
+    assert "site-1" in text and str(simulation.global_model) in text
+    assert f"{simulation.rounds[-1].overall('accuracy'):.4f}" in text
+
+
+@pytest.mark.parametrize(("statement", "more", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_named_with_its_site(convert: Convert, statement: str, more: str, message: str) -> None:
+    directory = convert(IN_SITE_2.format(statement=statement, more=more))
+    result = simulate(directory, rounds=2, time_limit=120, workspace=directory.parent / "workspace")
+    assert not result.succeeded
+    assert {failure.site for failure in result.failures} == {"site-2"}
+    assert message in result.failures[0].message
+    assert f"site-2: {result.failures[0].message}" in render_text(result)
+    assert leftovers(directory.parent) == []
+
+
+def test_an_exception_is_shown_at_the_line_of_the_users_script(convert: Convert) -> None:
+    directory = convert("import no_such_module\n", before="from torch import nn\n")
+    line = (directory / "client.py").read_text().splitlines().index("import no_such_module") + 1
+    result = simulate(directory, rounds=1, time_limit=120, workspace=directory.parent / "workspace")
+    failure = result.failures[0]
+    assert failure.message == "ModuleNotFoundError: No module named 'no_such_module'"
+    assert (failure.file, failure.line, failure.origin) == ("client.py", line, f"train.py:{line}")
+
+
+def test_an_exception_after_the_last_round_is_no_success(convert: Convert) -> None:
+    directory = convert("    raise ValueError('too late')\n", before='    print("finished training")\n')
+    result = simulate(directory, rounds=1, time_limit=120, workspace=directory.parent / "workspace")
+    assert {(failure.site, failure.message) for failure in result.failures} == {
+        ("site-1", "ValueError: too late"),
+        ("site-2", "ValueError: too late"),
+    }
+
+
+def test_a_client_that_hangs_is_ended_and_its_place_shown(convert: Convert) -> None:
+    directory = convert(IN_SITE_2.format(statement="__import__('time').sleep(1000)", more=""))
+    line = (directory / "client.py").read_text().splitlines().index("            __import__('time').sleep(1000)") + 1
+    result = simulate(directory, rounds=1, time_limit=30, workspace=directory.parent / "workspace")
+    (failure,) = result.failures
+    assert (failure.site, failure.file, failure.line) == ("site-2", "client.py", line)
+    assert "time limit" in failure.message
+    assert leftovers(directory.parent) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_no_process_behind(convert: Convert, number: signal.Signals) -> None:
+    directory = convert(IN_SITE_2.format(statement="__import__('time').sleep(1000)", more=""))
+    workspace = directory.parent / "workspace"
+    code = f"from engine.simulate import simulate; simulate({str(directory)!r}, workspace={str(workspace)!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not any("simulator_worker" in line for line in leftovers(workspace)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert leftovers(workspace)
+    process.send_signal(number)
+    assert process.wait(timeout=60) != 0
+    assert leftovers(workspace) == []
