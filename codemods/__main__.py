@@ -207,6 +207,47 @@ def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff
     click.echo(f"{directory / 'job.py'} {'written' if shown else 'is up to date'}")
 
 
+@main.command()
+@FOLDER
+@click.option("--rounds", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
+@click.option("--clients", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
+@click.option("--local-epochs", type=click.IntRange(1), help="Epochs of one round, instead of the job's own.")
+@click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long.")
+@click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
+@click.option("--baseline", is_flag=True, help="Train the original script too, for the same number of epochs, and compare.")
+@FORMAT
+@click.pass_context
+def simulate(ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, baseline, form) -> None:
+    """Run a converted folder in FLARE's simulator and tell what came of it.
+
+    The exported job runs from an empty folder, so that a missing file shows. Exits with 1 where the run failed.
+    """
+    from engine.simulate import TIME_LIMIT, simulate as run
+    from engine.simulate.report import as_text
+
+    limit = time_limit or TIME_LIMIT
+    result = run(directory, rounds, clients, local_epochs, time_limit=limit, workspace=workspace, baseline=baseline)
+    click.echo(json.dumps(result.as_json(), indent=2) if form == "json" else as_text(result))
+    ctx.exit(OK if result.succeeded else FINDINGS)
+
+
+@main.command()
+@FOLDER
+@FORMAT
+@click.pass_context
+def verify(ctx: click.Context, directory: Path, form: str) -> None:
+    """Prove that a converted folder trains what its source trains.
+
+    Exits with 1 where a proof fails, naming the first difference.
+    """
+    from engine.verify.report import render_json, render_text
+    from engine.verify.run import verify as prove
+
+    report = prove(directory, announce=lambda text: click.echo(text, err=True))
+    click.echo(render_json(report) if form == "json" else render_text(report))
+    ctx.exit(report.exit_code)
+
+
 @main.command("list")
 @FORMAT
 def list_(form: str) -> None:

@@ -10,6 +10,7 @@ from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.trace import Call, Event
 from engine.facts.values import Object, options
 from engine.plan.frame import Frame, function_node
+from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
 from engine.result import Place
 
@@ -50,7 +51,12 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     if not evaluation.metrics:
         return "the script's evaluation computes no number that could be sent"
     if evaluation.call is None or evaluation.function is None:
-        return "the script's evaluation stands inline, mixed with the training"
+        text = inline_function(evaluation, frame, names.evaluate)
+        if text is None:
+            return "the script's evaluation stands inline, mixed with the training"
+        inserted = Insert(frame.place, f"\n{text}\n")
+        lines = (f"{names.metrics} = {names.evaluate}()",)
+        return EvaluationPlan(lines, evaluation.metrics[0], (inserted,), _needs_guard(facts, evaluation))
     event = _call_in_frame(facts, evaluation, frame)
     if event is None:
         return f"{evaluation.function}() is not called where the model is trained"
