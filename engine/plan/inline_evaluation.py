@@ -1,0 +1,299 @@
+"""An evaluation that stands inline in the training becomes a function: the statements its metrics need, copied.
+
+The original stays where it is, so training is what it was. What is copied is the slice of the block that the metrics
+depend on, without what only reports or keeps them (prints, checkpoints, trackers).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from engine.facts import EvaluationFact
+from engine.plan.frame import Frame
+from engine.source import SourceFile
+
+TRAINING_CALLS = {"backward", "step", "zero_grad"}
+
+
+@dataclass
+class _Block:
+    """The statements around an evaluating loop, outermost header first.
+
+    Attributes:
+        headers: ``with`` statements around the loop that belong to the evaluation.
+        bodies: the statements the slice is taken from: those beside each header, outermost first.
+        bound: what loops over phases bind their variable to, as source.
+    """
+
+    headers: list[ast.With] = field(default_factory=list)
+    bodies: list[list[ast.stmt]] = field(default_factory=list)
+    bound: dict[str, str] = field(default_factory=dict)
+
+
+def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> str | None:
+    """The source of a function that evaluates as an inline block does; None where it cannot be told from the training.
+
+    Args:
+        evaluation: an evaluation that stands inline.
+        frame: where a round is trained.
+        name: the name of the function.
+    """
+    if evaluation.loop is None or evaluation.loop.scope is not frame.scope:
+        return None
+    target = evaluation.loop.node
+    start = _beside(frame, target)
+    if start is None:
+        return None
+    block = _Block()
+    if not _descend(start, target, block):
+        return None
+    wanted = {n.id for m in evaluation.metrics for n in ast.walk(ast.parse(m.text, mode="eval")) if isinstance(n, ast.Name)}
+    kept, needed = _slice(block, wanted)
+    if target not in kept or _trains(kept) or not _self_contained(kept, needed, wanted, frame, block):
+        return None
+    lines = [f"def {name}():"]
+    lines += [f"    {variable} = {value}" for variable, value in block.bound.items()]
+    lines += [f"    {line}" if line else "" for line in _written(frame.file, block, kept)]
+    entries = ", ".join(f'"{m.name}": float({m.text})' for m in evaluation.metrics)
+    return "\n".join([*lines, f"    return {{{entries}}}"]) + "\n"
+
+
+def _beside(frame: Frame, target: ast.AST) -> list[ast.stmt] | None:
+    """The statements to look among: the body of the epoch loop, or what follows it."""
+    if isinstance(frame.node, (ast.For, ast.While)) and _holds(frame.node, target):
+        return frame.node.body
+    for body in _bodies(frame.body):
+        if frame.node in body:
+            after = body[body.index(frame.node) + 1 :]
+            return after if any(_holds(statement, target) for statement in after) else None
+    return None
+
+
+def _bodies(body: list[ast.stmt]):
+    """A list of statements and those inside it, functions and classes aside."""
+    yield body
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for name in ("body", "orelse", "finalbody"):
+            inner = getattr(statement, name, None)
+            if inner:
+                yield from _bodies(inner)
+        for handler in getattr(statement, "handlers", []):
+            yield from _bodies(handler.body)
+
+
+def _holds(statement: ast.AST, target: ast.AST) -> bool:
+    """True where a node stands inside a statement, or is it."""
+    return any(node is target for node in ast.walk(statement))
+
+
+def _descend(body: list[ast.stmt], target: ast.AST, block: _Block) -> bool:
+    """Collect what lies around the evaluating loop: conditions are passed, ``with`` blocks kept."""
+    block.bodies.append(body)
+    holder = next((statement for statement in body if _holds(statement, target)), None)
+    if holder is target:
+        return True
+    if isinstance(holder, ast.With):
+        block.headers.append(holder)
+        return _descend(holder.body, target, block)
+    if isinstance(holder, (ast.If, ast.Try)):
+        inner = holder.body if any(_holds(s, target) for s in holder.body) else holder.orelse
+        block.bodies[-1] = [s for s in body if s is not holder]
+        return _inline(body, holder, inner, target, block)
+    return False
+
+
+def _inline(body: list[ast.stmt], holder: ast.stmt, inner: list[ast.stmt], target: ast.AST, block: _Block) -> bool:
+    """Take a condition's body for the condition itself: the function evaluates whenever it is called."""
+    position = body.index(holder)
+    block.bodies.pop()
+    return _descend([*body[:position], *inner, *body[position + 1 :]], target, block)
+
+
+def _slice(block: _Block, wanted: set[str]) -> tuple[list[ast.stmt], set[str]]:
+    """The statements that names depend on, and every name those read."""
+    needed, kept = set(wanted), []
+    candidates = [s for body in block.bodies for s in body if s not in block.headers]
+    size = -1
+    while size != len(kept) + len(needed):
+        size = len(kept) + len(needed)
+        kept = [s for s in candidates if _matters(s, needed)]
+        for statement in kept:
+            needed |= _loads(statement)
+        for header in block.headers:
+            needed |= {n for item in header.items for n in _loads(item.context_expr)}
+    return kept, needed
+
+
+def _matters(statement: ast.stmt, needed: set[str]) -> bool:
+    """True for a statement that sets or changes something needed."""
+    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
+        return False
+    if _trains([statement]):
+        return False
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return _root(statement.value.func) in needed and not _sets_training_mode(statement.value) and not _is_module_call(statement.value)
+    if isinstance(statement, ast.If):
+        return any(_matters(s, needed) for s in [*statement.body, *statement.orelse])
+    return bool(_stores(statement) & needed)
+
+
+def _is_module_call(call: ast.Call) -> bool:
+    """True for a plain function call or one of a module's functions, which only reports."""
+    return not isinstance(call.func, ast.Attribute) and not isinstance(call.func, ast.Name) or _root(call.func) in (
+        "print", "torch", "np", "os", "logging", "wandb", "time", "plt", "sys",
+    )  # fmt: skip
+
+
+def _sets_training_mode(call: ast.Call) -> bool:
+    """True for ``model.train()``."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "train" and not call.args
+
+
+def _root(node: ast.expr) -> str:
+    """The name a dotted expression or call starts with."""
+    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _loads(node: ast.AST) -> set[str]:
+    """The names a node reads."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _stores(node: ast.AST) -> set[str]:
+    """The names a node binds, and the roots of what it stores into."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    stored = [n for n in ast.walk(node) if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, ast.Store)]
+    appended = [
+        n.func for n in ast.walk(node)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("append", "extend", "add", "update")
+    ]  # fmt: skip
+    called = [n.func for n in ast.walk(node) if isinstance(n, ast.Expr) for n in [n.value] if isinstance(n, ast.Call)]
+    return names | {_root(n) for n in (*stored, *appended, *called)} - {""}
+
+
+def _trains(statements: list[ast.stmt]) -> bool:
+    """True where a statement trains."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TRAINING_CALLS
+        for statement in statements for node in ast.walk(statement)
+    )  # fmt: skip
+
+
+def _self_contained(kept: list[ast.stmt], needed: set[str], wanted: set[str], frame: Frame, block: _Block) -> bool:
+    """True where everything the slice reads exists before the loop, or is set in the slice before it is read."""
+    outside = frame.bound_outside
+    inside: set[str] = set(block.bound)
+    for header in block.headers:
+        inside |= {n for item in header.items if item.optional_vars for n in _plain_stores(item.optional_vars)}
+    for statement in kept:
+        stored = _plain_stores(statement)
+        first_reads = _reads_before_store(statement)
+        for name in first_reads - inside:
+            if name in stored or (name not in outside and not _builtin(name)):
+                return False
+        inside |= stored
+    return all(name in inside or name in outside or _builtin(name) for name in wanted)
+
+
+def _plain_stores(node: ast.AST) -> set[str]:
+    """The names a node binds."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _reads_before_store(statement: ast.stmt) -> set[str]:
+    """The names a statement may read before it sets them."""
+    found: set[str] = set()
+    stored: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            bound = _plain_stores(node) | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
+            found.update(_loads(node) - bound - stored)
+        elif isinstance(node, ast.Assign):
+            visit(node.value)
+            for target in node.targets:
+                visit(target)
+        elif isinstance(node, ast.AugAssign):
+            visit(node.value)
+            if isinstance(node.target, ast.Name) and node.target.id not in stored:
+                found.add(node.target.id)
+            visit(node.target)
+        elif isinstance(node, (ast.For, ast.AsyncFor)):
+            visit(node.iter)
+            visit(node.target)
+            for child in [*node.body, *node.orelse]:
+                visit(child)
+        elif isinstance(node, ast.withitem):
+            visit(node.context_expr)
+            if node.optional_vars:
+                visit(node.optional_vars)
+        elif isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                stored.add(node.id)
+            elif node.id not in stored:
+                found.add(node.id)
+        else:
+            for child in ast.iter_child_nodes(node):
+                visit(child)
+
+    visit(statement)
+    return found
+
+
+def _builtin(name: str) -> bool:
+    """True for a name of Python's own."""
+    import builtins
+
+    return hasattr(builtins, name)
+
+
+def _written(file: SourceFile, block: _Block, kept: list[ast.stmt]) -> list[str]:
+    """The slice as lines at the left margin, headers with their bodies indented."""
+    lines: list[str] = []
+
+    def write(depth: int, indent: str) -> None:
+        for statement in block.bodies[depth]:
+            if depth < len(block.headers) and statement is block.headers[depth]:
+                lines.extend(indent + line for line in _header(file, statement))
+                write(depth + 1, indent + "    ")
+            elif statement in kept:
+                lines.extend(indent + line if line else "" for line in _text(file, statement))
+
+    write(0, "")
+    return lines
+
+
+def _header(file: SourceFile, statement: ast.With) -> list[str]:
+    """The lines of a ``with`` statement before its body."""
+    first = statement.body[0]
+    last = max(item.context_expr.end_lineno or 0 for item in statement.items)
+    if first.lineno == statement.lineno:
+        return [ast.unparse(statement).splitlines()[0]]
+    return _dedent(file.lines[statement.lineno - 1 : last], statement.col_offset)
+
+
+def _text(file: SourceFile, statement: ast.stmt) -> list[str]:
+    """A statement's lines at the left margin; a statement that shares its line is written anew."""
+    lines = file.lines[statement.lineno - 1 : statement.end_lineno]
+    alone = not lines[0][: statement.col_offset].strip() and not lines[-1][statement.end_col_offset :].split("#")[0].strip()
+    if not alone or _spans_text(statement):
+        return ast.unparse(statement).splitlines()
+    return _dedent(lines, statement.col_offset)
+
+
+def _spans_text(statement: ast.stmt) -> bool:
+    """True where a string runs over several lines, whose inside must not be moved."""
+    return any(
+        isinstance(n, (ast.Constant, ast.JoinedStr)) and n.end_lineno != n.lineno and not isinstance(getattr(n, "value", ""), bytes)
+        for n in ast.walk(statement)
+    )  # fmt: skip
+
+
+def _dedent(lines: list[str], margin: int) -> list[str]:
+    """Lines without a margin."""
+    return [line[margin:] if not line[:margin].strip() else line.lstrip() for line in lines]
