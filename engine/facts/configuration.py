@@ -110,22 +110,26 @@ def _option(node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, V
 def _default(option: Option, kwargs: dict[str, Value]) -> Value:
     """The value an option has when it is not given."""
     if option.required or option.default is ...:
-        return _as_argument(kwargs["default"]) if "default" in kwargs else Unknown(ARGUMENTS)
+        return _as_argument(kwargs["default"], option) if "default" in kwargs else Unknown(ARGUMENTS, option)
     default = option.default
     if isinstance(default, str) and option.kind in ("int", "float"):
         try:
             default = {"int": int, "float": float}[option.kind](default)
         except ValueError:
-            return Unknown(ARGUMENTS)
-    return _as_argument(kwargs["default"]) if isinstance(default, (list, dict)) else Literal(default, ARGUMENTS)
+            return Unknown(ARGUMENTS, option)
+    written = getattr(kwargs.get("default"), "written", None)
+    if isinstance(default, (list, dict)):
+        return _as_argument(kwargs["default"], option)
+    return Literal(default, ARGUMENTS, written, option=option)
 
 
-def _as_argument(value: Value) -> Value:
+def _as_argument(value: Value, option: Option | None = None) -> Value:
     """A default as a value the user can override."""
     known = plain(value)
     if isinstance(known, (list, tuple)):
-        return Sequence([Literal(item, ARGUMENTS) for item in known])
-    return Literal(known, ARGUMENTS) if known is not ... else value
+        return Sequence([Literal(item, ARGUMENTS, option=option) for item in known])
+    written = getattr(value, "written", None)
+    return Literal(known, ARGUMENTS, written, option=option) if known is not ... else value
 
 
 def _namespace(interpreter: Interpreter, parser: Object, node: ast.Call, scope: Scope) -> Object:

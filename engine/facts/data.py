@@ -1,34 +1,61 @@
-"""The data the program trains on."""
+"""The data the program trains on: the data set, its loader, and every path that is read."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
-from engine.facts.program import DataFact, Expression
+from engine.facts.library import DATA_READERS
+from engine.facts.program import DataFact, PathFact
 from engine.facts.source_text import expression
-from engine.facts.trace import Trace
+from engine.facts.trace import Event, Trace
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
-from engine.facts.values import Object, Value, objects, plain
+from engine.facts.values import Literal, Object, Unknown, Value, objects, options, plain, written_parts
 
-DERIVED = (
-    "Subset", "random_split", "ConcatDataset", "TensorDataset", "train_test_split", "CacheDataset", "DataLoader",
+DERIVED = ("Subset", "random_split", "ConcatDataset", "TensorDataset", "train_test_split", "DataLoader")
+ITERATES = (*PASSED_THROUGH, "builtins.range", "builtins.len", "builtins.next", "?.iter", "itertools.")
+PATH_KEYWORDS = (
+    "root", "path", "data_dir", "data_path", "directory", "folder", "img_dir", "csv_file", "filename", "file",
+    "filepath_or_buffer", "fname", "img_folder", "data_root", "image_dir", "root_dir",
 )  # fmt: skip
-PATH_KEYWORDS = ("root", "path", "data_dir", "data_path", "directory", "folder", "img_dir", "csv_file", "filename")
+DIRECTORY_READERS = (
+    "torchvision.datasets.",
+    "os.listdir",
+    "os.scandir",
+    "os.walk",
+    "monai.apps.",
+    "datasets.load_from_disk",
+)
+FILE_READERS = (
+    "builtins.open", "numpy.", "pandas.read_", "scipy.io.", "h5py.File", "torch.load", "nibabel.", "PIL.Image.", "cv2.",
+    "csv.",
+)  # fmt: skip
+SEARCHES = (
+    "os.listdir",
+    "os.scandir",
+    "os.walk",
+    "glob.glob",
+    "glob.iglob",
+    "pathlib.Path.glob",
+    "pathlib.Path.iterdir",
+)
 
 
 def training_data(trace: Trace, training: TrainingLoop) -> DataFact:
     """The data that the training batch loop runs over."""
     loop = training.batch or training.epoch
-    loader = _loader(loop.iterable)
+    loader = _loader(loop.iterable) or _loader_in(trace, training)
     dataset = loader.argument(0, "dataset") if loader is not None else None
-    source = _source(dataset if dataset is not None else loop.iterable)
+    source = _source(dataset) if loader is not None else _source(loop.iterable)
     node = _dataset_node(loader)
+    paths = tuple(read_paths(trace, training))
+    written = next((part.value for part in _texts(source)), None)
     return DataFact(
-        source=source.kind if source is not None else None,
-        path=_path(source),
-        paths=(),
+        source=source.kind if source is not None else next((path.reader for path in paths), None),
+        path=written if written is not None else next((path.value for path in paths if path.value), None),
+        paths=paths,
         loader=expression(loader.node, loader.scope) if loader is not None and loader.scope is not None else None,
-        dataset=expression(node, loader.scope) if node is not None else None,
+        dataset=expression(node, loader.scope) if node is not None and loader is not None and loader.scope else None,
         loop=training.batch,
     )
 
@@ -36,43 +63,141 @@ def training_data(trace: Trace, training: TrainingLoop) -> DataFact:
 def _loader(value: Value | None, depth: int = 0) -> Object | None:
     """The loader behind what a loop runs over."""
     for one in objects(value):
-        if one.short_kind.endswith("DataLoader"):
+        if one.short_kind.endswith("DataLoader") or (one.cls and one.cls.derives_from("torch.utils.data.DataLoader")):
             return one
-        if depth < 6 and one.args and one.kind.startswith(PASSED_THROUGH):
-            found = _loader(one.args[0], depth + 1)
+        if depth < 6 and one.kind.startswith(ITERATES):
+            found = next(filter(None, (_loader(part, depth + 1) for part in one.args)), None)
+            if found is not None:
+                return found
+    return None
+
+
+def _loader_in(trace: Trace, training: TrainingLoop) -> Object | None:
+    """The loader that the epoch loop takes batches from by ``next`` or measures by ``len``."""
+    for event in trace.events:
+        if event.name in ("builtins.next", "builtins.len", "builtins.iter") and event.within_node(training.epoch.node):
+            found = next(filter(None, map(_loader, event.args)), None)
             if found is not None:
                 return found
     return None
 
 
 def _dataset_node(loader: Object | None) -> ast.AST | None:
-    """The data set in the call that builds a loader."""
+    """The data set in the call that builds a loader; None where it is not written there."""
     if loader is None or not isinstance(loader.node, ast.Call):
         return None
     named = next((keyword.value for keyword in loader.node.keywords if keyword.arg == "dataset"), None)
-    return named or next(iter(loader.node.args), None)
+    first = next(iter(loader.node.args), None)
+    return named or (None if isinstance(first, ast.Starred) else first)
 
 
 def _source(value: Value | None, depth: int = 0) -> Object | None:
-    """The data set or reader at the origin of a value."""
+    """The data set or reader at the origin of a value; None for data that the script makes itself."""
     for one in objects(value):
-        if depth < 8 and (one.short_kind.endswith(DERIVED) or "[" in one.kind):
-            for part in [*one.args, *one.kwargs.values(), one.receiver]:
-                found = _source(part, depth + 1)
-                if found is not None:
-                    return found
-        return one
+        if depth < 8 and (one.short_kind.endswith(DERIVED) or "[" in one.kind or one.kind.startswith(ITERATES)):
+            parts = [*one.args, *one.kwargs.values(), one.receiver]
+            found = next(filter(None, (_source(part, depth + 1) for part in parts)), None)
+            if found is not None:
+                return found
+            continue
+        if _is_dataset(one):
+            return one
     return None
 
 
-def _path(source: Object | None) -> str | None:
-    """The path a data set is read from, where it is written out."""
+def _is_dataset(value: Object) -> bool:
+    """True for a data set or a reader of data."""
+    if value.cls is not None:
+        return value.cls.derives_from("torch.utils.data.", "torchvision.datasets.", "monai.data.", "torch_geometric.")
+    return (
+        value.kind.startswith(DATA_READERS) or "dataset" in value.short_kind.lower() or "dataset" in value.kind.lower()
+    )
+
+
+def read_paths(trace: Trace, training: TrainingLoop) -> Iterator[PathFact]:
+    """The paths data is read from, each place once, in the order of the program."""
+    seen = set()
+    for event in trace.events:
+        if not _reads_data(event):
+            continue
+        for value in _path_arguments(event):
+            for found in _path_facts(event, value):
+                key = (found.option.destination if found.option else None, found.expression.place)
+                if key not in seen:
+                    seen.add(key)
+                    yield found
+
+
+def _reads_data(event: Event) -> bool:
+    """True for a call that reads data from a path; what is opened for writing and checkpoints are not."""
+    name = event.name
+    if isinstance(event.receiver, Object) and event.receiver.kind == "pathlib.Path":
+        return name in (".glob", ".rglob", ".iterdir", ".open", ".read_text", ".read_bytes")
+    if name == "builtins.open":
+        mode = plain(event.args[1]) if len(event.args) > 1 else plain(event.kwargs.get("mode"))
+        return not (isinstance(mode, str) and set(mode) & set("wax+"))
+    if name == "torch.load":
+        return not _restores(event)
+    return name.startswith(DATA_READERS) and not name.startswith("torch.utils.data.")
+
+
+def _restores(event: Event) -> bool:
+    """True for ``torch.load`` of a checkpoint: the script speaks of one, or of a model, where it loads."""
+    text = ast.unparse(event.statement).lower() if event.statement is not None else ""
+    words = ("checkpoint", "ckpt", "state_dict", "resume", "pretrained", "weights", "model", "snapshot")
+    return any(word in text for word in words)
+
+
+def _path_arguments(event: Event) -> list[Value]:
+    """The arguments of a reading call that hold a path."""
+    if isinstance(event.receiver, Object) and event.receiver.kind == "pathlib.Path":
+        return [event.receiver]
+    named = [event.kwargs[name] for name in PATH_KEYWORDS if name in event.kwargs]
+    return named[:1] or list(event.args[:1])
+
+
+def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
+    """The paths an argument may be: by an option of the script, or by the literal that starts it."""
+    for option in options(value):
+        first = next((part for part in written_parts(option) if _starts_path(part)), None)
+        if first is None:
+            continue
+        known = plain(option)
+        whole = isinstance(option, Literal) and not option.parts
+        kind = _kind(event, whole)
+        value = first.value if isinstance(first, Literal) and isinstance(first.value, str) else None
+        value = known if whole and isinstance(known, str) else value
+        if isinstance(first, Literal) and first.written is not None:
+            yield PathFact(value, expression(*first.written), event.name, kind, first.option)
+        elif first.option is not None and event.node.args:
+            yield PathFact(value, expression(event.node.args[0], event.scope), event.name, kind, first.option)
+
+
+def _starts_path(part: Literal | Unknown) -> bool:
+    """True for what can be the beginning of a path: an option, or text that is no mere piece of a format."""
+    if part.option is not None:
+        return True
+    return (
+        isinstance(part, Literal)
+        and isinstance(part.value, str)
+        and part.value.strip("./%{}") != ""
+        or (isinstance(part, Literal) and part.value in (".", "..", "./", "../"))
+    )
+
+
+def _kind(event: Event, whole: bool) -> str:
+    """Whether a path is a directory or a file; a piece that more is joined to is a directory."""
+    if not whole or event.name.startswith((*DIRECTORY_READERS, ".glob", ".rglob", ".iterdir")):
+        return "directory"
+    return "file" if event.name.startswith(FILE_READERS) else "any"
+
+
+def _texts(source: Object | None) -> Iterator[Literal]:
+    """The paths written as a data set's own arguments."""
     if source is None:
-        return None
+        return
     named = [source.kwargs[name] for name in PATH_KEYWORDS if name in source.kwargs]
-    return next((value for value in map(plain, [*named, *source.args[:1]]) if isinstance(value, str)), None)
-
-
-def loader_expression(loader: Object) -> Expression | None:
-    """The call that builds a loader."""
-    return expression(loader.node, loader.scope) if loader.scope is not None else None
+    for value in [*named, *source.args[:1]]:
+        known = plain(value)
+        if isinstance(known, str):
+            yield Literal(known)
