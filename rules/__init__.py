@@ -1,0 +1,86 @@
+"""The rules: one file each, in the order of their codes.
+
+FLR1xx blocks conversion, FLR2xx is converted with a fix, FLR3xx warns a person. ``fixit`` finds them by
+``enable = ["rules"]``; ``inspect``, ``apply``, ``lint`` and the editor take `RULES`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules.already_federated import AlreadyFederated
+from rules.averaged_weights import AveragedWeights
+from rules.base import ProgramRule
+from rules.exit_in_training import ExitInTraining
+from rules.lazy_modules import LazyModules
+from rules.meta_learning import MetaLearning
+from rules.modules_in_plain_container import ModulesInPlainContainer
+from rules.no_module import NoModule
+from rules.no_optimizer import NoOptimizer
+from rules.no_training_loop import NoTrainingLoop
+from rules.not_python3 import NotPython3
+from rules.not_pytorch import NotPytorch
+from rules.obsolete_api import ObsoleteApi
+from rules.other_framework_trains import OtherFrameworkTrains
+from rules.plain_tensor_state import PlainTensorState
+from rules.reinforcement_learning import ReinforcementLearning
+from rules.several_models import SeveralModels
+from rules.several_runs import SeveralRuns
+from rules.several_training_loops import SeveralTrainingLoops
+from rules.trainable_loss import TrainableLoss
+from rules.unordered_vocabulary import UnorderedVocabulary
+from rules.unsupported_launch import UnsupportedLaunch
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+    from engine.result import Result
+
+RULES = (
+    NotPython3,
+    ObsoleteApi,
+    NoTrainingLoop,
+    AlreadyFederated,
+    OtherFrameworkTrains,
+    NotPytorch,
+    ReinforcementLearning,
+    SeveralModels,
+    SeveralRuns,
+    MetaLearning,
+    PlainTensorState,
+    ModulesInPlainContainer,
+    AveragedWeights,
+    TrainableLoss,
+    NoOptimizer,
+    LazyModules,
+    UnorderedVocabulary,
+    ExitInTraining,
+    UnsupportedLaunch,
+    SeveralTrainingLoops,
+    NoModule,
+)
+
+
+def findings(facts: Facts) -> list[Result]:
+    """What the program rules find in a program, in the order of their codes.
+
+    That nothing trains is left out where another blocker says why.
+    """
+    found = [result for rule in RULES if issubclass(rule, ProgramRule) for result in rule.check(facts)]
+    others = [result for result in found if result.code != NoTrainingLoop.CODE]
+    return others if any(result.blocks for result in others) else found
+
+
+def blockers(facts: Facts) -> list[Result]:
+    """What forbids converting a program; a program that trains nothing is always refused.
+
+    What only asks the user to choose (`SeveralTrainingLoops`) is among them: the plan asks where that is all.
+    """
+    found = [result for result in findings(facts) if result.blocks]
+    if facts.loop is None and not found:
+        found = [NoTrainingLoop.refusal(facts)]
+    return found
+
+
+def warnings(facts: Facts) -> list[Result]:
+    """What is converted with a fix, and what a person should look at."""
+    return [result for result in findings(facts) if not result.blocks]

@@ -1,0 +1,138 @@
+"""FLR113: averages of the weights that are evaluated instead of the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fixit import Invalid, LintRule
+
+from engine.facts.values import Object, objects
+from engine.result import Result
+from rules.base import ProgramRule
+from rules.reading import in_training
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+    from engine.facts.trace import Event
+
+LIBRARIES = (
+    "torch.optim.swa_utils.AveragedModel", "timm.utils.ModelEma", "timm.utils.model_ema.", "torch_ema.",
+    "ema_pytorch.", "diffusers.training_utils.EMAModel", "torch.optim.ASGD", "torch.optim.asgd.ASGD",
+    "torchcontrib.optim.SWA",
+)  # fmt: skip
+AVERAGE = re.compile(r"(^|_)ema(_|$)|averaged|swa_model|mean_teacher|shadow", re.IGNORECASE)
+AVERAGING_CLASS = re.compile(
+    r"(Model|Weight|Param)?(EMA|Ema)(Model|Helper)?$|ExponentialMovingAverage|AveragedModel|^SWA$"
+)
+
+
+class AveragedWeights(ProgramRule, LintRule):
+    """
+    ## What it does
+    Refuses a program that keeps an average of the model's weights beside the model: an exponential moving average, a
+    copy that trails the model, stochastic weight averaging, or the averages inside `torch.optim.ASGD`.
+
+    ## Why is this bad
+    The average is what such a program evaluates and keeps. It is not in the model's `state_dict`, does not reach the
+    server, and restarts from other weights than those received in each round.
+
+    ## Example
+    ```python
+    ema = AveragedModel(model)
+    ...
+    optimizer.step()
+    ema.update_parameters(model)
+    ```
+
+    ## Remedy
+    Leave the average out: the server already averages. Or write the client by hand and decide which weights to
+    exchange.
+
+    ## Fix safety
+    There is no fix: leaving the average out changes what is evaluated.
+
+    ## References
+    - Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, 2018
+    """
+
+    CODE = "FLR113"
+    MESSAGE = "An average of the weights is kept beside the model, and the model's state_dict does not carry it."
+    REMEDY = "Leave the average out (the server averages), or write the client by hand and decide what is exchanged."
+    VALID = [
+        """
+        import copy, torch
+        from torch import nn
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        best = copy.deepcopy(model.state_dict())
+        for epoch in range(3):
+            for x in loader:
+                model(x).sum().backward()
+                optimizer.step()
+            best = copy.deepcopy(model.state_dict())
+        """
+    ]
+    INVALID = [
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            from torch.optim.swa_utils import AveragedModel
+            model = nn.Linear(2, 1)
+            average = AveragedModel(model)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+                    average.update_parameters(model)
+            """
+        ),
+        Invalid(
+            """
+            import copy, torch
+            from torch import nn
+            def update(ema, model):
+                for slow, fast in zip(ema.parameters(), model.parameters()):
+                    slow.data.mul_(0.99).add_(fast.data, alpha=0.01)
+            model = nn.Linear(2, 1)
+            ema_model = copy.deepcopy(model)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+                    update(ema_model, model)
+            """
+        ),
+    ]
+
+    @classmethod
+    def check(cls, facts: Facts) -> Iterator[Result]:
+        """Where the average is built, if the epoch loop uses it."""
+        seen = set()
+        for event in facts.trace.events:
+            built = next((value for value in objects(event.result) if value.node is event.node), None)
+            if built and event.place not in seen and is_average(event, built) and used_in_training(facts, built):
+                seen.add(event.place)
+                yield cls.found(event.scope.file, event.node)
+
+
+def is_average(event: Event, built: Object) -> bool:
+    """True for a library's average, a local class called one, and a copy of a model named as one."""
+    if event.name.startswith(LIBRARIES):
+        return True
+    if event.name == "copy.deepcopy":
+        return built.is_module and any(AVERAGE.search(name) for name in built.names)
+    return built.cls is not None and bool(AVERAGING_CLASS.search(built.cls.name))
+
+
+def used_in_training(facts: Facts, value: Object) -> bool:
+    """True where the epoch loop calls a method of an object or hands it on."""
+    return any(
+        value in [*objects(event.receiver), *(one for argument in event.args for one in objects(argument))]
+        for event in facts.trace.events
+        if in_training(facts, event)
+    )

@@ -1,0 +1,202 @@
+"""FLR112: layers in a plain list or dictionary."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from fixit import Invalid, LintRule
+
+from engine.facts.values import Mapping, Object, Sequence, Value, options
+from engine.names import Names
+from engine.result import Result, Safety
+from rules.base import ProgramRule
+from rules.plain_tensor_state import made
+from rules.reading import parts_of
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+
+COMPREHENSIONS = ("builtins.list", "builtins.generator", "builtins.tuple")
+
+
+class ModulesInPlainContainer(ProgramRule, LintRule):
+    """
+    ## What it does
+    Refuses a model that keeps layers in a plain list, tuple or dictionary and registers them nowhere else.
+
+    ## Why is this bad
+    PyTorch does not see them: their weights are missing from `parameters()`, from `state_dict()` and from what a site
+    sends. Unless something else trains them they are never trained at all.
+
+    ## Example
+    ```python
+    self.layers = [nn.Linear(10, 10) for _ in range(3)]
+    ```
+
+    ## Remedy
+    Use `nn.ModuleList([...])` for a list and `nn.ModuleDict({...})` for a dictionary with strings as keys.
+
+    ## Fix safety
+    The fix is unsafe: the layers join `parameters()` and `state_dict`, so that training and checkpoints change.
+
+    ## References
+    - [torch.nn.ModuleList](https://pytorch.org/docs/stable/generated/torch.nn.ModuleList.html)
+    """
+
+    CODE = "FLR112"
+    MESSAGE = "These layers are in a plain container, so the model's state_dict does not carry them."
+    REMEDY = "Use nn.ModuleList for a list of modules and nn.ModuleDict for a dictionary of modules."
+    SAFETY = Safety.UNSAFE
+    VALID = [
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                layers = [nn.Linear(2, 2), nn.Linear(2, 2)]
+                self.names = ["first", "second"]
+                self.all = [nn.Linear(2, 2)]
+                self.body = nn.Sequential(*layers)
+                self.more = nn.ModuleList(self.all)
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x in loader:
+                model(x).sum().backward()
+                optimizer.step()
+        """
+    ]
+    INVALID = [
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.head = nn.Linear(2, 1)
+                    self.layers = [nn.Linear(2, 2) for _ in range(3)]  # all alike
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.head = nn.Linear(2, 1)
+                    self.layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])  # all alike
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.heads = {"a": nn.Linear(2, 1)}
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.heads = nn.ModuleDict({"a": nn.Linear(2, 1)})
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
+    ]
+
+    @classmethod
+    def check(cls, facts: Facts) -> Iterator[Result]:
+        """The statements that make such containers, in the classes the trained model is made of."""
+        seen = set()
+        for part in [*holders(facts), *(part for model in facts.models for part in parts_of(model.value))]:
+            if part.cls is None or not part.is_module:
+                continue
+            registered = registered_in(part) | added_to(facts, part)
+            for name, value in part.attributes.items():
+                plain = [inner for option in options(value) for inner in contained(option)]
+                loose = any(id(module) not in registered for module in plain)
+                statement = made(part.cls, name) if loose else None
+                if statement and statement not in seen:
+                    seen.add(statement)
+                    yield cls.found(part.cls.file, statement)
+
+    @classmethod
+    def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
+        """The container wrapped into ``nn.ModuleList`` or ``nn.ModuleDict``."""
+        kinds = {cst.List: "ModuleList", cst.ListComp: "ModuleList", cst.Dict: "ModuleDict"}
+        if not isinstance(node, cst.Assign) or type(node.value) not in kinds:
+            return None
+        try:
+            container = cst.parse_expression(names.spelling(f"torch.nn.{kinds[type(node.value)]}"))
+        except LookupError:
+            return None
+        return node.with_changes(value=cst.Call(container, [cst.Arg(node.value)]))
+
+
+def holders(facts: Facts) -> list[Object]:
+    """The modules that hold the trained model itself in a plain container."""
+    trained = [model.value for model in facts.models]
+    modules = [value for value in facts.trace.objects if value.cls is not None and value.is_module]
+    return [
+        module
+        for module in modules
+        for value in module.attributes.values()
+        if any(inner in trained for option in options(value) for inner in contained(option))
+    ]
+
+
+def contained(value: Value) -> list[Object]:
+    """The modules directly in a plain list, tuple, dictionary or comprehension."""
+    items: list[Value] = []
+    if isinstance(value, Sequence):
+        items = value.items
+    elif isinstance(value, Mapping):
+        items = [*value.items.values(), *value.rest]
+    elif isinstance(value, Object) and value.kind in COMPREHENSIONS and not isinstance(value.node, ast.Call):
+        items = value.args
+    return [one for item in items for one in options(item) if isinstance(one, Object) and one.is_module]
+
+
+def registered_in(module: Object) -> set[int]:
+    """The modules that a module registers itself, by identity: its attributes, and what library containers hold."""
+    direct = [option for value in module.attributes.values() for option in options(value) if isinstance(option, Object)]
+    held = [part for option in direct if option.cls is None and option.is_module for part in parts_of(option)]
+    return {id(part) for part in [*direct, *held]}
+
+
+def added_to(facts: Facts, module: Object) -> set[int]:
+    """The modules handed to ``add_module`` or ``register_module`` of a module."""
+    events = facts.trace.named(".add_module", ".register_module", "torch.nn.Module.add_module")
+    added = [option for event in events for value in event.args for option in options(value)]
+    return {id(option) for option in added}

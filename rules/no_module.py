@@ -1,0 +1,73 @@
+"""FLR121: parameters that belong to no module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fixit import Invalid, LintRule
+
+from engine.result import Result
+from rules.base import ProgramRule
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+
+
+class NoModule(ProgramRule, LintRule):
+    """
+    ## What it does
+    Refuses a program whose optimizer trains tensors that belong to no `nn.Module`.
+
+    ## Why is this bad
+    What the server and the sites exchange is the `state_dict` of a module. Loose tensors have none.
+
+    ## Example
+    ```python
+    w = torch.randn(3, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    ```
+
+    ## Remedy
+    Make the tensors parameters of a module: `self.w = nn.Parameter(torch.randn(3))`, and give the optimizer
+    `model.parameters()`. Where there is a module and it was not found, name it with `--model`.
+
+    ## Fix safety
+    There is no fix.
+    """
+
+    CODE = "FLR121"
+    MESSAGE = "No nn.Module is found whose parameters this optimizer trains."
+    REMEDY = (
+        "Put what is trained into an nn.Module and give its parameters() to the optimizer, or name it with --model."
+    )
+    VALID = [
+        """
+        import torch
+        from torch import nn
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            model(x).sum().backward()
+            optimizer.step()
+        """
+    ]
+    INVALID = [
+        Invalid(
+            """
+            import torch
+            w = torch.randn(3, requires_grad=True)
+            optimizer = torch.optim.SGD([w], lr=0.1)
+            for epoch in range(3):
+                (w * x).sum().backward()
+                optimizer.step()
+            """
+        )
+    ]
+
+    @classmethod
+    def check(cls, facts: Facts) -> Iterator[Result]:
+        """The step of an optimizer without a model."""
+        if facts.loop is not None and not facts.models and facts.optimizer:
+            step = facts.optimizer.step_event
+            yield cls.found(step.scope.file, step.node)

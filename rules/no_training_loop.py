@@ -1,0 +1,82 @@
+"""FLR103: a program that trains nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fixit import Invalid, LintRule
+
+from engine.result import Result
+from rules.base import ProgramRule
+from rules.reading import calls_of
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+
+
+class NoTrainingLoop(ProgramRule, LintRule):
+    """
+    ## What it does
+    Refuses a program that, run as it stands, never steps an optimizer in a loop.
+
+    ## Why is this bad
+    A round of federated learning is some epochs of the script's own training. A module that only defines a model, or a
+    script that only evaluates, has none.
+
+    ## Example
+    ```python
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    evaluate(model)  # and the program ends
+    ```
+
+    ## Remedy
+    Give the script that trains (`--entry`). If the training sits behind an option or a name that nothing calls, call
+    it.
+
+    ## Fix safety
+    There is no fix.
+    """
+
+    CODE = "FLR103"
+    MESSAGE = "This program builds an optimizer and never steps it in a loop, so there is no training to federate."
+    REMEDY = "Give the script that trains with --entry, or call the function that trains."
+    VALID = [
+        """
+        import torch
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for x, y in loader:
+            loss = loss_of(model(x), y)
+            loss.backward()
+            optimizer.step()
+        """,
+        "from torch import nn\nclass Net(nn.Module):\n    pass",
+    ]
+    INVALID = [
+        Invalid("import torch\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)"),
+        Invalid(
+            """
+            import torch
+            def train(model, loader):
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+                for x, y in loader:
+                    loss_of(model(x), y).backward()
+            train(Net(), loader)
+            """
+        ),
+    ]
+
+    @classmethod
+    def check(cls, facts: Facts) -> Iterator[Result]:
+        """The first optimizer of a program that steps none; silent on a module that builds none."""
+        event = next(calls_of(facts, "torch.optim."), None)
+        if facts.loop is None and event:
+            yield cls.found(event.scope.file, event.node)
+
+    @classmethod
+    def refusal(cls, facts: Facts) -> Result:
+        """The finding for a program that was asked to be converted and trains nothing."""
+        message = "No loop of this program steps an optimizer, so there is no training to federate."
+        return next(cls.check(facts), None) or cls.found(facts.project.entry, ast.Module([], []), message)

@@ -1,0 +1,209 @@
+"""FLR111: tensors of the model that its state_dict does not carry."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from fixit import Invalid, LintRule
+
+from engine.facts.values import Class, objects
+from engine.names import Names
+from engine.result import Result, Safety
+from rules.base import ProgramRule
+from rules.reading import methods, parts_of, self_attribute
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+
+RANDOM = {"torch.rand", "torch.randn", "torch.randint", "torch.randperm", "torch.normal"}
+TENSORS = RANDOM | {
+    "torch.zeros", "torch.ones", "torch.full", "torch.empty", "torch.eye", "torch.tensor", "torch.Tensor",
+    "torch.FloatTensor", "torch.LongTensor", "torch.arange", "torch.linspace",
+}  # fmt: skip
+
+
+class PlainTensorState(ProgramRule, LintRule):
+    """
+    ## What it does
+    Refuses a model that keeps a tensor as a plain attribute where training changes it (a running average, a codebook, a
+    memory bank), or where it is random and used as a constant (a random projection).
+
+    ## Why is this bad
+    `state_dict` carries parameters and buffers only. A plain tensor is not sent, so the sites and the server go on with
+    different ones, and a saved model is incomplete, too.
+
+    ## Example
+    ```python
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.average = torch.zeros(10)
+
+        def forward(self, x):
+            self.average = 0.9 * self.average + 0.1 * x.mean(0)
+    ```
+
+    ## Remedy
+    Register it: `self.register_buffer("average", torch.zeros(10))`. Then it is saved, sent, and follows `.to(device)`.
+
+    ## Fix safety
+    The fix is unsafe: `state_dict` gains a key, and a checkpoint saved before does not load strictly any more.
+
+    ## References
+    - [torch.nn.Module.register_buffer](https://pytorch.org/docs/stable/generated/torch.nn.Module.html)
+    """
+
+    CODE = "FLR111"
+    MESSAGE = "This tensor is part of what the model computes, and its state_dict does not carry it."
+    REMEDY = "Register it as a buffer: self.register_buffer(name, tensor)."
+    SAFETY = Safety.UNSAFE
+    VALID = [
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(2, 2)
+                self.register_buffer("average", torch.zeros(2))
+                self.hidden = torch.zeros(2)
+                self.scale = torch.ones(2)
+            def reset(self):
+                self.hidden = torch.zeros(2)
+            def forward(self, x):
+                self.average = 0.9 * self.average + 0.1 * x.mean(0)
+                self.hidden = self.hidden + x.mean(0)
+                return self.layer(x) * self.scale
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x in loader:
+                model(x).sum().backward()
+                optimizer.step()
+        """
+    ]
+    INVALID = [
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(2, 2)
+                    self.average = torch.zeros(2)  # of the inputs
+                def forward(self, x):
+                    self.average = 0.9 * self.average + 0.1 * x.mean(0)
+                    return self.layer(x - self.average)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(2, 2)
+                    self.register_buffer("average", torch.zeros(2))  # of the inputs
+                def forward(self, x):
+                    self.average = 0.9 * self.average + 0.1 * x.mean(0)
+                    return self.layer(x - self.average)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        )
+    ]
+
+    @classmethod
+    def check(cls, facts: Facts) -> Iterator[Result]:
+        """The statements that make such tensors, in the classes the trained model is made of."""
+        seen = set()
+        for model in facts.models:
+            for part in parts_of(model.value):
+                for name, value in part.attributes.items() if part.cls and part.is_module else ():
+                    kinds = {option.kind for option in objects(value)}
+                    statement = made(part.cls, name) if kinds & TENSORS else None
+                    if statement is None or statement in seen:
+                        continue
+                    seen.add(statement)
+                    if changes(part.cls, name) or (kinds & RANDOM and constant(part.cls, name)):
+                        yield cls.found(part.cls.file, statement)
+
+    @classmethod
+    def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
+        """``self.register_buffer("x", tensor)`` for ``self.x = tensor``."""
+        if not isinstance(node, cst.Assign) or len(node.targets) != 1:
+            return None
+        target = node.targets[0].target
+        if not isinstance(target, cst.Attribute):
+            return None
+        name = cst.Arg(cst.SimpleString(f'"{target.attr.value}"'))
+        register = cst.Attribute(target.value, cst.Name("register_buffer"))
+        return cst.Expr(cst.Call(register, [name, cst.Arg(node.value)]))
+
+
+def made(cls: Class, name: str) -> ast.Assign | None:
+    """The statement of the constructor that makes an attribute; ``None`` where it is not one plain assignment."""
+    constructor = next((method for method in methods(cls) if method.name == "__init__"), None)
+    return next((node for node in assignments(constructor, name) if len(node.targets) == 1), None)
+
+
+def assignments(method: ast.AST | None, name: str) -> list[ast.Assign]:
+    """The assignments to ``self.name`` in a method."""
+    nodes = ast.walk(method) if method else ()
+    return [
+        node
+        for node in nodes
+        if isinstance(node, ast.Assign) and any(self_attribute(target) == name for target in node.targets)
+    ]
+
+
+def changes(cls: Class, name: str) -> bool:
+    """True where a method works a new value out of the old one, and none starts afresh."""
+    found = False
+    for method in methods(cls):
+        if method.name == "__init__":
+            continue
+        plain = assignments(method, name)
+        if any(not reads(node.value, name) for node in plain):
+            return False
+        found = found or bool(plain) or any(in_place(node, name) for node in ast.walk(method))
+    return found
+
+
+def constant(cls: Class, name: str) -> bool:
+    """True where the methods read an attribute and none assigns it."""
+    others = [method for method in methods(cls) if method.name != "__init__"]
+    return any(reads(method, name) for method in others) and not any(assignments(method, name) for method in others)
+
+
+def reads(node: ast.AST, name: str) -> bool:
+    """True where ``self.name`` stands within a node."""
+    return any(self_attribute(child) == name and isinstance(child.ctx, ast.Load) for child in ast.walk(node))
+
+
+def in_place(node: ast.AST, name: str) -> bool:
+    """True for ``self.x += ...``, ``self.x[...] = ...`` and ``self.x.add_(...)``."""
+    if isinstance(node, ast.AugAssign):
+        return self_attribute(node.target) == name
+    if isinstance(node, ast.Assign):
+        return any(isinstance(each, ast.Subscript) and self_attribute(each.value) == name for each in node.targets)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        owner = node.func.value
+        if isinstance(owner, ast.Attribute) and owner.attr == "data":
+            owner = owner.value
+        method = node.func.attr
+        return self_attribute(owner) == name and method.endswith("_") and method != "requires_grad_"
+    return False
