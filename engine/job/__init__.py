@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from engine.job.render import render
 from engine.job.spec import JobSpec, job_spec, job_spec_from, read_conversion
+from engine.job.update import update_job
 
-__all__ = ["JobSpec", "job_spec", "job_spec_from", "read_conversion", "render"]
+__all__ = ["JobSpec", "job_spec", "job_spec_from", "read_conversion", "render", "update_job"]

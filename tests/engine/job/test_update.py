@@ -1,0 +1,70 @@
+"""Changing the job of a converted folder that the user may have edited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.job import render, update_job
+from engine.job.spec import job_spec
+from engine.job.update import merge
+from engine.result import UserError
+from tests.engine.job.test_render import conversion
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A converted folder as ``apply`` leaves it."""
+    (tmp_path / "conversion.json").write_text(json.dumps(conversion()))
+    write(tmp_path, update_job(tmp_path, force=True))
+    return tmp_path
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def test_what_is_asked_for_changes_and_what_was_chosen_before_stays(folder: Path) -> None:
+    write(folder, update_job(folder, num_rounds=9))
+    write(folder, update_job(folder, num_clients=4))
+    expected = render(job_spec(conversion(), num_rounds=9, num_clients=4))
+    assert (folder / "job.py").read_text() == expected
+
+
+def test_a_second_run_changes_nothing(folder: Path) -> None:
+    write(folder, update_job(folder, num_rounds=9))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write(folder, update_job(folder, num_rounds=9))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_edits_elsewhere_are_kept(folder: Path) -> None:
+    job = folder / "job.py"
+    job.write_text(job.read_text().replace("    recipe = ", "    print('mine')\n    recipe = ") + "# my last line\n")
+    write(folder, update_job(folder, num_rounds=9))
+    text = job.read_text()
+    assert "print('mine')" in text and text.endswith("# my last line\n")
+    assert '"--rounds", type=int, default=9' in text
+    write(folder, update_job(folder, num_clients=5))
+    assert "print('mine')" in job.read_text() and "default=5" in job.read_text()
+
+
+def test_an_edit_in_the_way_is_reported_with_its_line_and_given_up_only_by_force(folder: Path) -> None:
+    job = folder / "job.py"
+    edited = job.read_text().replace('"--rounds", type=int, default=3', '"--rounds", type=int, default=77')
+    job.write_text(edited)
+    line = next(number for number, text in enumerate(edited.splitlines(), 1) if "default=77" in text)
+    with pytest.raises(UserError, match=f"job.py:{line}: "):
+        update_job(folder, num_rounds=9)
+    assert b"default=9" in update_job(folder, force=True, num_rounds=9)["job.py"]
+
+
+@pytest.mark.parametrize(
+    ("current", "merged"),
+    [("a\nb\nc\n", "a\nB\nc\n"), ("0\na\nb\nc\n", "0\na\nB\nc\n"), ("a\nb\nc\nd\n", "a\nB\nc\nd\n"), ("b\n", "B\n")],
+)
+def test_merge_finds_the_place_of_a_change(current: str, merged: str) -> None:
+    assert merge("a\nb\nc\n", current, "a\nB\nc\n") == merged
