@@ -199,7 +199,7 @@ def _context(specification: Specification) -> dict[str, Any]:
         "steps_per_epoch": "math.ceil(len(train_loader) / args.accumulation)" if accumulate else "len(train_loader)",
         "epoch_parameters": shared + [name for name, _ in epoch_extra],
         "epoch_arguments": [shared[0], "train_loader", *shared[2:], *(value for _, value in epoch_extra)],
-        "closure_arguments": ["model", "optimizer", "criterion", "device", *(name for name, _ in clip)],
+        "step_parameters": ["model", "optimizer", "criterion", "device", *(name for name, _ in clip)],
         "model_outputs": task.outputs,
         "model_state": "model.module" if training.parallel else "model",
         "to_device": "inputs.to(device{0}), targets.to(device{0})".format(", non_blocking=True" if pinned else ""),
@@ -247,10 +247,8 @@ def _standard_imports(specification: Specification, model_elsewhere: bool) -> It
     if model_elsewhere:
         yield "import sys"
     yield "import time"
-    if training.optimizer_class == "LBFGS":
-        yield "from functools import partial"
-        if training.gradient_accumulation > 1:
-            yield "from itertools import islice"
+    if training.optimizer_class == "LBFGS" and training.gradient_accumulation > 1:
+        yield "from itertools import islice"
     yield "from pathlib import Path"
 
 
