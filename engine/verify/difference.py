@@ -53,7 +53,7 @@ def _before_first_step(original: Recording, answer: Answer) -> Difference | None
     if moved:
         cause = f"the set-up leaves the {moved} random stream elsewhere than the original does"
         return Difference("before the model is received", "", cause)
-    if not answer.steps:
+    if not answer.steps or answer.steps[0]["training"] != original.steps[0]["training"]:
         return None
     shifted = unequal(original.steps[0]["before"], answer.steps[0]["before"])
     tensor = unequal(original.first, answer.first)

@@ -143,6 +143,8 @@ class _NoTrainingScript(importlib.abc.MetaPathFinder):
 @contextlib.contextmanager
 def _prepared(launch: Launch) -> Iterator[None]:
     """Stand in the scratch folder with output redirected and this tool's own packages out of sight."""
+    if hasattr(os, "setsid"):
+        os.setsid()
     _end_with_parent()
     os.environ |= {**ENVIRONMENT, **dict(launch.environment)}
     launch.folder.mkdir(parents=True, exist_ok=True)

@@ -116,6 +116,11 @@ class _Text:
         text = "".join(self.lines)
         for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
             text = text[: edit.start] + edit.text + text[edit.end :]
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            message = "the places in conversion.json do not fit this file; it was edited since, run `apply` again"
+            raise UserError(message, Place(self.name, error.lineno or 1)) from error
         with open(self.path, "w", encoding=self.encoding, newline="") as stream:
             stream.write(text)
 

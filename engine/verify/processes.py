@@ -7,10 +7,10 @@ import functools
 import multiprocessing
 import os
 import pickle
+import signal
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.context import BaseContext
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +18,7 @@ import psutil
 
 from engine.verify.harness import ENVIRONMENT, Launch
 
-LAST_LINES = 12
+LAST_LINES = 8
 PRELOADED = ("torch", "torch._dynamo", "nvflare.client", "nvflare.app_common.executors.task_script_runner")
 """What takes long to import (an optimizer loads `torch._dynamo`); the fork server sees installed packages alone."""
 
@@ -99,7 +99,8 @@ class Child:
 
     def output(self) -> str:
         """The last lines of what it printed."""
-        return last_lines(self._launch.log)
+        log = self._launch.log
+        return tail(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else ""
 
     def _ended(self) -> str:
         self._process.join(1)
@@ -119,23 +120,22 @@ def _environment() -> Iterator[None]:
 
 
 def end_tree(pid: int | None) -> None:
-    """Kill a process and all its descendants, and wait until they are gone."""
-    try:
-        top = psutil.Process(pid)
-    except psutil.NoSuchProcess:
+    """Kill a process that leads a session, all of its session and all its descendants, and wait until they are gone."""
+    if not pid:
         return
-    family = [*top.children(recursive=True), top]
+    family = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        top = psutil.Process(pid)
+        family = [*top.children(recursive=True), top]
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
     for process in family:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
     psutil.wait_procs(family, timeout=5)
 
 
-def last_lines(log: Path) -> str:
-    """The end of a log file, for a message."""
-    if not log.is_file():
-        return "(none)"
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-LAST_LINES:]) or "(none)"
+def tail(text: str) -> str:
+    """The end of a log or traceback, for a message."""
+    return "\n".join(text.rstrip().splitlines()[-LAST_LINES:])

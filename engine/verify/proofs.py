@@ -10,11 +10,13 @@ import torch
 
 from engine.verify.bench import Recording
 from engine.verify.difference import distance, first_difference, unequal
+from engine.verify.processes import tail
 from engine.verify.recorder import digest, digests
 from engine.verify.report import Check, Outcome
 from engine.verify.server import Answer, Round, SiteError, State, weight_of
 
 MEAN_TOLERANCE = 1e-5
+NO_ANSWER = "no task was answered"
 
 
 def same_training(proof: str, claim: str, original: Recording, answers: Sequence[Answer]) -> Check:
@@ -42,6 +44,8 @@ def same_training(proof: str, claim: str, original: Recording, answers: Sequence
 def starts_from_received(original: Recording, answers: Sequence[Answer]) -> Check:
     """P2: training begins each round with the parameters that were received."""
     claim = "every round starts from the received weights"
+    if not answers:
+        return Check("P2", claim, Outcome.NOT_CHECKED, NO_ANSWER)
     initial = digests(original.initial)
     if any(original.first.get(name) != initial[name] for name in original.parameters):
         return Check("P2", claim, Outcome.NOT_APPLICABLE, "the original changes its weights before its first step")
@@ -57,6 +61,8 @@ def starts_from_received(original: Recording, answers: Sequence[Answer]) -> Chec
 def steps_claimed(answers: Sequence[Answer]) -> Check:
     """P3: the weight of a site is the number of steps that its optimizer really took in the round."""
     claim = "steps claimed are steps done"
+    if not answers:
+        return Check("P3", claim, Outcome.NOT_CHECKED, NO_ANSWER)
     for answer in answers:
         done, claimed = answer.counts, answer.claimed_steps
         if type(claimed) is not int or claimed not in {*done.values(), sum(done.values())}:
@@ -148,6 +154,8 @@ def _form(state: Mapping[str, Any]) -> dict[str, str]:
 def exchange(answers: Sequence[Answer], ends: Sequence[Mapping[str, Any]]) -> Check:
     """P5: what is sent are tensors on the CPU, copies, once per task, and the script ends well after the last."""
     claim = "what is sent are copies that FLARE can carry, one for each task"
+    if not answers:
+        return Check("P5", claim, Outcome.NOT_CHECKED, NO_ANSWER)
     complaints = [text for answer in answers for text in answer.complaints if not text.startswith("metric ")]
     if complaints:
         return Check("P5", claim, Outcome.FAILS, complaints[0])
@@ -161,8 +169,10 @@ def exchange(answers: Sequence[Answer], ends: Sequence[Mapping[str, Any]]) -> Ch
 def good_end(ends: Sequence[Mapping[str, Any]]) -> Check:
     """P5: the script ends without an error when the job is over."""
     claim = "the script ends well after the last round"
+    if not ends:
+        return Check("P5", claim, Outcome.NOT_CHECKED, "no job came to its end")
     errors = [end["error"] for end in ends if end["error"]]
-    return Check("P5", claim, Outcome.FAILS, errors[0]) if errors else Check("P5", claim, Outcome.HOLDS)
+    return Check("P5", claim, Outcome.FAILS, tail(errors[0])) if errors else Check("P5", claim, Outcome.HOLDS)
 
 
 def other_tasks(trained: Answer, evaluated: Sequence[Answer], submitted: Answer | SiteError) -> Check:
@@ -171,7 +181,7 @@ def other_tasks(trained: Answer, evaluated: Sequence[Answer], submitted: Answer 
     if any(answer.steps for answer in evaluated):
         return Check("P5", claim, Outcome.FAILS, "the script trained on an evaluation task")
     if isinstance(submitted, SiteError):
-        return Check("P5", claim, Outcome.FAILS, f"the submit task was not answered: {submitted.reason}")
+        return Check("P5", claim, Outcome.FAILS, f"the submit task was not answered: {tail(submitted.reason)}")
     if name := unequal(digests(trained.params or {}), digests(submitted.params or {})):
         detail = f"{name} as submitted is not what was trained last"
         return Check("P5", claim, Outcome.FAILS, detail)
@@ -191,5 +201,5 @@ def failing_site(outcome: Sequence[Answer] | SiteError) -> Check:
     if not isinstance(outcome, SiteError):
         return Check("P6", claim, Outcome.FAILS, "the script sent a result although an optimizer step had failed")
     if outcome.hangs:
-        return Check("P6", claim, Outcome.FAILS, f"after a failed optimizer step: {outcome.reason}")
+        return Check("P6", claim, Outcome.FAILS, f"after a failed optimizer step: {tail(outcome.reason)}")
     return Check("P6", claim, Outcome.HOLDS, "it stopped at the error planted in an optimizer step")

@@ -100,11 +100,15 @@ class Server:
         initial: state of the model that the job starts from.
         exchange_format: ``numpy`` or ``pytorch``.
 
+    Attributes:
+        answers: all answers so far.
+
     Raises:
         SiteError: from every task that a site does not answer.
     """
 
     def __init__(self, sites: Mapping[str, Child], initial: State, exchange_format: str) -> None:
+        self.answers: list[Answer] = []
         self._sites = sites
         self._model = PTModelPersistenceFormatManager(dict(initial), allow_numpy_conversion=exchange_format == "numpy")
 
@@ -137,7 +141,9 @@ class Server:
         """Give all sites a task and wait for all answers."""
         for name, child in self._sites.items():
             _tell(name, child, task)
-        return tuple(_answer(name, child, task) for name, child in self._sites.items())
+        answers = tuple(_answer(name, child, task) for name, child in self._sites.items())
+        self.answers += answers
+        return answers
 
     def end(self) -> dict[str, dict[str, Any]]:
         """End the job at all sites; what each says about its end."""

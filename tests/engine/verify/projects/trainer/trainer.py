@@ -1,0 +1,36 @@
+import torch
+from torch import nn
+
+
+class Trainer:
+    def __init__(self, model, optimizer, train_loader, valid_loader, epochs):
+        self.model = model
+        self.optimizer = optimizer
+        self.train_loader = train_loader
+        self.valid_loader = valid_loader
+        self.epochs = epochs
+        self.criterion = nn.MSELoss()
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        loss = self.criterion(self.model(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.item()
+
+    def fit(self):
+        for epoch in range(self.epochs):
+            self.model.train()
+            for x, y in self.train_loader:
+                self.step(x, y)
+            valid_loss = self.validate()
+            print(f"epoch {epoch + 1} valid loss {valid_loss:.5f}")
+
+    @torch.no_grad()
+    def validate(self):
+        self.model.eval()
+        total = 0.0
+        for x, y in self.valid_loader:
+            total += self.criterion(self.model(x), y).item() * len(x)
+        return total / len(self.valid_loader.dataset)
