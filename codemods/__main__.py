@@ -137,11 +137,18 @@ def apply(
     from codemods import PIPELINE
     from engine import output
     from engine.apply import build
-    from engine.apply_report import as_json, as_text
+    from engine.apply_report import as_json, as_text, refusal_json, refusal_text
     from engine.plan import Choices
+    from engine.result import SourceError
     from rules import blockers
+    from rules.not_python3 import NotPython3
 
-    facts = read_facts(path, entry, model, loop)
+    try:
+        facts = read_facts(path, entry, model, loop)
+    except SourceError as error:
+        refused = (NotPython3.refusal(error),)
+        click.echo(refusal_json(path.name, refused) if form == "json" else refusal_text(path.name, refused))
+        ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
     steps = chosen_steps(PIPELINE, only, skip)
     settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
@@ -223,11 +230,11 @@ def simulate(ctx: click.Context, directory: Path, rounds, clients, local_epochs,
     The exported job runs from an empty folder, so that a missing file shows. Exits with 1 where the run failed.
     """
     from engine.simulate import TIME_LIMIT, simulate as run
-    from engine.simulate.report import as_text
+    from engine.simulate.report import render_text
 
     limit = time_limit or TIME_LIMIT
     result = run(directory, rounds, clients, local_epochs, time_limit=limit, workspace=workspace, baseline=baseline)
-    click.echo(json.dumps(result.as_json(), indent=2) if form == "json" else as_text(result))
+    click.echo(json.dumps(result.as_json(), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,23 @@ def as_json(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
+def refusal_json(entry: str, refusals: Iterable[Result]) -> str:
+    """A program that could not be read, as one JSON document."""
+    blockers = [finding(result) for result in refusals]
+    document = {"schema_version": 1, "status": "refused", "entry": entry, "blockers": blockers, "needs": [], "files": []}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def refusal_text(entry: str, refusals: Iterable[Result]) -> str:
+    """A refused program, for a person."""
+    return "\n".join([f"{entry} is not converted; nothing was written.", *map(_line, refusals)])
+
+
 def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> str:
     """The outcome for a person."""
     entry = outcome.facts.project.entry.name
     if outcome.refusals:
-        return "\n".join([f"{entry} is not converted; nothing was written.", *map(_line, outcome.refusals)])
+        return refusal_text(entry, outcome.refusals)
     if outcome.needs:
         head = f"{entry} can be converted once you say what only you can know; nothing was written."
         return "\n".join([head, *map(_line, outcome.needs)])

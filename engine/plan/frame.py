@@ -112,6 +112,19 @@ def body_of(scope: Scope) -> list[ast.stmt]:
     return node.body if node is not None else scope.file.tree.body
 
 
+def bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    """A list of statements and the lists inside them, functions and classes aside."""
+    yield body
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for name in ("body", "orelse", "finalbody"):
+            if getattr(statement, name, None):
+                yield from bodies(getattr(statement, name))
+        for handler in getattr(statement, "handlers", []):
+            yield from bodies(handler.body)
+
+
 def _bound(body: list[ast.stmt], skip: ast.stmt | None = None) -> set[str]:
     """Names that statements bind, one statement and nested functions' insides left out."""
     names: set[str] = set()

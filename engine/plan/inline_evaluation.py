@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 
 from engine.facts import EvaluationFact
-from engine.plan.frame import Frame
+from engine.plan.frame import Frame, bodies
 from engine.source import SourceFile
 
 TRAINING_CALLS = {"backward", "step", "zero_grad"}
@@ -63,25 +63,11 @@ def _beside(frame: Frame, target: ast.AST) -> list[ast.stmt] | None:
     """The statements to look among: the body of the epoch loop, or what follows it."""
     if isinstance(frame.node, (ast.For, ast.While)) and _holds(frame.node, target):
         return frame.node.body
-    for body in _bodies(frame.body):
+    for body in bodies(frame.body):
         if frame.node in body:
             after = body[body.index(frame.node) + 1 :]
             return after if any(_holds(statement, target) for statement in after) else None
     return None
-
-
-def _bodies(body: list[ast.stmt]):
-    """A list of statements and those inside it, functions and classes aside."""
-    yield body
-    for statement in body:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        for name in ("body", "orelse", "finalbody"):
-            inner = getattr(statement, name, None)
-            if inner:
-                yield from _bodies(inner)
-        for handler in getattr(statement, "handlers", []):
-            yield from _bodies(handler.body)
 
 
 def _holds(statement: ast.AST, target: ast.AST) -> bool:

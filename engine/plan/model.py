@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.facts import Facts, ModelFact
-from engine.facts.library import DATA_READERS
-from engine.facts.values import Object, Scope, options, plain
+from engine.facts.library import DATA_READERS, comes_from_data
+from engine.facts.trace import Call
+from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, options, plain
+from engine.plan.frame import bodies, body_of
 from engine.plan.layout import dotted_name
 from engine.plan.slicing import Slice, slice_module
 from engine.result import Place
@@ -25,28 +28,28 @@ class ModelPlan:
     Attributes:
         class_path: importable callable, such as ``model.Net``.
         args: its keyword arguments, as JSON.
+        missing: constructor arguments whose value only a person can say, with where each comes from.
         file: the file written for the server; empty where the class can be imported from where it stands.
         text: what is written there.
         moved: statements of the entry that move to that file.
         imported: the names the entry imports back from it.
-        missing: constructor arguments whose value only a person can say, with where each comes from.
         problem: why the server cannot build the model at all; empty where it can.
         problem_place: where that is.
     """
 
     class_path: str
     args: dict[str, Any]
+    missing: tuple[tuple[str, str], ...] = ()
     file: str = ""
     text: str = ""
     moved: tuple[Place, ...] = ()
     imported: tuple[str, ...] = ()
-    missing: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     problem_place: Place | None = field(default=None)
 
 
 def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str, Any]) -> ModelPlan:
-    """Decide how the server builds the model.
+    """Decide how the server builds the model: by its class, by the factory that builds it, or by a function of our own.
 
     Args:
         facts: of the program.
@@ -55,25 +58,123 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     """
     model = facts.model
     assert model is not None
-    args = {**model.arguments, **given}
-    missing = tuple((name, model.arguments_source) for name, value in args.items() if not _is_plain(value))
-    file = facts.project.files.get(model.definition.file) if model.definition else None
+    changes = alterations(model)
     new_file = _free_file(layout)
-    simple = not model.alterations and not model.positional
-    if file is not None and simple and model.value.cls is not None:
-        if file is not facts.project.entry and _importable(facts, file):
-            path = f"{dotted_name(layout[file.name][0])}.{model.name}"
-            return ModelPlan(path, args, missing=missing)
-        if file is facts.project.entry:
-            found = slice_module(file, {model.name})
-            if found.problem:
-                return _unbuildable(found)
-            text = found.text(f"The model, where the server can build it without running {file.path.name}.")
-            path = f"{dotted_name(new_file)}.{model.name}"
-            return ModelPlan(path, args, new_file, text, found.moved, found.exported, missing)
-    if file is None and simple and model.value.cls is None and model.qualified_name.replace(".", "").isidentifier():
-        return ModelPlan(model.qualified_name, args, missing=missing)
-    return _factory(facts, model, new_file, given)
+    if not changes:
+        plans = [_by_name(facts, layout, new_file, builder, given) for builder in builders(facts, model)]
+        whole = next((plan for plan in plans if plan is not None and not plan.missing and not plan.problem), None)
+        if whole is not None:
+            return whole
+        if model.value.cls is None and not model.positional and model.qualified_name.replace(".", "").isidentifier():
+            return ModelPlan(model.qualified_name, *_pinned(model.arguments, given, model.arguments_source))
+        first = next((plan for plan in plans if plan is not None), None)
+        if first is not None and any(_unsaid(model.value, name) for name, _ in first.missing):
+            return first
+        own = _factory(facts, model, changes, new_file, given)
+        return first if first is not None and (own.problem or own.missing) else own
+    return _factory(facts, model, changes, new_file, given)
+
+
+def _unsaid(model: Object, name: str) -> bool:
+    """True for a constructor argument whose value nothing in the source says: read from data, or not followed."""
+    position = _parameters(model).index(name) if name in _parameters(model) else len(model.args)
+    values = options(model.argument(position, name))
+    return any(isinstance(value, Unknown) or comes_from_data(value) for value in values)
+
+
+def _parameters(model: Object) -> list[str]:
+    """The parameters of a local class's constructor, without ``self``."""
+    constructor = model.cls.find("__init__") if model.cls else None
+    if not isinstance(constructor, Function):
+        return []
+    return [a.arg for a in (*constructor.node.args.posonlyargs, *constructor.node.args.args)][1:]
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A class or function of the project that builds the model, with its arguments by name."""
+
+    definition: Class | Function
+    args: dict[str, Any]
+    source: str
+
+
+def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
+    """What builds the model: its class first, then the functions that return it, innermost first."""
+    if model.value.cls is None:
+        return
+    if not model.positional:
+        yield Builder(model.value.cls, model.arguments, model.arguments_source)
+    events = facts.trace.events
+    path = events[model.value.event].path if model.value.event < len(events) else ()
+    for entry in reversed([entry for entry in path if isinstance(entry, Call)]):
+        made = [e for e in events if e.node is entry.node and e.function is not None and model.value in options(e.result)]
+        if not made or "." in entry.function.qualified_name:
+            return
+        names = [a.arg for a in (*entry.function.node.args.posonlyargs, *entry.function.node.args.args)]
+        passed = {**dict(zip(names, made[0].args, strict=False)), **made[0].kwargs}
+        yield Builder(entry.function, {name: plain(value) for name, value in passed.items()}, "unresolved")
+
+
+def _by_name(
+    facts: Facts, layout: dict[str, tuple[str, ...]], new_file: str, builder: Builder, given: dict[str, Any]
+) -> ModelPlan | None:
+    """Build by a class or function of the project, where it stands or moved out of the script."""
+    definition = builder.definition
+    file, name = definition.file, definition.name
+    args, missing = _pinned(builder.args, given, builder.source)
+    if file is not facts.project.entry:
+        if not _importable(facts, file) or "." in definition.qualified_name:
+            return None
+        return ModelPlan(f"{dotted_name(layout[file.name][0])}.{name}", args, missing=missing)
+    found = slice_module(file, {name})
+    if found.problem:
+        return _unbuildable(found)
+    text = found.text(f"The model, where the server can build it without running {file.path.name}.")
+    path = f"{dotted_name(new_file)}.{name}"
+    return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
+
+
+def _pinned(args: dict[str, Any], given: dict[str, Any], source: str) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+    """Arguments with those the user pinned, and the ones whose value is still not known."""
+    args = {**args, **given}
+    return args, tuple((name, source) for name, value in args.items() if not _is_plain(value))
+
+
+def alterations(model: ModelFact) -> list[ast.stmt]:
+    """The statements that replace layers of the model after it was built, with what these statements need."""
+    scope = model.construction.scope
+    roots = {name.split(".")[0] for name in model.value.names}
+    own = "self" in roots and model.value.cls is not None
+    found: list[ast.stmt] = []
+    for body in bodies(body_of(scope)):
+        first = next((s for s in body if any(node is model.construction.node for node in ast.walk(s))), None)
+        if first is None or isinstance(first, (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.While, ast.With, ast.Try)):
+            continue
+        after = body[body.index(first) + 1 :]
+        changed = [s for s in after if isinstance(s, ast.Assign) and _replaces_layer(s, model.value.names) and not own]
+        if changed:
+            until = after[: after.index(changed[-1]) + 1]
+            needed = {n.id for s in changed for n in ast.walk(s.value) if isinstance(n, ast.Name)}
+            found = [s for s in until if s in changed or (isinstance(s, ast.Assign) and _binds_any(s, needed - roots))]
+    return found
+
+
+def _replaces_layer(statement: ast.Assign, names: list[str]) -> bool:
+    """True for ``model.fc = nn.Linear(...)`` and ``model.head[1] = ...``."""
+    target = statement.targets[0]
+    if not isinstance(target, (ast.Attribute, ast.Subscript)) or not any(isinstance(n, ast.Call) for n in ast.walk(statement.value)):
+        return False
+    owner: ast.expr = target.value
+    while isinstance(owner, (ast.Attribute, ast.Subscript)) and ast.unparse(owner) not in names:
+        owner = owner.value
+    called = [ast.unparse(n.func).rpartition(".")[2] for n in ast.walk(statement.value) if isinstance(n, ast.Call)]
+    return ast.unparse(owner) in names and any(name[:1].isupper() for name in called)
+
+
+def _binds_any(statement: ast.Assign, names: set[str]) -> bool:
+    """True for an assignment to one of some names."""
+    return any(isinstance(t, ast.Name) and t.id in names for t in statement.targets)
 
 
 def _unbuildable(found: Slice) -> ModelPlan:
@@ -113,36 +214,31 @@ def _importable(facts: Facts, file: SourceFile) -> bool:
     return True
 
 
-def _factory(facts: Facts, model: ModelFact, new_file: str, given: dict[str, Any]) -> ModelPlan:
+def _factory(
+    facts: Facts, model: ModelFact, changes: list[ast.stmt], new_file: str, given: dict[str, Any]
+) -> ModelPlan:
     """A ``build_model`` function that holds the expression that builds the model, and what alters it afterwards."""
-    construction = model.construction
-    scope = construction.scope
-    expression = ast.parse(ast.unparse(construction.node), mode="eval").body
-    writer = _Parameters(scope)
-    built = writer.visit(expression)
-    steps = [writer.visit(ast.parse(ast.unparse(change.node)).body[0]) for change in model.alterations]
-    variable = model.variable
-    args = {**writer.values, **{name: value for name, value in given.items() if name in writer.values}}
-    missing = tuple((name, "dataset") for name, value in args.items() if not _is_plain(value))
-    names = {n.id for part in [built, *steps] for n in ast.walk(part) if isinstance(n, ast.Name)} - set(args)
-    names.discard(variable)
-    found = slice_module(scope.file, names, keep=True)
+    scope = model.construction.scope
+    own = {n.id for s in changes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    writer = _Parameters(scope, own | set(model.value.names))
+    built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
+    steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
+    args, missing = _pinned(writer.values, {k: v for k, v in given.items() if k in writer.values}, model.arguments_source)
+    variable = next((name for name in model.value.names if name.isidentifier()), "model")
+    names = {n.id for part in [built, *steps] for n in ast.walk(part) if isinstance(n, ast.Name)}
+    found = slice_module(scope.file, names - set(args) - own - {variable}, keep=scope.file is not facts.project.entry)
     if found.problem:
         return _unbuildable(found)
-    lines = [f"def build_model({', '.join(args)}):", f'    """The model as {scope.file.path.name} builds it."""']
-    if steps:
-        local = variable if variable.isidentifier() else "model"
-        lines.append(f"    {local} = {ast.unparse(built)}")
-        for step in steps:
-            text = ast.unparse(step)
-            lines.append("    " + (text if local == variable else text.replace(variable, local)))
-        lines.append(f"    return {local}")
+    if not steps:
+        body = f"    return {ast.unparse(built)}\n"
     else:
-        lines.append(f"    return {ast.unparse(built)}")
-    text = found.text(f"The model, where the server can build it without running {scope.file.path.name}.")
-    return ModelPlan(
-        f"{dotted_name(new_file)}.build_model", args, new_file, text + "\n\n" + "\n".join(lines) + "\n", missing=missing
-    )
+        body = "".join(f"    {line}\n" for step in steps for line in ast.unparse(step).splitlines())
+        body = f"    {variable} = {ast.unparse(built)}\n{body}    return {variable}\n"
+    name = scope.file.path.name
+    function = f'def build_model({", ".join(args)}):\n    """The model as {name} builds it."""\n{body}'
+    text = found.text(f"The model, where the server can build it without running {name}.").rstrip() + f"\n\n\n{function}"
+    path = f"{dotted_name(new_file)}.build_model"
+    return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
 
 
 class _Parameters(ast.NodeTransformer):
@@ -152,8 +248,9 @@ class _Parameters(ast.NodeTransformer):
         values: the value of each parameter; ``...`` where it is not known.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, own: set[str]) -> None:
         self.scope = scope
+        self.own = own
         self.values: dict[str, Any] = {}
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -166,8 +263,9 @@ class _Parameters(ast.NodeTransformer):
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if isinstance(node.ctx, ast.Load) and self.scope.parent is not None and node.id in self.scope.variables:
-            value = plain(self.scope.variables[node.id])
-            if not isinstance(self.scope.variables[node.id], Object):
-                self.values[node.id] = value
+        local = self.scope.parent is not None and node.id in self.scope.variables and node.id not in self.own
+        if isinstance(node.ctx, ast.Load) and local:
+            value = self.scope.variables[node.id]
+            if not isinstance(value, (Class, Function, External, LocalModule)):
+                self.values[node.id] = plain(value)
         return node

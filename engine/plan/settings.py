@@ -251,7 +251,8 @@ def plan_paths(facts: Facts, parser: ParserPlan | None, taken: set[str]) -> list
     literals: dict[str, Setting] = {}
     for path in facts.data.paths if facts.data else ():
         if path.option is not None:
-            if isinstance(path.option.default, str) and not any(s.destination == path.option.destination for s in settings):
+            settable = any(flag.startswith("-") for flag in path.option.flags) and isinstance(path.option.default, str)
+            if settable and not any(s.destination == path.option.destination for s in settings):
                 settings.append(
                     Setting(
                         _long(path.option), path.option.destination, path.option.default, "str", "", True,
