@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from engine.facts.library import DATA_READERS
@@ -10,7 +11,7 @@ from engine.facts.program import DataFact, PathFact
 from engine.facts.source_text import expression
 from engine.facts.trace import Event, Trace
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
-from engine.facts.values import Literal, Object, Unknown, Value, objects, options, plain, written_parts
+from engine.facts.values import Function, Literal, Object, Unknown, Value, objects, options, plain, written_parts
 
 DERIVED = ("Subset", "random_split", "ConcatDataset", "TensorDataset", "train_test_split", "DataLoader")
 ITERATES = (*PASSED_THROUGH, "builtins.range", "builtins.len", "builtins.next", "?.iter", "itertools.")
@@ -18,6 +19,11 @@ PATH_KEYWORDS = (
     "root", "path", "data_dir", "data_path", "directory", "folder", "img_dir", "csv_file", "filename", "file",
     "filepath_or_buffer", "fname", "img_folder", "data_root", "image_dir", "root_dir",
 )  # fmt: skip
+NOT_DATA = re.compile(
+    r"save|ckpt|checkpoint|resume|config|model|weight|pretrain|output|out_|log|snapshot", re.IGNORECASE
+)
+PATH_PARAMETER = re.compile(r"dir|path|root|folder|file|csv", re.IGNORECASE)
+SETTINGS_FILE = re.compile(r"\.(py|ya?ml|toml|ini|cfg)$|conf\w*\.json$")
 DIRECTORY_READERS = (
     "torchvision.datasets.",
     "os.listdir",
@@ -131,11 +137,13 @@ def read_paths(trace: Trace, training: TrainingLoop) -> Iterator[PathFact]:
 def _reads_data(event: Event) -> bool:
     """True for a call that reads data from a path; what is opened for writing and checkpoints are not."""
     name = event.name
+    if _builds_dataset(event):
+        return True
     if isinstance(event.receiver, Object) and event.receiver.kind == "pathlib.Path":
         return name in (".glob", ".rglob", ".iterdir", ".open", ".read_text", ".read_bytes")
-    if name == "builtins.open":
+    if name.endswith(".open"):
         mode = plain(event.args[1]) if len(event.args) > 1 else plain(event.kwargs.get("mode"))
-        return not (isinstance(mode, str) and set(mode) & set("wax+"))
+        return not (isinstance(mode, str) and set(mode) & set("wax+")) and not _restores(event)
     if name == "torch.load":
         return not _restores(event)
     return name.startswith(DATA_READERS) and not name.startswith("torch.utils.data.")
@@ -150,17 +158,34 @@ def _restores(event: Event) -> bool:
 
 def _path_arguments(event: Event) -> list[Value]:
     """The arguments of a reading call that hold a path."""
+    if _builds_dataset(event):
+        return _path_parameters(event.result)
     if isinstance(event.receiver, Object) and event.receiver.kind == "pathlib.Path":
         return [event.receiver]
     named = [event.kwargs[name] for name in PATH_KEYWORDS if name in event.kwargs]
     return named[:1] or list(event.args[:1])
 
 
+def _builds_dataset(event: Event) -> bool:
+    """True for building a data set of the project."""
+    built = event.result
+    return isinstance(built, Object) and built.cls is not None and built.node is event.node and _is_dataset(built)
+
+
+def _path_parameters(dataset: Object) -> list[Value]:
+    """The constructor arguments of a local data set whose parameters are named like paths."""
+    constructor = dataset.cls.find("__init__") if dataset.cls else None
+    spec = constructor.node.args if isinstance(constructor, Function) else None
+    names = [parameter.arg for parameter in spec.args[1:]] if spec is not None else []
+    given = dict(zip(names, dataset.args, strict=False)) | dataset.kwargs
+    return [value for name, value in given.items() if PATH_PARAMETER.search(name)]
+
+
 def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
     """The paths an argument may be: by an option of the script, or by the literal that starts it."""
     for option in options(value):
-        first = next((part for part in written_parts(option) if _starts_path(part)), None)
-        if first is None:
+        first = next((part for part in written_parts(option) if not _is_template(part)), None)
+        if first is None or not _starts_path(first):
             continue
         known = plain(option)
         whole = isinstance(option, Literal) and not option.parts
@@ -173,23 +198,23 @@ def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
             yield PathFact(value, expression(event.node.args[0], event.scope), event.name, kind, first.option)
 
 
+def _is_template(part: Literal | Unknown) -> bool:
+    """True for text that only formats what follows, such as ``{}/{}.csv``."""
+    return isinstance(part, Literal) and isinstance(part.value, str) and part.value[:1] in ("{", "%", "")
+
+
 def _starts_path(part: Literal | Unknown) -> bool:
-    """True for what can be the beginning of a path: an option, or text that is no mere piece of a format."""
+    """True for what can begin a data path: an option of that meaning, or text that names no code or settings."""
     if part.option is not None:
-        return True
-    return (
-        isinstance(part, Literal)
-        and isinstance(part.value, str)
-        and part.value.strip("./%{}") != ""
-        or (isinstance(part, Literal) and part.value in (".", "..", "./", "../"))
-    )
+        return not NOT_DATA.search(part.option.destination)
+    return isinstance(part, Literal) and isinstance(part.value, str) and not SETTINGS_FILE.search(part.value)
 
 
 def _kind(event: Event, whole: bool) -> str:
     """Whether a path is a directory or a file; a piece that more is joined to is a directory."""
     if not whole or event.name.startswith((*DIRECTORY_READERS, ".glob", ".rglob", ".iterdir")):
         return "directory"
-    return "file" if event.name.startswith(FILE_READERS) else "any"
+    return "file" if event.name.startswith(FILE_READERS) or event.name.endswith(".open") else "any"
 
 
 def _texts(source: Object | None) -> Iterator[Literal]:

@@ -193,7 +193,7 @@ def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, sco
             items.extend(inner.items if isinstance(inner, Sequence) else [inner])
         else:
             items.append(evaluate(interpreter, element, scope))
-    return Sequence(items, type(node).__name__.lower(), node, scope)
+    return Sequence(items, type(node).__name__.lower())
 
 
 def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:

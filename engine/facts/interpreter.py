@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from engine.facts import expressions, library
 from engine.facts.source_text import own_nodes
-from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Trace
+from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Store, Trace
 from engine.facts.values import (
     CONSTANT,
     LITERAL,
@@ -29,6 +29,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    objects,
     options,
 )
 from engine.result import UserError
@@ -349,12 +350,21 @@ class Interpreter:
             owner = self.value(target.value, scope)
             _name(value, ast.unparse(target))
             self.set_attribute(owner, target.attr, value)
+            self.note_store(owner, value, scope)
         elif isinstance(target, (ast.Tuple, ast.List)):
             self.unpack(target.elts, value, scope)
         elif isinstance(target, ast.Starred):
             self.bind(target.value, Unknown(), scope)
         elif isinstance(target, ast.Subscript):
-            library.set_item(self.value(target.value, scope), self.value(target.slice, scope), value)
+            owner = self.value(target.value, scope)
+            library.set_item(owner, self.value(target.slice, scope), value)
+            self.note_store(owner, value, scope)
+
+    def note_store(self, owner: Value, value: Value, scope: Scope) -> None:
+        """Note a module stored on an object."""
+        for option in objects(owner):
+            if self.statement is not None and any(part.is_module for part in objects(value)):
+                self.trace.stores.append(Store(option, value, self.statement, scope, self.path))
 
     def unpack(self, targets: list[ast.expr], value: Value, scope: Scope) -> None:
         """Assign the elements of a value to several targets."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.facts import configuration, expressions
-from engine.facts.trace import Call, Context
+from engine.facts.trace import Branch, Call, Context, Loop
 from engine.facts.values import (
     ARGUMENTS,
     DATASET,
@@ -52,11 +52,13 @@ NAMESPACES = {
     "attrdict.AttrDict", "ml_collections.ConfigDict", "omegaconf.OmegaConf.create",
 }  # fmt: skip
 DATA_READERS = (
-    "builtins.open", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.memmap", "numpy.fromfile",
+    "builtins.open", "io.open", "gzip.open", "codecs.open", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt",
+    "numpy.memmap", "numpy.fromfile",
     "pandas.read_", "pickle.load", "scipy.io.loadmat", "h5py.File", "os.listdir", "glob.glob", "csv.reader",
     "torchvision.datasets.", "torchtext.", "datasets.load_dataset", "sklearn.datasets.", "nibabel.load",
     "PIL.Image.open", "cv2.imread", "torch.utils.data.",
 )  # fmt: skip
+MOST_ELEMENTS = 200
 CALLS_ITS_ARGUMENT = {
     "torch.multiprocessing.spawn": (0, "fn"), "torch.multiprocessing.Process": (None, "target"),
     "multiprocessing.Process": (None, "target"), "fire.Fire": (0, "component"), "absl.app.run": (0, "main"),
@@ -146,7 +148,7 @@ def call_method(
         result = new_object(interpreter, f"{receiver.kind}.{method}", node, scope, args, kwargs, receiver)
         return result
     if isinstance(receiver, Sequence):
-        return _sequence_method(receiver, method, args)
+        return _sequence_method(interpreter, receiver, method, args)
     if isinstance(receiver, Mapping):
         return _mapping_method(receiver, method, args)
     if isinstance(receiver, Parameters):
@@ -167,13 +169,13 @@ def _prepared(receiver: Object, args: list[Value]) -> Value:
     return args[0] if len(args) == 1 else Sequence(list(args), "tuple")
 
 
-def _sequence_method(receiver: Sequence, method: str, args: list[Value]) -> Value:
+def _sequence_method(interpreter: Interpreter, receiver: Sequence, method: str, args: list[Value]) -> Value:
     """A list's own methods."""
-    if method in ("append", "add") and args:
-        receiver.items.append(args[0])
-        return Literal(None)
-    if method == "extend" and args and isinstance(args[0], Sequence):
-        receiver.items.extend(args[0].items)
+    if method in ("append", "add", "extend", "insert", "remove", "update", "clear"):
+        receiver.grows = receiver.grows or any(isinstance(entry, (Loop, Branch)) for entry in interpreter.path)
+        added = args[0].items if method in ("extend", "update") and isinstance(args[0], Sequence) else args[-1:]
+        if len(receiver.items) < MOST_ELEMENTS:
+            receiver.items.extend(added)
         return Literal(None)
     if method == "pop":
         return choose(receiver.items)
@@ -325,8 +327,10 @@ def comes_from_data(value: Value | None, depth: int = 0) -> bool:
         return value.source == DATASET
     if isinstance(value, Choice):
         return any(comes_from_data(option, depth + 1) for option in value.options)
-    if isinstance(value, (Sequence,)):
-        return any(comes_from_data(item, depth + 1) for item in value.items)
+    if isinstance(value, Sequence):
+        return any(comes_from_data(item, depth + 1) for item in value.items[:MOST_ELEMENTS])
+    if isinstance(value, Mapping):
+        return any(comes_from_data(item, depth + 1) for item in [*value.rest, *value.items.values()][:MOST_ELEMENTS])
     if not isinstance(value, Object):
         return False
     if value.kind.startswith(DATA_READERS):
@@ -375,9 +379,7 @@ def _element_of_object(interpreter: Interpreter, value: Object) -> Value:
         method = value.cls.find("__iter__")
         if isinstance(method, Function) and value.node is not None and value.scope is not None:
             interpreter.call_function(method, value.node, value.scope, [], {}, value)
-    if comes_from_data(value) or value.short_kind == "DataLoader":
-        return Unknown()
-    return Unknown()
+    return Unknown(DATASET if comes_from_data(value) else "")
 
 
 def entered_value(value: Value) -> Value:
@@ -448,7 +450,7 @@ def set_item(owner: Value, key: Value, value: Value) -> None:
     for option in options(owner):
         if isinstance(option, Mapping):
             if known is ... or isinstance(known, (list, dict)):
-                option.rest.append(value)
+                option.rest.extend((key, value))
             else:
                 option.items[known] = value
         elif isinstance(option, Sequence):
@@ -571,9 +573,15 @@ def _fold(action):
 
 
 def _len(interpreter, node, scope, args, kwargs) -> Value:
-    if args and isinstance(args[0], Sequence) and not comes_from_data(args[0]):
-        return Literal(len(args[0].items))
-    return Unknown(DATASET if args and comes_from_data(args[0]) else "")
+    measured = args[0] if args else Unknown()
+    if isinstance(measured, Sequence) and not measured.grows and not comes_from_data(measured):
+        return Literal(len(measured.items), least_certain((measured,)), parts=(measured,))
+    if isinstance(measured, Mapping) and not measured.rest:
+        return Literal(len(measured.items), parts=(measured,))
+    method = measured.cls.find("__len__") if isinstance(measured, Object) and measured.cls is not None else None
+    if isinstance(method, Function) and not comes_from_data(measured):
+        return interpreter.call_function(method, node, scope, [], {}, measured)
+    return Unknown(DATASET if comes_from_data(measured) else "")
 
 
 def _join(interpreter, node, scope, args, kwargs) -> Value | None:

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Iterator
 
+from engine.facts.constructor import ORIGINS, argument_value, constructor_arguments, origin
 from engine.facts.optimizers import trained_by
 from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
-from engine.facts.trace import Branch, Event, Trace
+from engine.facts.trace import Branch, Call, Trace
 from engine.facts.training import TrainingLoop
-from engine.facts.values import (
-    CONSTANT,
-    LITERAL,
-    Literal,
-    Object,
-    Scope,
-    Value,
-    objects,
-    options,
-    plain,
-    source_of,
-)
+from engine.facts.values import Object, Scope, Value, objects, options
 from engine.result import Place
 
 WRAPPERS = {
     "DataParallel": "module", "DistributedDataParallel": "module", "DDP": "module",
     "FullyShardedDataParallel": "module", "compile": "_orig_mod",
 }  # fmt: skip
-CERTAINTY = ("none", LITERAL, CONSTANT, "config", "arguments", "dataset", "unresolved")
 
 
 def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...]:
@@ -130,7 +119,7 @@ def _in_training_mode(trace: Trace, model: Object) -> bool:
 def _model_fact(trace: Trace, training: TrainingLoop, group: list[Object]) -> ModelFact:
     """The fact of one model; the first of its alternatives speaks for it."""
     model = group[0]
-    arguments, source, positional = constructor_arguments(model)
+    arguments = constructor_arguments(model)
     name = model.cls.name if model.cls else (model.short_kind if model.short_kind != "?" else text_of(_callee(model)))
     return ModelFact(
         variable=name_at(training.epoch.scope, model, training, trace),
@@ -138,11 +127,13 @@ def _model_fact(trace: Trace, training: TrainingLoop, group: list[Object]) -> Mo
         qualified_name=model.kind,
         definition=model.cls.file.place(model.cls.node) if model.cls else None,
         construction=construction(model),
-        arguments=arguments,
-        arguments_source=source,
+        arguments={name: argument_value(value, node) for name, (value, node) in arguments.items()},
+        arguments_source=max((origin(*one) for one in arguments.values()), key=ORIGINS.index, default="none"),
         value=model,
-        positional=positional,
+        positional=any(name.isdigit() for name in arguments),
+        sources={name: origin(*one) for name, one in arguments.items()},
         alternatives=tuple(group[1:]),
+        alterations=tuple(alterations(trace, model)),
         wrappers=tuple(wrappers_of(trace, model)),
     )
 
@@ -157,6 +148,22 @@ def construction(model: Object) -> Expression | None:
     if model.node is None or model.scope is None:
         return None
     return expression(model.node, model.scope)
+
+
+def alterations(trace: Trace, model: Object) -> Iterator[Expression]:
+    """The statements that replace a part of a model after it was built, those of its own methods aside."""
+    seen = set()
+    for store in trace.stores:
+        inside = any(isinstance(entry, Call) and is_module(entry.receiver) for entry in store.path)
+        place = store.scope.file.place(store.statement)
+        if not inside and place not in seen and (store.owner is model or _is_part(store.owner, model)):
+            seen.add(place)
+            yield expression(store.statement, store.scope)
+
+
+def is_module(value: Value | None) -> bool:
+    """True for an ``nn.Module``."""
+    return isinstance(value, Object) and value.is_module
 
 
 def wrappers_of(trace: Trace, model: Object) -> list[Wrapper]:
@@ -187,43 +194,3 @@ def name_at(scope: Scope, model: Object, training: TrainingLoop, trace: Trace) -
         if event.name == "()" and event.within(training.epoch) and unwrapped(event.receiver) is model:
             return text_of(event.node.func)
     return model.names[-1] if model.names else ""
-
-
-def constructor_arguments(model: Object) -> tuple[dict[str, Any], str, bool]:
-    """The constructor's arguments by name, where they come from, and whether some have no known name."""
-    nodes: list[tuple[str, Value, ast.AST | None]] = []
-    names = _parameter_names(model)
-    call = model.node if isinstance(model.node, ast.Call) else None
-    written = list(call.args) if call and not any(isinstance(arg, ast.Starred) for arg in call.args) else []
-    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg} if call else {}
-    positional = False
-    for index, value in enumerate(model.args):
-        known = index < len(names)
-        positional = positional or not known
-        node = written[index] if index < len(written) else None
-        nodes.append((names[index] if known else str(index), value, node))
-    nodes.extend((name, value, keywords.get(name)) for name, value in model.kwargs.items())
-    source = max((origin(value, node) for _, value, node in nodes), key=CERTAINTY.index, default="none")
-    return {name: plain(value) for name, value, _ in nodes}, source, positional
-
-
-def _parameter_names(model: Object) -> list[str]:
-    """The names of a local class's constructor parameters, ``self`` left out."""
-    constructor = model.cls.find("__init__") if model.cls else None
-    if constructor is None or not hasattr(constructor, "node"):
-        return []
-    spec = constructor.node.args
-    return [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]][1:]
-
-
-def origin(value: Value, node: ast.AST | None) -> str:
-    """Where a value comes from: ``constant`` for a literal that has a name."""
-    source = source_of(value)
-    if source == LITERAL and isinstance(value, Literal) and isinstance(node, (ast.Name, ast.Attribute, ast.BinOp)):
-        return CONSTANT
-    return source if source in CERTAINTY else "unresolved"
-
-
-def first_call(trace: Trace, value: Value) -> Event | None:
-    """The first call of an object."""
-    return next((event for event in trace.events if event.receiver is value), None)

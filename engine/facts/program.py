@@ -32,6 +32,21 @@ class Expression:
 
 
 @dataclass(frozen=True)
+class Symbol:
+    """An argument that is no plain value: a class, a function, or an object the script builds.
+
+    Attributes:
+        text: as written where it is passed; empty where it is passed by ``**``.
+        kind: qualified name of the class or function, or of the object's class.
+        attributes: the plain values an object of settings holds (``args``, a dataclass); None for anything else.
+    """
+
+    text: str
+    kind: str
+    attributes: dict[str, Any] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True)
 class Wrapper:
     """A wrapper around the model that puts a prefix before the keys of its state.
 
@@ -59,7 +74,8 @@ class ModelFact:
         definition: where a class or factory of the project is defined; None for a library's.
         construction: the expression that builds it, unwrapped.
         alternatives: other constructions a branch may choose (the values of the trace).
-        arguments: constructor arguments by name, as far as known; ``...`` for a value that is not.
+        arguments: constructor arguments by name: plain values, a Symbol for code, ``...`` for what is not known.
+        sources: where each argument comes from, as in ``arguments_source``.
         positional: True where a library's constructor gets arguments by position whose names are not known.
         arguments_source: none, literal, constant, arguments, config, dataset or unresolved.
         alterations: statements that change its structure after construction (``model.fc = nn.Linear(...)``).
@@ -76,6 +92,7 @@ class ModelFact:
     arguments_source: str
     value: Object = field(compare=False, repr=False)
     positional: bool = False
+    sources: dict[str, str] = field(default_factory=dict, compare=False)
     alternatives: tuple[Object, ...] = field(default=(), compare=False, repr=False)
     alterations: tuple[Expression, ...] = ()
     wrappers: tuple[Wrapper, ...] = ()

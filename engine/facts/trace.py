@@ -130,6 +130,24 @@ class Event:
         return any(getattr(step, "node", None) is node for step in self.path)
 
 
+@dataclass(frozen=True, eq=False)
+class Store:
+    """A value stored on an object: ``model.fc = nn.Linear(512, 10)``, ``model.classifier[6] = ...``.
+
+    Attributes:
+        owner: the object.
+        value: what is stored.
+        statement: the assignment, with its scope.
+        path: the loops, calls and branches around it.
+    """
+
+    owner: Object
+    value: Value
+    statement: ast.stmt
+    scope: Scope
+    path: tuple[Entry, ...]
+
+
 @dataclass(eq=False)
 class Trace:
     """Everything the entry does.
@@ -140,6 +158,7 @@ class Trace:
         modules: the local modules executed, by file name.
         loops: every loop entered, with the entries around it.
         exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
+        stores: what is stored on objects, in order.
         exhausted: True where the analysis stopped early.
         dormant: the statements that a constant of the script keeps from running.
     """
@@ -149,6 +168,7 @@ class Trace:
     modules: dict[str, LocalModule] = field(default_factory=dict)
     loops: list[tuple[Loop, tuple[Entry, ...]]] = field(default_factory=list)
     exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
     exhausted: bool = False
     dormant: list[tuple[list[ast.stmt], Scope]] = field(default_factory=list)
 

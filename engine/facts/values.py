@@ -261,12 +261,17 @@ class Object(Value):
 
 @dataclass(eq=False)
 class Sequence(Value):
-    """A list, tuple or set whose elements are known."""
+    """A list, tuple or set whose elements are known.
+
+    Attributes:
+        items: what it holds.
+        kind: ``list``, ``tuple`` or ``set``.
+        grows: True where a loop or branch adds to it, so that its length is not known.
+    """
 
     items: list[Value]
     kind: str = "list"
-    node: ast.AST | None = None
-    scope: Scope | None = None
+    grows: bool = False
 
 
 @dataclass(eq=False)
@@ -353,7 +358,7 @@ def plain(value: Value | None) -> Any:
     if isinstance(value, Choice) and value.default_first:
         return plain(value.options[0])
     if isinstance(value, Sequence):
-        items = [plain(item) for item in value.items]
+        items = [...] if value.grows else [plain(item) for item in value.items]
         return ... if ... in items else (tuple(items) if value.kind == "tuple" else items)
     if isinstance(value, Mapping) and not value.rest:
         items = {key: plain(item) for key, item in value.items.items()}
@@ -399,5 +404,7 @@ def written_parts(value: Value | None, depth: int = 0) -> Iterator[Literal | Unk
         parts = list(value.items)
     elif isinstance(value, Object) and value.cls is None:
         parts = [value.receiver, *value.args]
+        if not any(parts):
+            yield Unknown()
     for part in parts:
         yield from written_parts(part, depth + 1)
