@@ -226,7 +226,7 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
             return Literal(action(one, two), least_certain((left, right)), parts=(left, right))
         except Exception:  # the user's arithmetic may fail in any way: then nothing is known
             return Unknown()
-    return Unknown(DATASET if DATASET in (source_of(left), source_of(right)) else "")
+    return Unknown(DATASET if library.comes_from_data(left) or library.comes_from_data(right) else "")
 
 
 def _small(*values: Any) -> bool:

@@ -319,28 +319,43 @@ def is_namespace(value: Object) -> bool:
     return value.kind in NAMESPACES
 
 
-def comes_from_data(value: Value | None, depth: int = 0) -> bool:
+def comes_from_data(value: Value | None) -> bool:
     """True for what was read from files, and for what was computed from it."""
-    if depth > 12:
-        return False
+    pending, seen = [value], set()
+    while pending and len(seen) < MOST_ELEMENTS:
+        part = pending.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        if _is_read(part):
+            return True
+        pending.extend(_origins(part))
+    return False
+
+
+def _is_read(value: Value) -> bool:
+    """True for what a reader of data gives back."""
     if isinstance(value, Unknown):
         return value.source == DATASET
-    if isinstance(value, Choice):
-        return any(comes_from_data(option, depth + 1) for option in value.options)
-    if isinstance(value, Sequence):
-        return any(comes_from_data(item, depth + 1) for item in value.items[:MOST_ELEMENTS])
-    if isinstance(value, Mapping):
-        return any(comes_from_data(item, depth + 1) for item in [*value.rest, *value.items.values()][:MOST_ELEMENTS])
     if not isinstance(value, Object):
         return False
-    if value.kind.startswith(DATA_READERS):
-        return True
-    if value.cls is not None and value.cls.derives_from("torch.utils.data."):
-        return True
-    parts = [value.receiver, value.parent[0] if value.parent else None]
-    if not value.is_module and value.cls is None:
-        parts += value.args
-    return any(comes_from_data(part, depth + 1) for part in parts)
+    return value.kind.startswith(DATA_READERS) or (
+        value.cls is not None and value.cls.derives_from("torch.utils.data.")
+    )
+
+
+def _origins(value: Value) -> list[Value | None]:
+    """What a value was computed from."""
+    if isinstance(value, Choice):
+        return list(value.options)
+    if isinstance(value, Sequence):
+        return list(value.items)
+    if isinstance(value, Mapping):
+        return [*value.rest, *value.items.values()]
+    if not isinstance(value, Object):
+        return []
+    whole = value.parent[0] if value.parent else None
+    return [value.receiver, whole, *([] if value.is_module or value.cls is not None else value.args)]
 
 
 def element_of(interpreter: Interpreter, iterable: Value) -> Value:
@@ -356,11 +371,8 @@ def element_of(interpreter: Interpreter, iterable: Value) -> Value:
         elif isinstance(option, Object):
             found.append(_element_of_object(interpreter, option))
         else:
-            found.append(Unknown())
-    element = choose(found)
-    if len(options(element)) == 1 and isinstance(element, Literal):
-        return element
-    return element
+            found.append(Unknown(DATASET if comes_from_data(option) else ""))
+    return choose(found)
 
 
 def _element_of_object(interpreter: Interpreter, value: Object) -> Value:
