@@ -100,6 +100,18 @@ def _sent_weights(original: Recording, sent: Mapping[str, str]) -> Difference:
     return Difference("sent weights", tensor, "the training is equal, what is sent is not what it left")
 
 
+def unrepeatable(first: Recording, second: Recording) -> str:
+    """Why two runs of the original with the same seed are no basis for a comparison; empty if they are equal."""
+    if tensor := unequal(digests(first.initial), digests(second.initial)):
+        return f"the original starts from another {tensor} in each run: it does not follow its seed"
+    for number, (one, other) in enumerate(zip(first.steps, second.steps, strict=False), start=1):
+        if tensor := unequal(one["after"], other["after"]):
+            return f"the original itself differs from run to run, first after step {number} in {tensor}"
+    if len(first.steps) != len(second.steps):
+        return f"the original takes {len(first.steps)} steps in one run and {len(second.steps)} in another"
+    return ""
+
+
 def unequal(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """The first name whose values differ or that one side lacks; empty if there is none."""
     names = [*expected, *(name for name in found if name not in expected)]

@@ -85,8 +85,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 if no proof fails, else 1."""
-        return 1 if self.failures else 0
+        """0 if all proofs hold that apply, 1 if one fails, 2 if the first of them could not be made."""
+        if self.failures:
+            return 1
+        return 2 if any(check.proof == "P1" and check.outcome is Outcome.NOT_CHECKED for check in self.checks) else 0
 
 
 def render_text(report: Report) -> str:
@@ -108,7 +110,7 @@ def render_json(report: Report) -> str:
         "schema_version": SCHEMA_VERSION,
         "directory": str(report.directory),
         "entry": report.entry,
-        "verdict": "fails" if report.failures else "holds",
+        "verdict": ("holds", "fails", "not checked")[report.exit_code],
         "seconds": round(report.seconds, 3),
         "checks": [dataclasses.asdict(check) for check in report.checks],
     }

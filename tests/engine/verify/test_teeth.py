@@ -40,3 +40,9 @@ def plant(path: Path, defect: Defect) -> None:
         assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path.name}"
         text = text.replace(before, after)
     path.write_text(text)
+
+
+def test_defects_are_those_of_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "verify.md").read_text()
+    rows = [line for line in text.partition("| defect |")[2].splitlines()[2:] if line]
+    assert rows == [f"| {defect.name} | {defect.proof} | {defect.says} |" for defect in DEFECTS]
