@@ -12,10 +12,11 @@ from engine.facts.interpreter import Interpreter
 from engine.facts.loops import loop_fact
 from engine.facts.models import construction, trained_models
 from engine.facts.optimizers import stepped_name
-from engine.facts.program import Facts, OptimizerFact
+from engine.facts.program import Facts, ModelFact, OptimizerFact
 from engine.facts.schedules import schedules
 from engine.facts.training import TrainingLoop, training_loops
 from engine.facts.values import objects
+from engine.result import UserError
 from engine.source import Project
 
 
@@ -40,24 +41,26 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         choices: what the user pinned.
 
     Raises:
-        UserError: the entry cannot be read as Python 3.
+        UserError: the entry cannot be read as Python 3, or a choice names nothing that is there.
     """
     trace = Interpreter(project).run()
-    loops = training_loops(trace)
     arguments = command_line(trace)
-    if not loops:
+    trained = [(loop, trained_models(trace, loop)) for loop in training_loops(trace)]
+    trained = [(loop, models) for loop, models in trained if models] or trained
+    if not trained:
         return Facts(project, trace, arguments=arguments)
-    chosen = loops[0]
-    models = trained_models(trace, chosen)
-    model = models[0] if models else None
-    found = evaluations(trace, chosen, [model.value, *model.alternatives] if model else [])
+    trained = choose_model(choose_loop(trained, choices.loop), choices.model)
+    chosen, models = trained[0]
+    found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
+    again = [others for loop, others in trained[1:] if loop.epoch.place == chosen.epoch.place]
     return Facts(
         project,
         trace,
         models=models,
         optimizers=optimizers(trace, chosen),
+        later_models=tuple(model for others in again for model in others),
         schedulers=schedules(trace, chosen),
-        loops=tuple(loop_fact(loop) for loop in loops),
+        loops=tuple({loop.epoch.place: loop_fact(trace, loop) for loop, _ in reversed(trained)}.values())[::-1],
         train_function=chosen.function,
         evaluation=found[0] if found else None,
         evaluations=found,
@@ -65,6 +68,42 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         arguments=arguments,
         features=features(trace, chosen),
     )
+
+
+Trained = list[tuple[TrainingLoop, tuple[ModelFact, ...]]]
+
+
+def choose_loop(trained: Trained, wanted: str | None) -> Trained:
+    """The loop that ``--loop FILE:LINE`` names; all where nothing is said.
+
+    Raises:
+        UserError: no training loop stands there.
+    """
+    if wanted is None:
+        return trained
+    name, _, line = wanted.replace("\\", "/").rpartition(":")
+    places = {loop.epoch.place: loop for loop, _ in trained}
+    found = [place for place in places if str(place.line) == line and f"/{place.file}".endswith(f"/{name}")]
+    if not found:
+        known = ", ".join(map(str, places))
+        raise UserError(f"no training loop stands at {wanted}; choose --loop {known}")
+    return [(loop, models) for loop, models in trained if loop.epoch.place == found[0]]
+
+
+def choose_model(trained: Trained, wanted: str | None) -> Trained:
+    """The trainings of the model that ``--model NAME`` names, by its variable or class; all where nothing is said.
+
+    Raises:
+        UserError: no model of that name is trained.
+    """
+    if wanted is None:
+        return trained
+    chosen = [(loop, tuple(m for m in models if wanted in (m.variable, m.name))) for loop, models in trained]
+    chosen = [(loop, models) for loop, models in chosen if models]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(model.variable or model.name for _, models in trained for model in models))
+        raise UserError(f"no model {wanted} is trained; choose --model {known}")
+    return chosen
 
 
 def optimizers(trace, training: TrainingLoop) -> tuple[OptimizerFact, ...]:

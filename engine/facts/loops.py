@@ -6,32 +6,34 @@ import ast
 
 from engine.facts.program import Expression, LoopFact
 from engine.facts.source_text import expression, text_of
-from engine.facts.training import TrainingLoop
+from engine.facts.trace import Trace
+from engine.facts.training import TrainingLoop, reached_from
 from engine.facts.values import Object, options, plain
 
 RANGES = {"builtins.range": "range", "tqdm.trange": "range", "tqdm.auto.trange": "range", "itertools.count": "count"}
 PROGRESS = ("tqdm", "rich.progress", "alive_progress", "fastprogress", "click.progressbar")
 
 
-def loop_fact(training: TrainingLoop) -> LoopFact:
+def loop_fact(trace: Trace, training: TrainingLoop) -> LoopFact:
     """The fact of an epoch loop."""
     loop = training.epoch
+    common = (loop, training.path, reached_from(trace, loop))
     if isinstance(loop.node, ast.While):
         count = _limit(loop.node.test)
         found = expression(count, loop.scope) if count is not None else None
-        return LoopFact(loop.place, "while", "", found, None, None, loop, training.path)
+        return LoopFact(loop.place, "while", "", found, None, None, *common)
     variable = text_of(loop.node.target)
     counted = next((one for one in options(loop.iterable) if isinstance(one, Object)), None)
     counted = _inside_progress(counted)
     kind = _range_kind(counted)
     call = counted.node if counted is not None and isinstance(counted.node, ast.Call) else None
     if kind != "range" or call is None or counted.scope is None:
-        return LoopFact(loop.place, kind, variable, None, None, None, loop, training.path)
+        return LoopFact(loop.place, kind, variable, None, None, None, *common)
     arguments = [one for one in call.args if not isinstance(one, ast.Starred)]
     stop = arguments[0] if len(arguments) == 1 else (arguments[1] if len(arguments) > 1 else None)
     start = arguments[0] if len(arguments) > 1 else None
     count, start = _written(stop, counted), _written(start, counted)
-    return LoopFact(loop.place, kind, variable, count, start, _length(counted), loop, training.path)
+    return LoopFact(loop.place, kind, variable, count, start, _length(counted), *common)
 
 
 def _written(node: ast.AST | None, counted: Object) -> Expression | None:

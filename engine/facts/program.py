@@ -144,6 +144,8 @@ class LoopFact:
         epochs: the number of epochs, where it is known.
         loop: the loop of the trace.
         path: the loops, calls and branches around it.
+        reached_from: the calls through which the program comes to it by default, each from the outermost inwards;
+            several where it is run several times.
     """
 
     place: Place
@@ -154,6 +156,7 @@ class LoopFact:
     epochs: int | None
     loop: Loop = field(compare=False, repr=False)
     path: tuple = field(default=(), compare=False, repr=False)
+    reached_from: tuple[tuple[Place, ...], ...] = ()
 
     @property
     def scope(self) -> Scope:
@@ -291,6 +294,7 @@ class Facts:
 
     Attributes:
         models: every model whose parameters an optimizer of the epoch loop steps, the chosen one first.
+        later_models: models that the same loop trains when the program comes to it again.
         optimizers: every optimizer that steps in the epoch loop.
         loops: every loop that could be the epoch loop, the chosen one first.
         train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
@@ -300,6 +304,7 @@ class Facts:
     trace: Trace = field(compare=False, repr=False)
     models: tuple[ModelFact, ...] = ()
     optimizers: tuple[OptimizerFact, ...] = ()
+    later_models: tuple[ModelFact, ...] = ()
     schedulers: tuple[SchedulerFact, ...] = ()
     loops: tuple[LoopFact, ...] = ()
     train_function: str | None = None

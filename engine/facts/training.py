@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from engine.facts.library import comes_from_data
 from engine.facts.optimizers import BACKWARD, stepped_optimizer, trained_by
 from engine.facts.source_text import text_of
-from engine.facts.trace import Call, Entry, Event, Loop, Trace
+from engine.facts.trace import Branch, Call, Entry, Event, Loop, Trace
 from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
+from engine.result import Place
 
 EPOCH_NAME = re.compile(r"epoch", re.IGNORECASE)
 DATA_NAME = re.compile(r"load|batch|data|iter\b|train_it|sample|dl\b|perm|chunk|slice", re.IGNORECASE)
 PASSED_THROUGH = ("tqdm", "rich.progress", "builtins.enumerate", "builtins.iter", "builtins.zip", "itertools.islice")
 STATEMENT_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+Step = tuple[Event, Value, Loop]
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,69 @@ class TrainingLoop:
 
 
 def training_loops(trace: Trace) -> list[TrainingLoop]:
-    """The epoch loops of the program, those that train by ``backward()`` first, in the order of the program."""
-    found: dict[object, list[tuple[Event, Value, Loop]]] = {}
+    """The epoch loops of the program, in its order; one that trains another model when it is run again stands twice."""
+    passes: dict[Place, dict[int, list[Step]]] = {}
     backward = [event for event in trace.events if event.name.endswith(BACKWARD) or event.name == "torch.autograd.grad"]
     for event in trace.events:
         optimizer = stepped_optimizer(event)
-        if optimizer is None:
-            continue
-        loop = epoch_loop(trace, event, optimizer)
+        loop = epoch_loop(trace, event, optimizer) if optimizer is not None else None
         if loop is not None and any(other.within_node(loop.node) for other in backward):
-            found.setdefault(loop.place, []).append((event, optimizer, loop))
-    return [_training_loop(steps) for steps in found.values()]
+            passes.setdefault(loop.place, {}).setdefault(id(loop), []).append((event, optimizer, loop))
+    loops = [_training_loop(run) for runs in passes.values() for run in _runs(list(runs.values()))]
+    by_default = [loop for loop in loops if is_default(loop.path)]
+    return by_default or loops
 
 
-def _training_loop(steps: list[tuple[Event, Value, Loop]]) -> TrainingLoop:
+def _runs(passes: list[list[Step]]) -> list[list[Step]]:
+    """The passes through one loop, those that train the same model together; of exclusive branches as well."""
+    runs: list[tuple[set[Place], list[Step]]] = []
+    for steps in sorted(passes, key=lambda steps: not is_default(_around(steps[0]))):
+        built = {owner.place for _, optimizer, _ in steps for owner in owners_of(optimizer)}
+        same = next((run for run in runs if not built or built & run[0] or _exclude(run[1][0], steps[0])), None)
+        if same is None:
+            runs.append((built, list(steps)))
+        else:
+            same[0].update(built)
+            same[1].extend(steps)
+    return [steps for _, steps in runs]
+
+
+def _around(step: Step) -> tuple[Entry, ...]:
+    """What is around the epoch loop of a step."""
+    event, _, loop = step
+    return event.path[: event.path.index(loop)]
+
+
+def _exclude(first: Step, second: Step) -> bool:
+    """True where two passes through a loop stand on two sides of one branch, or one in an exception handler."""
+    sides = {id(entry.node): entry.taken for entry in _around(first) if isinstance(entry, Branch)}
+    for entry in _around(second):
+        if isinstance(entry, Branch):
+            if isinstance(entry.node, ast.ExceptHandler) or sides.get(id(entry.node), entry.taken) != entry.taken:
+                return True
+    return False
+
+
+def is_default(path: tuple[Entry, ...]) -> bool:
+    """True for what the program comes to unless the user sets an option or something fails."""
+    branches = [entry for entry in path if isinstance(entry, Branch)]
+    return not any(branch.default is False or isinstance(branch.node, ast.ExceptHandler) for branch in branches)
+
+
+def reached_from(trace: Trace, loop: Loop) -> tuple[tuple[Place, ...], ...]:
+    """The calls through which the program comes to a loop by default, each from the outermost inwards."""
+    ways = [path for passed, path in trace.loops if passed.node is loop.node and is_default(path)]
+    calls = [tuple(entry.place for entry in path if isinstance(entry, Call)) for path in ways]
+    return tuple(dict.fromkeys(calls))
+
+
+def _training_loop(steps: list[Step]) -> TrainingLoop:
     """One epoch loop from the steps that stand in it; its first pass speaks for the others."""
     event, _, epoch = steps[0]
     position = event.path.index(epoch)
     inner = [entry for entry in event.path[position + 1 :] if isinstance(entry, Loop) and is_statement(entry)]
     batch = next((loop for loop in inner if not runs_over_phases(loop)), None)
-    unique: dict[object, tuple[Event, Value]] = {}
+    unique: dict[Place, tuple[Event, Value]] = {}
     for stepping, optimizer, _ in steps:
         known = unique.get(stepping.place)
         if known is None:
@@ -100,10 +146,15 @@ def epoch_loop(trace: Trace, event: Event, optimizer: Value) -> Loop | None:
     return next((loop for loop in loops if not runs_over_phases(loop)), loops[0])
 
 
+def owners_of(optimizer: Value) -> list[Object]:
+    """The objects whose parameters an optimizer was given."""
+    return [one for group in trained_by(optimizer) for value in group for one in objects(value)]
+
+
 def _built_in(trace: Trace, optimizer: Value, loops: list[Loop]) -> int:
     """How many of the loops, outermost first, build the trained model anew: sweeps over folds or settings."""
     depth = 0
-    for owner in (one for group in trained_by(optimizer) for value in group for one in objects(value)):
+    for owner in owners_of(optimizer):
         for index, loop in enumerate(loops):
             if trace.events[owner.event].within(loop):
                 depth = max(depth, index + 1)
