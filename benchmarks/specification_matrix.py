@@ -113,7 +113,10 @@ def specification(row: dict[str, Any], epochs: int = 2) -> dict[str, Any]:
 
 
 def write_data(folder: Path) -> None:
-    """Write the model and every data set the combinations name: 22 training and 10 validation examples each."""
+    """Write the model and every data set the combinations name: 24 training and 10 validation examples each.
+
+    Labels are balanced, and no part of the data for one, two or three sites leaves a batch of one example.
+    """
     import numpy as np
     import torch
 
@@ -121,11 +124,13 @@ def write_data(folder: Path) -> None:
     data = folder / "data"
     data.mkdir()
     generator = np.random.default_rng(0)
-    for part, size in (("train", 22), ("val", 10)):
+    for part, size in (("train", 24), ("val", 10)):
         inputs = generator.normal(size=(size, 6)).astype("float32")
+        classes = np.arange(size) % 3
+        inputs[np.arange(size), classes] += 2.0
         labels = {
-            "classification": inputs[:, :3].argmax(axis=1),
-            "binary": (inputs[:, 0] > 0).astype("int64"),
+            "classification": classes,
+            "binary": np.arange(size) % 2,
             "regression": inputs[:, 0] + 0.5 * inputs[:, 1],
         }
         for task, values in labels.items():

@@ -22,6 +22,9 @@ def loader(data: DataConfig, training: bool, distributed: bool) -> list[str]:
         arguments.append('pin_memory=device.type == "cuda"')
     if data.persistent_workers:
         arguments.append("persistent_workers=args.num_workers > 0")
+    if data.persistent_workers and not training:
+        # Starting workers draws a random number: when that happens must not matter to the training.
+        arguments.append("generator=torch.Generator()")
     return arguments
 
 

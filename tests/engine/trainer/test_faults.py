@@ -52,7 +52,7 @@ def fault(run_script, workplace):
         ({"task": "regression"}, "$.modelArgs: RuntimeError: shape"),
         ({"task": "binary"}, "labels other than 0 and 1"),
         ({"trainingConfig": {"learningRate": 1e30, "optimizer": "SGD"}}, "$.trainingConfig.learningRate: the loss"),
-        ({"dataConfig": {"batchSize": 21}}, "$.dataConfig.batchSize: ValueError: Expected more than 1 value"),
+        ({"dataConfig": {"batchSize": 23}}, "$.dataConfig.batchSize: ValueError: Expected more than 1 value"),
         ({"checkpointConfig": {"saveDir": "net.py"}}, "$.checkpointConfig.saveDir: "),
         ({"checkpointConfig": {"resumeFrom": "net.py"}}, "$.checkpointConfig.resumeFrom: net.py: "),
         ({"device": "cuda:99"}, "$.device: "),
