@@ -19,7 +19,7 @@ class Names:
     """
 
     def __init__(self, module: cst.Module) -> None:
-        self._module = module
+        self.module = module
 
     def mean(self, node: cst.CSTNode, qualified: str) -> bool:
         """True where this name or attribute is the thing of that full name, and no local name hides it."""
@@ -61,7 +61,7 @@ class Names:
     def imports(self) -> Mapping[str, frozenset[str]]:
         """Name bound by an import anywhere in the module -> the full names it may stand for."""
         found = defaultdict(set)
-        for node in walk(self._module):
+        for node in walk(self.module):
             if isinstance(node, (cst.Import, cst.ImportFrom)):
                 for alias, origin in _bindings(node):
                     found[alias].add(origin)
@@ -84,7 +84,7 @@ class Names:
     def _scopes(self) -> Mapping[cst.CSTNode, object]:
         from libcst.metadata import MetadataWrapper, ScopeProvider
 
-        return MetadataWrapper(self._module, unsafe_skip_copy=True).resolve(ScopeProvider)
+        return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(ScopeProvider)
 
 
 def _bindings(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 from rules.already_federated import AlreadyFederated
 from rules.averaged_weights import AveragedWeights
 from rules.base import ProgramRule
+from rules.checkpoint_replaces_weights import CheckpointReplacesWeights
+from rules.download_at_import import DownloadAtImport
+from rules.evaluation_leaves_mode import EvaluationLeavesMode
 from rules.exit_in_training import ExitInTraining
+from rules.hard_coded_data_path import HardCodedDataPath
+from rules.identical_seeds import IdenticalSeeds
 from rules.lazy_modules import LazyModules
 from rules.meta_learning import MetaLearning
+from rules.metric_not_finite import MetricNotFinite
 from rules.modules_in_plain_container import ModulesInPlainContainer
 from rules.no_module import NoModule
 from rules.no_optimizer import NoOptimizer
@@ -24,12 +30,19 @@ from rules.obsolete_api import ObsoleteApi
 from rules.other_framework_trains import OtherFrameworkTrains
 from rules.plain_tensor_state import PlainTensorState
 from rules.reinforcement_learning import ReinforcementLearning
+from rules.removed_api import RemovedApi
+from rules.schedule_for_one_run import ScheduleForOneRun
 from rules.several_models import SeveralModels
 from rules.several_runs import SeveralRuns
 from rules.several_training_loops import SeveralTrainingLoops
+from rules.signal_handler import SignalHandler
+from rules.sized_by_data import SizedByData
+from rules.tensor_metric import TensorMetric
 from rules.trainable_loss import TrainableLoss
 from rules.unordered_vocabulary import UnorderedVocabulary
+from rules.unsafe_torch_load import UnsafeTorchLoad
 from rules.unsupported_launch import UnsupportedLaunch
+from rules.whole_model_pickle import WholeModelPickle
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -57,6 +70,19 @@ RULES = (
     UnsupportedLaunch,
     SeveralTrainingLoops,
     NoModule,
+    WholeModelPickle,
+    UnsafeTorchLoad,
+    HardCodedDataPath,
+    TensorMetric,
+    ScheduleForOneRun,
+    CheckpointReplacesWeights,
+    EvaluationLeavesMode,
+    IdenticalSeeds,
+    DownloadAtImport,
+    SizedByData,
+    MetricNotFinite,
+    SignalHandler,
+    RemovedApi,
 )
 
 
@@ -65,7 +91,8 @@ def findings(facts: Facts) -> list[Result]:
 
     That nothing trains is left out where another blocker says why.
     """
-    found = [result for rule in RULES if issubclass(rule, ProgramRule) for result in rule.check(facts)]
+    checks = [rule for rule in RULES if issubclass(rule, ProgramRule)]
+    found = list(dict.fromkeys(result for rule in checks for result in rule.check(facts)))
     others = [result for result in found if result.code != NoTrainingLoop.CODE]
     return others if any(result.blocks for result in others) else found
 
