@@ -20,20 +20,54 @@ class Recipe:
     Attributes:
         name: its name in FLARE's catalogue, such as ``fedavg-pt``.
         title: what it does, for people.
-        module: where it is imported from.
         class_name: name of its class.
+        client_step: the step that gives the client what the algorithm asks of it beyond FedAvg; empty for nothing.
+            FLARE runs a plain client as FedAvg without a word where the step is missing.
+        selects_best: whether it takes the metric that selects the best model, and can evaluate the final model.
+        per_site: whether sites can have arguments of their own.
+        shutdown_timeout: whether a client in its own process can be given time to end by itself.
+        server_builds_from_instance: whether it takes the model's arguments from an instance of the class.
     """
 
     name: str
     title: str
-    module: str
     class_name: str
+    client_step: str = ""
+    selects_best: bool = False
+    per_site: bool = False
+    server_builds_from_instance: bool = False
+    shutdown_timeout: bool = False
+    module: str = "nvflare.app_opt.pt.recipes"
 
 
+FEDAVG_FAMILY = {"selects_best": True, "per_site": True, "shutdown_timeout": True}
 RECIPES = {
     recipe.name: recipe
-    for recipe in [Recipe("fedavg-pt", "Federated averaging", "nvflare.app_opt.pt.recipes", "FedAvgRecipe")]
+    for recipe in [
+        Recipe("fedavg-pt", "Federated averaging", "FedAvgRecipe", **FEDAVG_FAMILY),
+        Recipe("fedprox-pt", "FedProx", "FedProxRecipe", client_step="add_fedprox_term", **FEDAVG_FAMILY),
+        Recipe("fedopt-pt", "Adaptive federated optimization", "FedOptRecipe", server_builds_from_instance=True),
+        Recipe("scaffold-pt", "SCAFFOLD", "ScaffoldRecipe", client_step="add_scaffold_controls"),
+        Recipe("cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True),
+    ]
 }
+UNPROTECTED = {"fedavg-he-pt": "homomorphic encryption", "fedavg-dp": "differential privacy"}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe with a name of FLARE's catalogue.
+
+    Raises:
+        UserError: where a converted client cannot take part in it.
+    """
+    if name in UNPROTECTED:
+        raise UserError(
+            f"{name} is refused: {UNPROTECTED[name]} needs keys or a privacy budget that only a person can set up; "
+            f"see FLARE's documentation, no unprotected job is made in its place"
+        )
+    if name not in RECIPES:
+        raise UserError(f"recipe {name} is not known: choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 @cache

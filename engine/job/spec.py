@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from engine.job.recipes import RECIPES, recipe_named
 from engine.result import UserError
 
 CONVERSION = "conversion.json"
 CLIENT = "client.py"
+OWN_NAMES = {"clients", "rounds", "local_epochs", "workspace", "export", "export_dir", "help"}
 GENERATED = {CLIENT, "job.py", CONVERSION}
+DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
 class Frozen(BaseModel):
@@ -63,7 +67,7 @@ class Model(Frozen):
         args: its keyword arguments, as JSON values.
     """
 
-    class_path: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+    class_path: str = Field(pattern=DOTTED)
     args: dict[str, Any] = {}
 
     @field_validator("args")
@@ -74,6 +78,18 @@ class Model(Frozen):
         except (TypeError, ValueError) as error:
             raise ValueError(f"model arguments must be finite JSON values: {error}") from None
         return args
+
+
+class Component(Frozen):
+    """A class that FLARE builds on the server, such as the optimizer of FedOpt.
+
+    Attributes:
+        path: importable name, such as ``torch.optim.Adam``.
+        args: keyword arguments.
+    """
+
+    path: str = Field(pattern=DOTTED)
+    args: dict[str, Any] = {}
 
 
 class JobSpec(Frozen):
@@ -93,6 +109,15 @@ class JobSpec(Frozen):
         key_metric: metric that selects the best model; empty to select none.
         key_metric_mode: ``max`` where more is better.
         final_evaluation: whether every site evaluates the final model, which no round does.
+        cross_site_eval: whether every site also evaluates the model of every other site.
+        stop_cond: ends the job early, such as ``accuracy >= 0.9``.
+        patience: rounds without a better metric after which the job ends; FLARE heeds it with ``stop_cond`` only.
+        initial_ckpt: file with the weights to start from; a relative path is packed into the job.
+        aggregator: aggregation of the user's, ``module:Class`` with a ``ModelAggregator`` of FLARE.
+        fedprox_mu: weight of FedProx's proximal term.
+        optimizer_args: optimizer of the server for FedOpt.
+        lr_scheduler_args: its learning rate scheduler.
+        sites: named sites, each with values for options of job.py by their names, such as ``data_dir``.
         launch_external_process: whether the site starts the client in its own process.
         command: how it is started then.
         server_expected_format: ``numpy``, or ``pytorch`` for types NumPy does not know (bfloat16).
@@ -101,7 +126,7 @@ class JobSpec(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     entry: str
     source: str = ".."
-    recipe: Literal["fedavg-pt"] = "fedavg-pt"
+    recipe: str = "fedavg-pt"
     model: Model
     num_clients: int = Field(default=2, ge=1)
     num_rounds: int = Field(default=3, ge=1)
@@ -111,9 +136,50 @@ class JobSpec(Frozen):
     key_metric: str = ""
     key_metric_mode: Literal["max", "min"] = "max"
     final_evaluation: bool = False
+    cross_site_eval: bool = False
+    stop_cond: str | None = Field(default=None, pattern=r"^\S+ (<=|>=|<|>|=) [-+.\deE]+$")
+    patience: int | None = Field(default=None, ge=1)
+    initial_ckpt: str | None = None
+    aggregator: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    fedprox_mu: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    optimizer_args: Component | None = None
+    lr_scheduler_args: Component | None = None
+    sites: dict[str, dict[str, str | int]] = {}
     launch_external_process: bool = False
     command: str = "python3 -u"
     server_expected_format: Literal["numpy", "pytorch"] = "numpy"
+
+    @field_validator("recipe")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return recipe_named(name).name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JobSpec:
+        if self.patience and not self.stop_cond:
+            raise ValueError("FLARE heeds patience with stop_cond only, such as 'accuracy >= 0.9'")
+        if (self.stop_cond or self.cross_site_eval) and not self.key_metric:
+            raise ValueError("stop_cond and cross_site_eval need a metric, and the training script computes none")
+        if self.sites and not RECIPES[self.recipe].per_site:
+            raise ValueError(f"{self.recipe} has no arguments per site")
+        known = {option_name(option) for option in self.arguments.data} | (
+            {"local_epochs"} if self.local_epochs else set()
+        )
+        for site, values in self.sites.items():
+            for name in values.keys() - known:
+                raise ValueError(f"site {site} sets {name}; it can set {', '.join(sorted(known)) or 'nothing'}")
+        return self
+
+    @property
+    def clients(self) -> int:
+        """Number of sites."""
+        return len(self.sites) or self.num_clients
+
+
+def option_name(option: Option) -> str:
+    """Name, in job.py, of the value of an option of the client, such as ``data_dir``."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", option.option.lstrip("-")).strip("_")
+    return f"client_{name}" if name in OWN_NAMES or keyword.iskeyword(name) else name
 
 
 def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
@@ -126,20 +192,26 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
     Raises:
         UserError: where a value is missing or not allowed.
     """
+    chosen_before = conversion.get("job", {})
     source, metric = conversion["source"], conversion.get("metric")
     arguments = Arguments.model_validate(conversion.get("arguments", {}))
+    recipe = recipe_named(
+        settings.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt")
+    )
+    if recipe.client_step and conversion.get("recipe") != recipe.name:
+        raise UserError(f"{CLIENT} does not do what {recipe.name} asks of it: run `apply --recipe {recipe.name}`")
     values = {
         "name": re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(source["entry"]).stem).strip("-") or "job",
         "entry": source["entry"],
         "source": source["root"],
-        "recipe": conversion.get("recipe", "fedavg-pt"),
+        "recipe": recipe.name,
         "model": conversion["model"],
         "local_epochs": arguments.epochs and arguments.epochs.default,
         "arguments": arguments,
         "modules": tuple(sorted(set(conversion.get("files", {})) - GENERATED)),
         "key_metric": metric["name"] if metric else "",
         "key_metric_mode": metric["direction"] if metric else "max",
-        "final_evaluation": bool(metric),
+        "final_evaluation": bool(metric) and recipe.selects_best,
         "launch_external_process": conversion.get("execution") == "external",
         "server_expected_format": conversion.get("exchange_format", "numpy"),
     }
@@ -147,10 +219,11 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
     if "local_epochs" in chosen and not arguments.epochs:
         raise UserError(f"{source['entry']} has no option for its number of epochs: leave out --local-epochs")
     try:
-        return JobSpec.model_validate({**values, **conversion.get("job", {}), **chosen})
+        return JobSpec.model_validate({**values, **chosen_before, **chosen})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"{'.'.join(map(str, first['loc']))} of the job: {first['msg']}") from None
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{where} of the job: {first['msg']}" if where else first["msg"]) from None
 
 
 def read_conversion(directory: Path) -> dict[str, Any]:

@@ -25,24 +25,47 @@ CONVERSION = {
         "data": [{"option": "--data", "default": "data/my set", "kind": "directory"}],
     },
 }
+NET = """\
+from nets.parts import block
+from torch import nn
+
+
+class Net(nn.Linear):
+    def __init__(self, hidden, bias=True):
+        super().__init__(hidden * 2, 1)
+"""
+AGGREGATION = """\
+from nvflare.app_common.aggregators.model_aggregator import ModelAggregator
+
+
+class Last(ModelAggregator):
+    def accept_model(self, model):
+        self.model = model
+
+    def aggregate_model(self):
+        return self.model
+
+    def reset_stats(self):
+        self.model = None
+"""
 SOURCES = {
     "client.py": "from nets import small\n",
     "nets/__init__.py": "",
-    "nets/small.py": "from nets.parts import block\n\n\nclass Net: ...\n",
+    "nets/small.py": NET,
     "nets/parts/__init__.py": "",
     "nets/parts/block.py": "",
-    "plugin.py": "",
+    "plugin.py": AGGREGATION,
 }
 
 
-def converted(folder: Path) -> Path:
+def converted(folder: Path, **settings: object) -> Path:
     """A converted folder whose client imports packages in ways that NVFLARE's packager does not follow."""
     directory = folder / "project" / "federated"
     for name, text in SOURCES.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
     (directory / "conversion.json").write_text(json.dumps({**CONVERSION, "files": dict.fromkeys(SOURCES, "")}))
-    (directory / "job.py").write_text(render(job_spec_from(directory)))
+    (directory / "job.py").write_text(render(job_spec_from(directory, **settings)))
     return directory
 
 
@@ -102,3 +125,55 @@ def test_arguments_are_taken_strictly(arguments: list[str], tmp_path: Path) -> N
     result = export(converted(tmp_path) / "job.py", *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert "usage:" in result.stderr
+
+
+def exported_config(folder: Path, side: str, **settings: object) -> dict[str, object]:
+    job = converted(folder, **settings) / "job.py"
+    result = export(job, "--export", "--export-dir", "out", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return config(folder, side)
+
+
+def arguments_of(config: dict[str, object], component: str) -> dict[str, object]:
+    return next(each["args"] for each in config["components"] if each["id"] == component)
+
+
+def test_fedopt_keeps_the_arguments_of_the_model(tmp_path: Path) -> None:
+    optimizer = {"path": "torch.optim.Adam", "args": {"lr": 0.1}}
+    server = exported_config(tmp_path, "server", recipe="fedopt-pt", optimizer_args=optimizer)
+    model = next(each for each in server["components"] if each["id"] == "model")
+    assert (model["path"], model["args"]) == ("nets.small.Net", {"hidden": 4})
+    assert arguments_of(server, "shareable_generator")["optimizer_args"].items() >= optimizer.items()
+
+
+def test_cyclic_visits_the_sites_for_all_rounds(tmp_path: Path) -> None:
+    server = exported_config(tmp_path, "server", recipe="cyclic-pt", num_rounds=4)
+    assert server["workflows"][0]["path"].endswith("CyclicController")
+    assert server["workflows"][0]["args"]["num_rounds"] == 4
+
+
+def test_an_aggregator_of_the_users_takes_part(tmp_path: Path) -> None:
+    server = exported_config(tmp_path, "server", aggregator="plugin:Last")
+    assert server["workflows"][0]["args"]["aggregator"]["path"] == "plugin.Last"
+
+
+def test_named_sites_have_apps_with_their_own_arguments(tmp_path: Path) -> None:
+    sites = {"a": {"data": "/data/a"}, "b": {"data": "sets/b", "local_epochs": 9}}
+    job = converted(tmp_path, sites=sites) / "job.py"
+    assert export(job, "--export", "--export-dir", "out", cwd=tmp_path).returncode == 0
+    out = tmp_path / "out" / "train"
+    arguments = {}
+    for site in sites:
+        client = json.loads((out / f"app_{site}" / "config" / "config_fed_client.json").read_text())
+        arguments[site] = client["executors"][0]["executor"]["args"]["task_script_args"].split()
+        assert (out / f"app_{site}" / "custom" / "nets" / "parts" / "block.py").is_file()
+    assert arguments["a"] == ["--epochs=2", "--data=/data/a"]
+    assert arguments["b"][0] == "--epochs=9"
+    assert Path(arguments["b"][1].removeprefix("--data=")).resolve() == tmp_path / "project" / "sets" / "b"
+    assert (out / "app_server" / "custom" / "nets" / "small.py").is_file()
+
+
+def test_every_site_evaluates_every_model(tmp_path: Path) -> None:
+    server = exported_config(tmp_path, "server", cross_site_eval=True, stop_cond="loss <= 0.1", patience=2)
+    assert [each["path"].rsplit(".", 1)[1] for each in server["workflows"]] == ["FedAvg", "CrossSiteModelEval"]
+    assert server["workflows"][0]["args"]["stop_cond"] == "loss <= 0.1"

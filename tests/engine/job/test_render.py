@@ -51,6 +51,8 @@ def recipe_keywords(text: str) -> dict[str, str]:
     return {keyword.arg: ast.unparse(keyword.value) for keyword in recipe.keywords}
 
 
+SITES = {"hospital-a": {"data_dir": "data/a", "local_epochs": 2}, "hospital-b": {"data_dir": "/data/b"}}
+ADAM = {"path": "torch.optim.Adam", "args": {"lr": 0.01}}
 VARIANTS = {
     "plain": {},
     "no metric": {"metric": None},
@@ -59,6 +61,17 @@ VARIANTS = {
     "no modules": {"files": {"client.py": ""}},
     "bfloat16": {"exchange_format": "pytorch"},
     "external": {"execution": "external"},
+    "fedopt": {"job": {"recipe": "fedopt-pt", "optimizer_args": ADAM}},
+    "fedopt without arguments": {
+        "job": {"recipe": "fedopt-pt"},
+        "model": {"class_path": "nets.Net", "args": {}},
+    },
+    "fedprox": {"recipe": "fedprox-pt", "job": {"fedprox_mu": 0.1}},
+    "scaffold": {"recipe": "scaffold-pt"},
+    "cyclic": {"job": {"recipe": "cyclic-pt"}},
+    "aggregator": {"job": {"aggregator": "aggregation:Median"}},
+    "sites": {"job": {"sites": SITES}},
+    "early stop": {"job": {"stop_cond": "accuracy >= 0.9", "patience": 2, "cross_site_eval": True}},
     "long": {
         "model": {
             "class_path": "digits_network.architectures.ResidualNetwork",
@@ -71,12 +84,12 @@ VARIANTS = {
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_job_is_formatted_as_ruff_would(changes: dict[str, object], tmp_path: Path) -> None:
-    job = tmp_path / "job.py"
-    job.write_text(render(job_spec(conversion(**changes))))
-    options = ["--isolated", "--line-length", "120"]
-    ruff = [sys.executable, "-m", "ruff"]
-    assert subprocess.run([*ruff, "format", "--check", *options, job]).returncode == 0
-    assert subprocess.run([*ruff, "check", "--select", "E,F,I,UP,B", *options, job]).returncode == 0
+    for module in ("nets.py", "model.py", "aggregation.py"):  # so that ruff knows them as the project's own
+        (tmp_path / module).touch()
+    (tmp_path / "job.py").write_text(render(job_spec(conversion(**changes))))
+    ruff, options = [sys.executable, "-m", "ruff"], ["--isolated", "--line-length", "120", "job.py"]
+    assert subprocess.run([*ruff, "format", "--check", *options], cwd=tmp_path).returncode == 0
+    assert subprocess.run([*ruff, "check", "--select", "E,F,I,UP,B", *options], cwd=tmp_path).returncode == 0
 
 
 def test_the_same_job_gives_the_same_text() -> None:
@@ -145,7 +158,14 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"num_rounds": 0}, "num_rounds"),
         ({"num_clients": -1}, "num_clients"),
         ({"name": "../elsewhere"}, "name"),
-        ({"recipe": "fedavg-he-pt"}, "recipe"),
+        ({"recipe": "fedavg-he-pt"}, "homomorphic encryption"),
+        ({"recipe": "fedavg-xy"}, "fedavg-pt, fedprox-pt"),
+        ({"recipe": "fedprox-pt"}, "apply --recipe fedprox-pt"),
+        ({"patience": 3}, "stop_cond"),
+        ({"stop_cond": "accuracy>=0.9"}, "stop_cond"),
+        ({"aggregator": "Mean"}, "aggregator"),
+        ({"sites": {"a": {"data": "/a"}}}, "site a sets data; it can set data_dir, local_epochs"),
+        ({"sites": {"a": {"data_dir": "/a"}}, "recipe": "cyclic-pt"}, "no arguments per site"),
         ({"no_such_field": 1}, "no_such_field"),
     ],
 )
@@ -173,3 +193,22 @@ def test_literals_are_the_values_they_stand_for() -> None:
     narrow = literal(value, indent=20, used=10)
     assert ast.literal_eval(narrow) == value
     assert max(map(len, narrow.splitlines())) <= 120
+
+
+def test_named_sites_get_arguments_of_their_own() -> None:
+    text = render(job_spec(conversion(), sites=SITES))
+    assert '"hospital-a": {"data_dir": str(SOURCE / "data/a"), "local_epochs": 2},' in text
+    assert '"hospital-b": {"data_dir": "/data/b"},' in text
+    assert recipe_keywords(text)["min_clients"] == "len(SITES)"
+    assert "--partitions" not in text
+
+
+def test_a_recipe_without_a_metric_gets_none() -> None:
+    keywords = recipe_keywords(render(job_spec(conversion(), recipe="cyclic-pt")))
+    assert "key_metric" not in keywords
+
+
+def test_fedopt_needs_a_class() -> None:
+    model = {"class_path": "model.build_model", "args": {}}
+    with pytest.raises(UserError, match="model.build_model is a function"):
+        render(job_spec(conversion(model=model), recipe="fedopt-pt"))

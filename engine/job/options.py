@@ -1,0 +1,83 @@
+"""The command line of ``job.py`` and the arguments it gives to the client."""
+
+from __future__ import annotations
+
+import re
+
+from engine.job.literals import LINE_LENGTH, literal
+from engine.job.spec import CLIENT, JobSpec, Option, option_name
+
+ELSEWHERE = re.compile(r"/|~|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # absolute, at home, on a drive, an address
+WORKSPACE = "/tmp/nvflare/simulation"  # FLARE's own default
+
+
+def job_options(spec: JobSpec) -> list[str]:
+    """The ``add_argument`` calls of job.py."""
+    options = [_option("rounds", "int", str(spec.num_rounds), "number of rounds")]
+    if not spec.sites:
+        options.insert(0, _option("clients", "int", str(spec.num_clients), "number of sites"))
+    if spec.local_epochs:
+        options.append(_option("local-epochs", "int", str(spec.local_epochs), "epochs of one round at one site"))
+    for data in spec.arguments.data:
+        everywhere = bool(spec.sites) and all(option_name(data) in values for values in spec.sites.values())
+        options.append(_data_option(data, required=not everywhere))
+    options.append(_option("workspace", "os.path.abspath", literal(WORKSPACE), "where the simulator works"))
+    return options
+
+
+def client_arguments(spec: JobSpec) -> list[str]:
+    """Sources of the client's arguments, from the options of job.py."""
+    arguments = spec.arguments
+    values = [
+        (arguments.epochs if spec.local_epochs else None, "args.local_epochs"),
+        (arguments.rounds, "args.rounds"),
+        (None if spec.sites else arguments.partitions, "args.clients"),  # named sites have data of their own
+        *((data, f"args.{option_name(data)}") for data in arguments.data),
+    ]
+    return [_argument(option.option, value) for option, value in values if option]
+
+
+def site_values(spec: JobSpec, values: dict[str, str | int]) -> dict[str, str]:
+    """Sources of the values of a named site."""
+    return {name: _path(value) if is_relative(value) else literal(value) for name, value in values.items()}
+
+
+def is_relative(value: str | int | float | None) -> bool:
+    """Whether a value is a path that starts at the source project."""
+    return isinstance(value, str) and value != "" and not ELSEWHERE.match(value)
+
+
+def _path(value: str | int | float) -> str:
+    return f"str(SOURCE / {literal(value)})"
+
+
+def _argument(option: str, value: str) -> str:
+    if option.startswith("--"):
+        return f'f"{option}={{{value}}}"'
+    return f'"{option}", str({value})'
+
+
+def _data_option(data: Option, required: bool) -> str:
+    name, text = option_name(data).replace("_", "-"), f"{data.option} of {CLIENT}"
+    if data.default is None:
+        return _option(name, "os.path.abspath", None if required else '""', text)
+    if is_relative(data.default):
+        return _option(name, "os.path.abspath", _path(data.default), text)
+    if str(data.default).startswith("~"):
+        return _option(name, "os.path.expanduser", literal(data.default), text)
+    return _option(name, None, literal(data.default), text)
+
+
+def _option(name: str, kind: str | None, default: str | None, help_text: str) -> str:
+    parts = [
+        literal(f"--{name}"),
+        f"type={kind}" if kind else "",
+        "required=True" if default is None else f"default={default}",
+        f"help={literal(help_text)}",
+    ]
+    parts = [part for part in parts if part]
+    line = f"parser.add_argument({', '.join(parts)})"
+    if len(line) + 4 <= LINE_LENGTH:
+        return line
+    lines = "".join(f"        {part},\n" for part in parts)
+    return f"parser.add_argument(\n{lines}    )"
