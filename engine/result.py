@@ -43,6 +43,20 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """A change of a file: the text that takes the place of a range.
+
+    Attributes:
+        start, end: the range, its end not included.
+        text: the new text.
+    """
+
+    start: Place
+    end: Place
+    text: str
+
+
+@dataclass(frozen=True)
 class Result:
     """One finding of a rule, or what one step did to one file.
 
@@ -57,6 +71,7 @@ class Result:
         status: what became of it.
         source: the source line it stands on.
         diff: the change as a unified diff; empty where there is none.
+        edit: the fix of a rule, where it has one.
     """
 
     name: str
@@ -69,6 +84,7 @@ class Result:
     status: Status = Status.FOUND
     source: str = ""
     diff: str = ""
+    edit: Edit | None = None
 
     @property
     def blocks(self) -> bool:
