@@ -10,25 +10,47 @@ from engine.plan import Plan
 from engine.plan.settings import Setting
 
 
-def edits(plan: Plan) -> Iterator[Edit]:
+def edits(plan: Plan) -> Iterator[AddImport | Edit]:
     """Declare options with the script's own parser, or one of ours, and read the values where literals stood."""
     parser = plan.parser
-    if parser is None:
+    if parser is None or parser.bound_file is None:
         return
-    settings = plan.new_settings
     for setting in plan.settings:
-        if setting.literal is not None and setting.replaces:
-            yield Replace(setting.literal.place, setting.literal.end, f"{parser.variable}.{setting.destination}")
-    if not settings:
+        if setting.literal is not None and setting.reader:
+            yield Replace(setting.literal.place, setting.literal.end, setting.reader)
+    if not plan.new_settings:
         return
-    declarations = "".join(declaration(parser.parser, setting) for setting in settings)
+    declarations = "".join(declaration(parser.parser, setting) for setting in plan.new_settings)
     if parser.existing:
         yield Insert(parser.declare_before, f"# set by the federated job\n{declarations}")
+    else:
+        yield AddImport(parser.bound_file, "import argparse")
+        text = f"# set by the federated job\n{parser.parser} = argparse.ArgumentParser()\n{declarations}"
+        yield Insert(parser.declare_before, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n")
+    yield from shared(plan)
+
+
+def shared(plan: Plan) -> Iterator[AddImport | Edit]:
+    """Hand on, through a module, the values that are read where the parsed arguments are out of reach."""
+    parser, module = plan.parser, plan.names.site_settings
+    assert parser is not None and parser.bound_file is not None
+    readers = {s.literal.place.file for s in plan.settings if s.literal is not None and s.reader.startswith(f"{module}.")}
+    readers |= {edit.place.file for edit in plan.schedules.edits if f"{module}." in edit.template}
+    if not readers:
         return
-    assert parser.bound_file is not None
-    yield AddImport(parser.bound_file, "import argparse")
-    text = f"# set by the federated job\n{parser.parser} = argparse.ArgumentParser()\n{declarations}"
-    yield Insert(parser.declare_before, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n")
+    for name in sorted(readers | {parser.bound_file.name}):
+        alias = "" if module == "site_settings" else f" as {module}"
+        yield AddImport(plan.facts.project.files[name], f"import site_settings{alias}")
+    lines = "".join(f"{module}.{s.destination} = {parser.variable}.{s.destination}\n" for s in plan.shared_settings)
+    yield Insert(parser.bound_after, lines, after=parser.existing)
+
+
+def files(plan: Plan) -> dict[str, str]:
+    """The module that hands values on, where one is needed."""
+    if not plan.shared_settings:
+        return {}
+    lines = "".join(f"{setting.destination} = {_quoted(setting.default)}\n" for setting in plan.shared_settings)
+    return {"site_settings.py": f'"""What the job sets for this site; client.py fills it in from its command line."""\n\n{lines}'}
 
 
 def declaration(parser: str, setting: Setting) -> str:
@@ -47,4 +69,5 @@ step = Step(
     "makes the local epochs, the data location and the split for simulations options of the script",
     "a job sets what differs from site to site and from run to run; what is written into the code cannot be set",
     edits,
+    files,
 )

@@ -12,7 +12,7 @@ from engine.result import Safety
 
 def edits(plan: Plan) -> Iterator[Edit]:
     """Stretch horizons over all rounds, and let epoch numbers go on from round to round."""
-    yield from plan.rounds.horizons
+    yield from plan.schedules.edits
     yield from plan.rounds.shifts
 
 

@@ -60,7 +60,8 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             for result in conversion.results
         ],
         "decisions": [
-            {"subject": d.subject, "decision": d.decision, "otherwise": d.otherwise} for d in plan.decisions
+            {"subject": d.subject, "decision": d.decision, "otherwise": d.otherwise, "exempts": list(d.exempts)}
+            for d in plan.decisions
         ],
     }  # fmt: skip
 

@@ -7,15 +7,16 @@ from typing import Any
 
 from engine.facts import Facts, SchedulerFact
 from engine.facts.values import Object, options
-from engine.plan import rounds
+from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
 from engine.plan.layout import lay_out
 from engine.plan.model import ModelPlan, plan_model
 from engine.plan.names import Names, free_names, used_names
 from engine.plan.partition import PartitionPlan, plan_partition
-from engine.plan.rounds import RoundPlan
-from engine.plan.settings import ParserPlan, Setting, first_code, free_option, plan_epochs, plan_parser, plan_paths
+from engine.plan.rounds import RoundPlan, plan_rounds
+from engine.plan.schedules import SchedulePlan, plan_schedules
+from engine.plan.settings import ParserPlan, Setting, first_code, flag, free_option, plan_epochs, plan_parser, plan_paths
 from engine.result import Place, Result, Safety
 from engine.source import SourceFile
 
@@ -29,21 +30,6 @@ class Choices:
     """
 
     model_args: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A judgement the conversion rests on.
-
-    Attributes:
-        subject: what it is about.
-        decision: what was decided.
-        otherwise: how to decide otherwise.
-    """
-
-    subject: str
-    decision: str
-    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +74,8 @@ class Plan:
         parser: where options are declared.
         epochs, paths: what the job sets.
         partition: how the training data is split in a simulation.
-        rounds: what must hold from round to round: counters, epoch numbers, schedules.
+        rounds: what must hold from round to round: counters and epoch numbers.
+        schedules: how learning-rate schedules come to cover all rounds.
         decisions: the judgements taken.
         init: where ``flare.init()`` goes.
         partitions, num_rounds: options that tell the client in how many parts the data is split, and how many rounds there are.
@@ -108,6 +95,7 @@ class Plan:
     paths: tuple[Setting, ...]
     partition: PartitionPlan | None
     rounds: RoundPlan
+    schedules: SchedulePlan
     decisions: tuple[Decision, ...]
     init: InitPlan
     partitions: Setting | None
@@ -125,6 +113,13 @@ class Plan:
         """The options the script does not declare itself."""
         return [setting for setting in self.settings if not setting.declared]
 
+    @property
+    def shared_settings(self) -> list[Setting]:
+        """The settings that are read through ``site_settings``, each once."""
+        prefix = f"{self.names.site_settings}."
+        used = [s.reader for s in self.settings] + [edit.template for edit in self.schedules.edits]
+        return [s for s in self.new_settings if any(f"{prefix}{s.destination}" in text for text in used)]
+
 
 def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Result]:
     """Decide everything, or say in results with codes why the program cannot be converted.
@@ -141,7 +136,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if model_name is None:
         return [refusal("FLR150", "ModelOutOfReach", "the model cannot be named where the epoch loop stands", frame.place,
                         "build the model where it is trained, or pass it to the function that trains")]  # fmt: skip
-    round_plan = rounds.plan_rounds(facts, frame, names)
+    round_plan = plan_rounds(facts, frame, names)
     if isinstance(round_plan, Result):
         return [round_plan]
     layout = lay_out(facts.project)
@@ -152,17 +147,19 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     evaluation = plan_evaluation(facts, frame, names)
     parser = plan_parser(facts, names)
     taken = {option.destination for option in facts.arguments.options}
-    epochs = plan_epochs(facts, parser)
-    paths = plan_paths(facts, parser, taken | {"epochs", "partitions", "num_rounds"})
+    epochs = plan_epochs(facts, parser, names)
+    rounds_name = free_option("num_rounds", taken)
+    schedules = plan_schedules(facts, parser, names, rounds_name)
+    paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
     partition = plan_partition(facts) if parser is not None else "the script has no command line that could be extended"
     partitions = num_rounds = None
     if isinstance(partition, PartitionPlan):
         name = free_option("partitions", taken)
         partitions = Setting(f"--{name}", name, 1, "int", "split the training data between the sites of a simulation", False)
-    if round_plan.needs_rounds:
-        name = free_option("num_rounds", taken)
-        num_rounds = Setting("--num-rounds", name, 1, "int", "rounds of the job, which schedules span", False)
-    decisions = [*round_plan.decisions]
+    if schedules.needs_rounds:
+        help_text = "rounds of the job, which the learning-rate schedule spans"
+        num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
+    decisions = [*round_plan.decisions, *schedules.decisions]
     if isinstance(evaluation, str):
         decisions.append(Decision("metrics", f"no metrics are sent: {evaluation}",
                                   "write the evaluation as a function that is called in the epoch loop"))  # fmt: skip
@@ -176,7 +173,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     return Plan(
         facts, names, layout, frame, model_name, model, evaluation if isinstance(evaluation, EvaluationPlan) else None,
         plan_steps(facts, frame), parser, epochs, tuple(paths),
-        partition if isinstance(partition, PartitionPlan) else None, round_plan, tuple(decisions),
+        partition if isinstance(partition, PartitionPlan) else None, round_plan, schedules, tuple(decisions),
         plan_init(facts, parser), partitions, num_rounds, torch_name(frame),
     )  # fmt: skip
 

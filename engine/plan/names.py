@@ -18,6 +18,7 @@ CANDIDATES = {
     "counter": ("Counter", "StepCounter"),
     "meta_key": ("MetaKey", "FlareMetaKey"),
     "site_data": ("site_data", "flare_site_data"),
+    "site_settings": ("site_settings", "flare_site_settings"),
     "undisturbed": ("undisturbed", "training_undisturbed"),
     "parser": ("parser", "site_parser"),
     "args": ("args", "site_args"),

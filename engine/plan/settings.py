@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts import Expression, Facts, PathFact
-from engine.facts.configuration import Option, options_of
-from engine.facts.values import Literal, Object, Scope, Value, options
-from engine.plan.frame import body_of
+from engine.facts import Expression, Facts
+from engine.facts.configuration import Option
+from engine.facts.values import Literal, Mapping, Object, Scope, Value, options
 from engine.plan.names import Names
 from engine.result import Place
 from engine.source import SourceFile
@@ -27,7 +27,7 @@ class Setting:
         help: one line for ``--help``.
         declared: True where the script declares the option itself.
         literal: the source range the value stands in, where it is a literal to be replaced.
-        replaces: True where the literal is replaced by the parsed value.
+        reader: how the value is read where the literal stands; empty where the literal stays.
         path_kind: for a data path: ``directory``, ``file`` or ``any``.
     """
 
@@ -39,7 +39,7 @@ class Setting:
     declared: bool
     literal: Range | None = None
     path_kind: str = ""
-    replaces: bool = False
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Range:
     place: Place
     end: Place
     scope: Scope | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, node: ast.AST, scope: Scope) -> Range:
+        """The range of a node."""
+        return cls(scope.file.place(node), scope.file.end(node), scope)
 
 
 @dataclass(frozen=True)
@@ -124,168 +129,142 @@ def first_code(file: SourceFile) -> Place:
     return file.place(body[follower])
 
 
-def plan_epochs(facts: Facts, parser: ParserPlan | None) -> Setting | None:
+def first_code(file: SourceFile) -> Place:
+    """The first statement after a module's docstring and leading imports."""
+    body = file.tree.body
+    last_import = 0 if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) else -1
+    for position, statement in enumerate(body):
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            last_import = position
+        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)):
+            break
+    return file.place(body[min(last_import + 1, len(body) - 1)])
+
+
+def plan_epochs(facts: Facts, parser: ParserPlan | None, names: Names) -> Setting | None:
     """The option that sets the local epochs of one round; None where the loop's length cannot be set."""
     loop = facts.loop
     if loop is None or loop.count is None:
         return None
-    for node, scope in _parts(loop.count.node, loop.count.scope):
-        option = _option_behind(facts, node, scope)
-        if option is not None and isinstance(option.default, int):
-            place = _default_literal(facts, option)
-            return Setting(_long(option), option.destination, option.default, "int", "", True, place)
-    for node, scope in _parts(loop.count.node, loop.count.scope):
-        found = _literal_behind(node, scope)
-        if found is not None and isinstance(found[1], int) and found[1] > 1:
-            if parser is None or not reaches(parser, found[0].scope):
-                return Setting("", "epochs", found[1], "int", "", True, found[0])
+    counts = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
+    counts = [leaf for leaf in counts if leaf.option is not None] or counts
+    for leaf in counts:
+        if leaf.option is not None:
+            written = leaf.written
+            place = Range.of(*written) if written is not None else None
+            return Setting(flag_of(leaf.option), leaf.option.destination, leaf.value, "int", "", True, place)
+        if leaf.written is not None and leaf.source != "config":
+            place = Range.of(*leaf.written)
+            reader = how_to_read("epochs", parser, place, names, facts)
+            if reader is None:
+                return Setting("", "epochs", leaf.value, "int", "", True, place)
             name = free_option("epochs", {option.destination for option in facts.arguments.options})
-            return Setting(_flag(name), name, found[1], "int", "local epochs of one round", False, found[0], replaces=True)
+            reader = how_to_read(name, parser, place, names, facts) or ""
+            return Setting(flag(name), name, leaf.value, "int", "local epochs of one round", False, place, reader=reader)
     return None
 
 
-def _parts(node: ast.AST, scope: Scope):
-    """The names, attributes, subscripts and constants an expression is made of, outermost first."""
-    for child in ast.walk(node):
-        if isinstance(child, (ast.Name, ast.Attribute, ast.Constant, ast.Subscript)):
-            yield child, scope
+def leaves(expression: Expression) -> Iterator[Literal]:
+    """The known values an expression is made of, the outermost names first."""
+    for node in ast.walk(expression.node):
+        for value in value_of(node, expression.scope):
+            yield from _origins(value)
 
 
-def _value_of(node: ast.AST, scope: Scope) -> list[Value]:
-    """What a name, attribute or subscript stood for at the end of the analysis."""
+def _origins(value: Value) -> Iterator[Literal]:
+    """The values a value was made of, back to where each is written."""
+    if not isinstance(value, Literal):
+        return
+    if value.parts and value.option is None:
+        for part in value.parts:
+            yield from _origins(part)
+    else:
+        yield value
+
+
+def value_of(node: ast.AST, scope: Scope) -> list[Value]:
+    """What a constant, name, attribute or subscript stands for."""
+    if isinstance(node, ast.Constant):
+        return [Literal(node.value, written=(node, scope))]
     if isinstance(node, ast.Name):
         return options(scope.look_up(node.id))
     if isinstance(node, ast.Attribute):
-        return [
-            held
-            for owner in _value_of(node.value, scope)
-            if isinstance(owner, Object)
-            for held in options(owner.attributes.get(node.attr))
-        ]
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Object)]
+        return [held for owner in owners for held in options(owner.attributes.get(node.attr))]
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        key = node.slice.value
-        return [
-            held
-            for owner in _value_of(node.value, scope)
-            for held in options(getattr(owner, "items", {}).get(key) if isinstance(getattr(owner, "items", None), dict) else None)
-        ]
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Mapping)]
+        return [held for owner in owners for held in options(owner.items.get(node.slice.value))]
     return []
 
 
-def _option_behind(facts: Facts, node: ast.AST, scope: Scope) -> Option | None:
-    """The script's own option that an expression's value comes from: the very value of the parsed arguments."""
-    held = [value for value in _value_of(node, scope) if isinstance(value, Literal)]
-    for candidate in facts.trace.objects:
-        if candidate.kind != "argparse.Namespace":
+def plan_paths(facts: Facts, parser: ParserPlan | None, names: Names, taken: set[str]) -> list[Setting]:
+    """The options that say where the data lies: the script's own, and one for each literal path that can have one."""
+    found: list[Setting] = []
+    for path in facts.data.paths if facts.data else ():
+        option = path.option
+        if option is not None:
+            if any(f.startswith("-") for f in option.flags) and not any(s.destination == option.destination for s in found):
+                found.append(Setting(flag_of(option), option.destination, path.value, "str", "", True, path_kind=path.kind))
             continue
-        declared = {option.destination: option for option in options_of(candidate)}
-        for name, value in candidate.attributes.items():
-            if name in declared and any(option is mine for option in options(value) for mine in held):
-                return declared[name]
+        if path.value is None or not isinstance(path.expression.node, ast.Constant):
+            continue
+        place = Range(path.expression.place, path.expression.end, path.expression.scope)
+        known = next((s for s in found if s.default == path.value and s.reader), None)
+        base = "data_dir" if path.kind == "directory" else "data_path"
+        name = known.destination if known else free_option(base, taken | {s.destination for s in found})
+        reader = how_to_read(name, parser, place, names, facts)
+        if reader is not None and not any(s.literal == place for s in found):
+            text = "where the data lies"
+            found.append(Setting(flag(name), name, path.value, "str", text, known is not None, place, path.kind, reader))
+    return found
+
+
+def how_to_read(destination: str, parser: ParserPlan | None, place: Range, names: Names, facts: Facts) -> str | None:
+    """How a parsed value is read at a place: from the parsed arguments where these are at hand, else from
+    ``site_settings``, which client.py fills in; None where neither works."""
+    if parser is None or place.scope is None:
+        return None
+    if reaches(parser, place):
+        return f"{parser.variable}.{destination}"
+    if place.scope.parent is not None and not place.scope.is_class and not _is_default(place):
+        return f"{names.site_settings}.{destination}"
     return None
 
 
-def _long(option: Option) -> str:
+def reaches(parser: ParserPlan, place: Range) -> bool:
+    """True where the parsed arguments can be read by their name, and have been parsed by then."""
+    scope = place.scope
+    if scope is None or _is_default(place):
+        return False
+    if scope is parser.scope:
+        return not parser.existing or place.place > parser.bound_after
+    at_module_level = parser.scope.parent is None
+    shadowed = any(parser.variable in inner.variables for inner in _inside(scope, parser.scope))
+    return at_module_level and scope.module is parser.scope and scope.parent is not None and not scope.is_class and not shadowed
+
+
+def _inside(scope: Scope, outer: Scope) -> Iterator[Scope]:
+    """A scope and those around it, up to an outer one."""
+    inner: Scope | None = scope
+    while inner is not None and inner is not outer:
+        yield inner
+        inner = inner.parent
+
+
+def _is_default(place: Range) -> bool:
+    """True for a literal among a function's parameters: it is evaluated where the function is defined."""
+    assert place.scope is not None
+    for node in ast.walk(place.scope.file.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            defaults = [*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]]
+            if any(place.scope.file.place(default) == place.place for default in defaults):
+                return True
+    return False
+
+
+def flag_of(option: Option) -> str:
     """The flag to set an option by."""
     return next((flag for flag in option.flags if flag.startswith("--")), option.flags[0])
-
-
-def _default_literal(facts: Facts, option: Option) -> Range | None:
-    """Where an option's default stands in the source."""
-    file = facts.project.files.get(option.place.file)
-    if file is None:
-        return None
-    for node in ast.walk(file.tree):
-        if isinstance(node, ast.Call) and file.place(node) == option.place:
-            for keyword in node.keywords:
-                if keyword.arg == "default":
-                    return Range(file.place(keyword.value), file.end(keyword.value))
-    return None
-
-
-def _literal_behind(node: ast.AST, scope: Scope) -> tuple[Range, Any] | None:
-    """The literal that gives an expression its value: itself, or the one its name is assigned."""
-    if isinstance(node, ast.Constant):
-        return Range(scope.file.place(node), scope.file.end(node), scope), node.value
-    if not isinstance(node, ast.Name):
-        return None
-    inner: Scope | None = scope
-    while inner is not None:
-        assigned = [
-            statement
-            for statement in _statements(body_of(inner))
-            if isinstance(statement, (ast.Assign, ast.AnnAssign))
-            and any(isinstance(t, ast.Name) and t.id == node.id for t in _targets(statement))
-        ]
-        if assigned:
-            value = assigned[0].value
-            if len(assigned) == 1 and isinstance(value, ast.Constant):
-                return Range(inner.file.place(value), inner.file.end(value), inner), value.value
-            return None
-        if node.id in inner.variables:
-            return None
-        inner = inner.parent
-    return None
-
-
-def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
-    """What an assignment binds."""
-    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-
-
-def _statements(body: list[ast.stmt]):
-    """Statements, those of blocks inside them too, functions and classes aside."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        for name in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(statement, name, []))
-        for handler in getattr(statement, "handlers", []):
-            yield from _statements(handler.body)
-
-
-def plan_paths(facts: Facts, parser: ParserPlan | None, taken: set[str]) -> list[Setting]:
-    """The options that say where the data lies: the script's own, and one for each literal path that can have one."""
-    settings: list[Setting] = []
-    literals: dict[str, Setting] = {}
-    for path in facts.data.paths if facts.data else ():
-        if path.option is not None:
-            settable = any(flag.startswith("-") for flag in path.option.flags) and isinstance(path.option.default, str)
-            if settable and not any(s.destination == path.option.destination for s in settings):
-                settings.append(
-                    Setting(
-                        _long(path.option), path.option.destination, path.option.default, "str", "", True,
-                        path_kind=path.kind,
-                    )  # fmt: skip
-                )
-            continue
-        literal = _literal_of(path)
-        if literal is None or path.value is None or parser is None or not reaches(parser, literal.scope):
-            continue
-        if path.value in literals:
-            settings.append(_again(literals[path.value], literal))
-            continue
-        base = "data_dir" if path.kind == "directory" else "data_path"
-        name = free_option(base, taken | {s.destination for s in settings})
-        setting = Setting(_flag(name), name, path.value, "str", "where the data lies", False, literal, path.kind, True)
-        literals[path.value] = setting
-        settings.append(setting)
-    return settings
-
-
-def _literal_of(path: PathFact) -> Range | None:
-    """The string literal a path is written as, at its use or where its name is assigned."""
-    expression: Expression = path.expression
-    found = _literal_behind(expression.node, expression.scope)
-    return found[0] if found is not None and isinstance(found[1], str) else None
-
-
-def _again(setting: Setting, literal: Range) -> Setting:
-    """The same setting at another place that names the same path."""
-    return Setting(
-        setting.option, setting.destination, setting.default, setting.kind, "", True, literal, setting.path_kind, True
-    )
 
 
 def free_option(base: str, taken: set[str]) -> str:
@@ -293,17 +272,6 @@ def free_option(base: str, taken: set[str]) -> str:
     return next(name for name in (base, *(f"{base}_{number}" for number in range(2, 1000))) if name not in taken)
 
 
-def _flag(destination: str) -> str:
+def flag(destination: str) -> str:
     """The flag of a destination."""
     return f"--{destination.replace('_', '-')}"
-
-
-def reaches(parser: ParserPlan, scope: Scope | None) -> bool:
-    """True where the parsed arguments can be read in a scope by their name."""
-    if scope is None:
-        return False
-    if parser.scope.parent is None:
-        return scope.module is parser.scope and (
-            not parser.existing or parser.variable not in scope.variables or scope is parser.scope
-        )
-    return scope is parser.scope

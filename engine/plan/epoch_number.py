@@ -1,0 +1,121 @@
+"""Whether training depends on the number of the epoch, or only its reports do."""
+
+from __future__ import annotations
+
+import ast
+
+from engine.facts import Facts
+from engine.facts.trace import Event
+from engine.facts.values import Function
+
+REPORTS = {
+    "print", "info", "debug", "warning", "log", "write", "format", "add_scalar", "add_scalars", "add_image", "add_images",
+    "add_histogram", "set_description", "set_postfix", "set_postfix_str", "save", "append", "update", "join", "str", "savefig",
+    "save_image", "dump", "title", "line", "track", "writerow", "log_metric", "log_metrics", "record", "tqdm", "range", "isfile",
+    "mkdir", "makedirs", "Path", "plot", "extend", "imwrite", "imsave", "report", "progress_bar", "save_checkpoint",
+}  # fmt: skip
+
+
+def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
+    """True where the loop's variable reaches anything but a report: a learning rate, a schedule, a sampler, a weight."""
+    inside = [event for event in facts.trace.events if event.within_node(loop)]
+    return _matters(loop.body, variable, inside, depth=0)
+
+
+def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: int) -> bool:
+    """True where a variable is used for more than reports in some statements."""
+    parents = {child: node for statement in body for node in ast.walk(statement) for child in ast.iter_child_nodes(node)}
+    uses = [
+        node for statement in body for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and node.id == variable and isinstance(node.ctx, ast.Load)
+    ]  # fmt: skip
+    return any(_use_matters(use, parents, events, depth) for use in uses)
+
+
+def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Event], depth: int) -> bool:
+    """True where one use of the variable is more than a report."""
+    node, inside = use, use
+    while node in parents:
+        inside, node = node, parents[node]
+        if isinstance(node, ast.Call) and inside is not node.func:
+            if _called(node) in REPORTS:
+                return False
+            followed = _followed(node, inside, events, depth)
+            if followed is not None:
+                return followed
+        if isinstance(node, (ast.JoinedStr, ast.FormattedValue)):
+            return False
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _is_text(node.left):
+            return False
+        if isinstance(node, ast.Dict):
+            return False  # what a checkpoint or a record keeps
+        if isinstance(node, ast.If) and inside is node.test:
+            return _trains(node, events)
+        if isinstance(node, ast.Assign):
+            return _assignment_matters(node)
+        if isinstance(node, ast.stmt):
+            return not isinstance(node, ast.Return)
+    return True
+
+
+def _called(call: ast.Call) -> str:
+    """The last name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _is_text(node: ast.AST) -> bool:
+    """True for text that is formatted with ``%``."""
+    return isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _assignment_matters(node: ast.Assign) -> bool:
+    """True unless the epoch's number only becomes the best epoch, a name or a time."""
+    return not any(
+        word in ast.unparse(target).lower() for target in node.targets for word in ("best", "name", "path", "msg", "time", "last")
+    )  # fmt: skip
+
+
+def _followed(call: ast.Call, argument: ast.AST, events: list[Event], depth: int) -> bool | None:
+    """Whether a local function uses the number it is passed for more than reports; None for a library's."""
+    functions = {e.function.node: e.function for e in events if e.node is call and e.function is not None}
+    if not functions or depth > 4:
+        return None
+    return any(_parameter_matters(f, call, argument, events, depth) for f in functions.values())
+
+
+def _parameter_matters(function: Function, call: ast.Call, argument: ast.AST, events: list[Event], depth: int) -> bool:
+    """True where a function uses the parameter that an argument becomes for more than reports."""
+    if isinstance(function.node, ast.Lambda):
+        return True
+    names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    if function.owner is not None:
+        names = names[1:]
+    if argument in call.args:
+        position = call.args.index(argument)
+        name = names[position] if position < len(names) else None
+    else:
+        name = next((k.arg for k in call.keywords if k is argument or k.value is argument), None)
+    return True if name is None else _matters(function.node.body, name, events, depth + 1)
+
+
+def _trains(statement: ast.If, events: list[Event]) -> bool:
+    """True where what a condition decides is part of training: it sets rates or gradients, steps, or calls what does."""
+    nodes = [node for part in (*statement.body, *statement.orelse) for node in ast.walk(part)]
+    if _sets_training(nodes):
+        return True
+    calls = {node for node in nodes if isinstance(node, ast.Call)}
+    return any(e.node in calls and e.function is not None and _sets_training(list(ast.walk(e.function.node))) for e in events)
+
+
+def _sets_training(nodes: list[ast.AST]) -> bool:
+    """True for code that steps, sets a learning rate, freezes parameters or changes a local or a rate."""
+    for node in nodes:
+        if isinstance(node, ast.Call) and _called(node) in ("step", "backward", "requires_grad_", "add_param_group", "set_epoch"):
+            return True
+        if isinstance(node, (ast.Assign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                text = ast.unparse(target).lower()
+                if text.endswith(("['lr']", ".requires_grad", "['momentum']")) or "lr" in text.split("_") or "learning_rate" in text:
+                    return True
+    return False
