@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Edit:
+class TextEdit:
     """A change of a file: the text that takes the place of a range.
 
     Attributes:
@@ -84,7 +84,7 @@ class Result:
     status: Status = Status.FOUND
     source: str = ""
     diff: str = ""
-    edit: Edit | None = None
+    edit: TextEdit | None = None
 
     @property
     def blocks(self) -> bool:
