@@ -128,12 +128,13 @@ def _inline(training: TrainingLoop, event: Event, loops: list[Loop]) -> Evaluati
 
 
 def _block_of(node: ast.AST, event: Event) -> list[ast.stmt]:
-    """The statements from an evaluating loop to the end of the block it stands in."""
+    """The statements from an evaluating loop to the end of the block it stands in, past the ``with`` around it."""
     for outer in ast.walk(event.scope.file.tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(outer, name, None)
             if isinstance(block, list) and node in block:
-                return block[block.index(node) :]
+                rest = _block_of(outer, event)[1:] if isinstance(outer, ast.With) else []
+                return [*block[block.index(node) :], *rest]
     return []
 
 

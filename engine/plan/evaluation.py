@@ -51,12 +51,14 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     if not evaluation.metrics:
         return "the script's evaluation computes no number that could be sent"
     if evaluation.call is None or evaluation.function is None:
-        text = inline_function(evaluation, frame, names.evaluate)
-        if text is None:
+        found = inline_function(evaluation, frame, names.evaluate)
+        if found is None:
             return "the script's evaluation stands inline, mixed with the training"
-        inserted = Insert(frame.place, f"\n{text}\n")
+        text, metrics = found
+        comment = "# the evaluation of the loop below, for the received model\n"
+        inserted = Insert(frame.place, f"\n{comment}{text}\n")
         lines = (f"{names.metrics} = {names.evaluate}()",)
-        return EvaluationPlan(lines, evaluation.metrics[0], (inserted,), _needs_guard(facts, evaluation))
+        return EvaluationPlan(lines, metrics[0], (inserted,), _needs_guard(facts, evaluation))
     event = _call_in_frame(facts, evaluation, frame)
     if event is None:
         return f"{evaluation.function}() is not called where the model is trained"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from engine.facts import EvaluationFact
+from engine.facts import EvaluationFact, MetricFact
 from engine.plan.frame import Frame, bodies
 from engine.source import SourceFile
 
@@ -31,8 +31,9 @@ class _Block:
     bound: dict[str, str] = field(default_factory=dict)
 
 
-def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> str | None:
-    """The source of a function that evaluates as an inline block does; None where it cannot be told from the training.
+def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> tuple[str, tuple[MetricFact, ...]] | None:
+    """The source of a function that evaluates as an inline block does, and the metrics it returns: those that the
+    evaluation alone computes. None where there is none.
 
     Args:
         evaluation: an evaluation that stands inline.
@@ -48,15 +49,28 @@ def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> str 
     block = _Block()
     if not _descend(start, target, block):
         return None
-    wanted = {n.id for m in evaluation.metrics for n in ast.walk(ast.parse(m.text, mode="eval")) if isinstance(n, ast.Name)}
-    kept, needed = _slice(block, wanted)
-    if target not in kept or _trains(kept) or not _self_contained(kept, needed, wanted, frame, block):
+    metrics = tuple(m for m in evaluation.metrics if _own_slice(block, target, _names(m), frame) is not None)
+    kept = _own_slice(block, target, {n for m in metrics for n in _names(m)}, frame)
+    if not metrics or kept is None:
         return None
     lines = [f"def {name}():"]
     lines += [f"    {variable} = {value}" for variable, value in block.bound.items()]
     lines += [f"    {line}" if line else "" for line in _written(frame.file, block, kept)]
-    entries = ", ".join(f'"{m.name}": float({m.text})' for m in evaluation.metrics)
-    return "\n".join([*lines, f"    return {{{entries}}}"]) + "\n"
+    entries = ", ".join(f'"{m.name}": float({m.text})' for m in metrics)
+    return "\n".join([*lines, f"    return {{{entries}}}"]) + "\n", metrics
+
+
+def _names(metric: MetricFact) -> set[str]:
+    """The names a metric's expression reads."""
+    return _loads(ast.parse(metric.text, mode="eval"))
+
+
+def _own_slice(block: _Block, target: ast.AST, wanted: set[str], frame: Frame) -> list[ast.stmt] | None:
+    """The statements that names depend on, where these are the evaluation's own; None where training is among them."""
+    kept, needed = _slice(block, wanted)
+    if target not in kept or _trains(kept) or not _self_contained(kept, wanted, frame, block):
+        return None
+    return kept
 
 
 def _beside(frame: Frame, target: ast.AST) -> list[ast.stmt] | None:
@@ -170,7 +184,7 @@ def _trains(statements: list[ast.stmt]) -> bool:
     )  # fmt: skip
 
 
-def _self_contained(kept: list[ast.stmt], needed: set[str], wanted: set[str], frame: Frame, block: _Block) -> bool:
+def _self_contained(kept: list[ast.stmt], wanted: set[str], frame: Frame, block: _Block) -> bool:
     """True where everything the slice reads exists before the loop, or is set in the slice before it is read."""
     outside = frame.bound_outside
     inside: set[str] = set(block.bound)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.facts import Facts, ModelFact
-from engine.facts.library import DATA_READERS, comes_from_data
+from engine.facts.library import DATA_READERS, comes_from_data, is_namespace
 from engine.facts.trace import Call
-from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, options, plain
+from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
 from engine.plan.layout import dotted_name
 from engine.plan.slicing import Slice, slice_module
@@ -79,7 +79,12 @@ def _unsaid(model: Object, name: str) -> bool:
     """True for a constructor argument whose value nothing in the source says: read from data, or not followed."""
     position = _parameters(model).index(name) if name in _parameters(model) else len(model.args)
     values = options(model.argument(position, name))
-    return any(isinstance(value, Unknown) or comes_from_data(value) for value in values)
+    return any(isinstance(value, Unknown) or comes_from_data(value) for value in values if not _is_settings(value))
+
+
+def _is_settings(value: Value) -> bool:
+    """True for an object that only holds settings."""
+    return isinstance(value, Object) and (is_namespace(value) or is_record(value))
 
 
 def _parameters(model: Object) -> list[str]:
@@ -226,7 +231,8 @@ def _factory(
     args, missing = _pinned(writer.values, {k: v for k, v in given.items() if k in writer.values}, model.arguments_source)
     variable = next((name for name in model.value.names if name.isidentifier()), "model")
     names = {n.id for part in [built, *steps] for n in ast.walk(part) if isinstance(n, ast.Name)}
-    found = slice_module(scope.file, names - set(args) - own - {variable}, keep=scope.file is not facts.project.entry)
+    needed = names - set(args) - own - {variable, "options", "SimpleNamespace"}
+    found = slice_module(scope.file, needed, keep=scope.file is not facts.project.entry)
     if found.problem:
         return _unbuildable(found)
     if not steps:
@@ -235,8 +241,11 @@ def _factory(
         body = "".join(f"    {line}\n" for step in steps for line in ast.unparse(step).splitlines())
         body = f"    {variable} = {ast.unparse(built)}\n{body}    return {variable}\n"
     name = scope.file.path.name
-    function = f'def build_model({", ".join(args)}):\n    """The model as {name} builds it."""\n{body}'
+    parameters = "**options" if writer.takes_options else ", ".join(args)
+    function = f'def build_model({parameters}):\n    """The model as {name} builds it."""\n{body}'
     text = found.text(f"The model, where the server can build it without running {name}.").rstrip() + f"\n\n\n{function}"
+    if writer.takes_options:
+        text = text.replace('"""\n\n', '"""\n\nfrom types import SimpleNamespace\n\n', 1)
     path = f"{dotted_name(new_file)}.build_model"
     return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
 
@@ -246,26 +255,55 @@ class _Parameters(ast.NodeTransformer):
 
     Attributes:
         values: the value of each parameter; ``...`` where it is not known.
+        takes_options: True where a whole namespace of options is among them.
     """
 
     def __init__(self, scope: Scope, own: set[str]) -> None:
         self.scope = scope
         self.own = own
         self.values: dict[str, Any] = {}
+        self.takes_options = False
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        held = options(self.scope.look_up(node.value.id)) if isinstance(node.value, ast.Name) else []
-        if any(isinstance(o, Object) and (o.kind.endswith("Namespace") or o.cls is not None) for o in held):
-            known = [plain(part) for o in held if isinstance(o, Object) for part in options(o.attributes.get(node.attr))]
-            self.values[node.attr] = known[0] if len(known) == 1 else ...
-            return ast.Name(node.attr, ast.Load())
+        name = node.value.id if isinstance(node.value, ast.Name) else ""
+        held = [o for o in options(self.scope.look_up(name)) if isinstance(o, Object)] if name not in self.own else []
+        for owner in held:
+            if is_namespace(owner) or owner.cls is not None and not owner.is_module:
+                parts = options(owner.attributes.get(node.attr))
+                return self.written(parts, node.attr) or node
         self.generic_visit(node)
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        local = self.scope.parent is not None and node.id in self.scope.variables and node.id not in self.own
-        if isinstance(node.ctx, ast.Load) and local:
-            value = self.scope.variables[node.id]
-            if not isinstance(value, (Class, Function, External, LocalModule)):
-                self.values[node.id] = plain(value)
+        if not isinstance(node.ctx, ast.Load) or node.id in self.own:
+            return node
+        held = options(self.scope.look_up(node.id))
+        if any(isinstance(o, Object) and (is_namespace(o) or is_record(o)) for o in held):
+            return self.written(held, node.id) or node
+        if self.scope.parent is not None and node.id in self.scope.variables:
+            return self.written(held, node.id) or node
         return node
+
+    def written(self, values: list[Value], name: str) -> ast.expr | None:
+        """A value as an expression of the function: a parameter, or an object of settings written out."""
+        value = values[0] if len(values) == 1 else Unknown()
+        if isinstance(value, (Class, Function, External, LocalModule)):
+            return None
+        if isinstance(value, Object) and is_namespace(value):
+            self.takes_options = True
+            known = {key: plain(part) for key, part in value.attributes.items() if key.isidentifier()}
+            self.values.update({key: part for key, part in known.items() if _is_plain(part)})
+            return ast.parse("SimpleNamespace(**options)", mode="eval").body
+        if isinstance(value, Object) and is_record(value):
+            assert value.cls is not None
+            fields = {key: plain(part) for key, part in value.attributes.items() if key.isidentifier()}
+            if all(_is_plain(part) for part in fields.values()):
+                keywords = [ast.keyword(key, ast.parse(repr(part), mode="eval").body) for key, part in fields.items()]
+                return ast.Call(ast.Name(value.cls.name, ast.Load()), [], keywords)
+        self.values[name] = plain(value)
+        return ast.Name(name, ast.Load())
+
+
+def is_record(value: Object) -> bool:
+    """True for an instance of one of the project's dataclasses."""
+    return value.cls is not None and any("dataclass" in ast.unparse(d) for d in value.cls.node.decorator_list)

@@ -162,16 +162,18 @@ def source_of_statement(file: SourceFile, statement: ast.stmt) -> str:
     """A statement's source with its decorators and the comments right above it, moved to the left margin."""
     decorators = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *[d.lineno for d in decorators]]) - 1
-    while first > 0 and file.lines[first - 1].lstrip().startswith("#") and _same_margin(file, first - 1, statement):
-        first -= 1
+    start = first
+    while start > 0 and (not file.lines[start - 1].strip() or _is_comment(file, start - 1, statement)):
+        start -= 1
+        first = start if file.lines[start].strip() else first
     lines = file.lines[first : statement.end_lineno]
     return "\n".join(_dedented(lines, statement.col_offset))
 
 
-def _same_margin(file: SourceFile, line: int, statement: ast.stmt) -> bool:
-    """True where a line is indented as a statement is."""
+def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
+    """True for a comment that is indented as a statement is; the first line may say what the file is."""
     text = file.lines[line]
-    return len(text) - len(text.lstrip()) == statement.col_offset
+    return line > 0 and text.lstrip().startswith("#") and len(text) - len(text.lstrip()) == statement.col_offset
 
 
 def _dedented(lines: list[str], margin: int) -> list[str]:
