@@ -288,9 +288,16 @@ class _Editor(cst.CSTTransformer):
 
     def surround(self, body: list, edits: list[Insert]) -> list:
         """Statements with others before and after."""
-        before = [s for edit in edits if not edit.after for s in self.statements(edit.text)]
-        after = [s for edit in edits if edit.after for s in self.statements(edit.text)]
-        return [*before, *body, *after]
+        result: list = []
+        gap = False
+        parts = [edit for edit in edits if not edit.after], [edit for edit in edits if edit.after]
+        for group in (*parts[0], body, *parts[1]):
+            statements = self.statements(group.text) if isinstance(group, Insert) else list(group)
+            if statements and result and gap and not statements[0].leading_lines:
+                statements[0] = _with_leading(statements[0], [blank_line()])
+            result += statements
+            gap = isinstance(group, Insert) and group.text.endswith("\n\n")
+        return result
 
     def statements(self, text: str) -> list:
         """Statements from source."""
