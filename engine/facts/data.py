@@ -23,6 +23,9 @@ NOT_DATA = re.compile(
     r"save|ckpt|checkpoint|resume|config|model|weight|pretrain|output|out_|log|snapshot", re.IGNORECASE
 )
 PATH_PARAMETER = re.compile(r"dir|path|root|folder|file|csv", re.IGNORECASE)
+NOT_DATA_FOLDER = re.compile(
+    r"^\W*(runs?|logs?|results?|outputs?|checkpoints?|ckpts?|models?|weights|experiments?|snapshots?|~|\*.*)\W*$"
+)
 SETTINGS_FILE = re.compile(r"\.(py|ya?ml|toml|ini|cfg)$|conf\w*\.json$")
 DIRECTORY_READERS = (
     "torchvision.datasets.",
@@ -207,7 +210,8 @@ def _starts_path(part: Literal | Unknown) -> bool:
     """True for what can begin a data path: an option of that meaning, or text that names no code or settings."""
     if part.option is not None:
         return not NOT_DATA.search(part.option.destination)
-    return isinstance(part, Literal) and isinstance(part.value, str) and not SETTINGS_FILE.search(part.value)
+    text = part.value if isinstance(part, Literal) else None
+    return isinstance(text, str) and not SETTINGS_FILE.search(text) and not NOT_DATA_FOLDER.search(text)
 
 
 def _kind(event: Event, whole: bool) -> str:

@@ -14,6 +14,7 @@ from engine.facts.values import (
     DATASET,
     LITERAL,
     Bound,
+    Choice,
     Class,
     External,
     Function,
@@ -28,6 +29,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    each,
     least_certain,
     options,
     plain,
@@ -48,6 +50,7 @@ COMPARISONS = {
 }  # fmt: skip
 BUILTINS = set(dir(builtins))
 LONGEST_TEXT = 10_000
+MOST_REPEATED = 200
 
 
 def evaluate(interpreter: Interpreter, node: ast.expr | None, scope: Scope) -> Value:
@@ -81,7 +84,7 @@ def name(interpreter: Interpreter, node: ast.Name, scope: Scope) -> Value:
 
 def attribute(interpreter: Interpreter, node: ast.Attribute, scope: Scope) -> Value:
     owner = evaluate(interpreter, node.value, scope)
-    return choose([attribute_of(interpreter, option, node.attr, node, scope) for option in options(owner)])
+    return each(owner, lambda option: attribute_of(interpreter, option, node.attr, node, scope))
 
 
 def attribute_of(interpreter: Interpreter, owner: Value, attr: str, node: ast.AST, scope: Scope) -> Value:
@@ -181,8 +184,7 @@ def subscript(interpreter: Interpreter, node: ast.Subscript, scope: Scope) -> Va
         known = plain(owner)
         return owner if not isinstance(known, str) else Unknown()
     key = evaluate(interpreter, node.slice, scope)
-    found = [library.get_item(interpreter, option, key, node, scope) for option in options(owner)]
-    return choose(found)
+    return each(owner, lambda option: library.get_item(interpreter, option, key, node, scope))
 
 
 def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Value:
@@ -207,7 +209,11 @@ def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
             else:
                 result.rest.append(value)
             continue
-        library.set_item(result, evaluate(interpreter, key, scope), value)
+        known = plain(evaluate(interpreter, key, scope))
+        if known is ... or isinstance(known, (list, dict)):
+            result.rest.extend((evaluate(interpreter, key, scope), value))
+        else:
+            result.items[known] = value
     return result
 
 
@@ -216,7 +222,9 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
     if isinstance(left, Parameters) or isinstance(right, Parameters):
         return Parameters([owner for side in (left, right) if isinstance(side, Parameters) for owner in side.owners])
     if isinstance(node.op, ast.Add) and isinstance(left, Sequence) and isinstance(right, Sequence):
-        return Sequence([*left.items, *right.items], left.kind)
+        return Sequence([*left.items, *right.items], left.kind, left.grows or right.grows)
+    if isinstance(node.op, ast.Mult) and isinstance(left, Sequence) and _is_count(plain(right)):
+        return Sequence(left.items * plain(right), left.kind, left.grows)
     if isinstance(node.op, ast.Div) and isinstance(left, Object) and left.kind == "pathlib.Path":
         return library.join_path(left, right, scope.file.place(node), node, scope)
     one, two = plain(left), plain(right)
@@ -227,6 +235,11 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
         except Exception:  # the user's arithmetic may fail in any way: then nothing is known
             return Unknown()
     return Unknown(DATASET if library.comes_from_data(left) or library.comes_from_data(right) else "")
+
+
+def _is_count(value: Any) -> bool:
+    """True for a number of elements that a list may be repeated to."""
+    return isinstance(value, int) and 0 <= value <= MOST_REPEATED
 
 
 def _small(*values: Any) -> bool:
@@ -346,16 +359,18 @@ def call(interpreter: Interpreter, node: ast.Call, scope: Scope) -> Value:
     """Follow a call: of a local function or class, of a method, or of a library."""
     receiver: Value | None = None
     if isinstance(node.func, ast.Attribute):
-        receiver = evaluate(interpreter, node.func.value, scope)
+        receiver = decided = evaluate(interpreter, node.func.value, scope)
         callees = [
             (option, callee)
             for option in options(receiver)
             for callee in options(attribute_for_call(interpreter, option, node.func, scope)) or [None]
         ]
     else:
-        callees = [(None, option) for option in options(evaluate(interpreter, node.func, scope))]
+        decided = evaluate(interpreter, node.func, scope)
+        callees = [(None, option) for option in options(decided)]
     args, kwargs = arguments(interpreter, node, scope)
-    return choose([library.dispatch(interpreter, node, scope, who, callee, args, kwargs) for who, callee in callees])
+    results = [library.dispatch(interpreter, node, scope, who, callee, args, kwargs) for who, callee in callees]
+    return choose(results, default_first=isinstance(decided, Choice) and decided.default_first)
 
 
 def attribute_for_call(interpreter: Interpreter, owner: Value, node: ast.Attribute, scope: Scope) -> Value | None:

@@ -29,6 +29,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    each,
     objects,
     options,
 )
@@ -56,7 +57,7 @@ class Interpreter:
         self.trace = Trace()
         self.path: tuple[Entry, ...] = ()
         self.statement: ast.stmt | None = None
-        self.returns: list[list[Value]] = [[]]
+        self.returns: list[list[tuple[Value, str]]] = [[]]
         self.repeats: dict[int, int] = {}
         self.last_result: dict[int, Value] = {}
         self.loading: dict[str, LocalModule] = {}
@@ -255,7 +256,8 @@ class Interpreter:
             scope.variables = _join(result, scope.variables)
 
     def do_Return(self, node: ast.Return, scope: Scope) -> bool:
-        self.returns[-1].append(self.value(node.value, scope) if node.value else Literal(None))
+        value = self.value(node.value, scope) if node.value else Literal(None)
+        self.returns[-1].append((value, self.is_default()))
         self.note_exit(node, scope)
         return True
 
@@ -357,7 +359,7 @@ class Interpreter:
             self.bind(target.value, Unknown(), scope)
         elif isinstance(target, ast.Subscript):
             owner = self.value(target.value, scope)
-            library.set_item(owner, self.value(target.slice, scope), value)
+            library.set_item(self, owner, self.value(target.slice, scope), value)
             self.note_store(owner, value, scope)
 
     def note_store(self, owner: Value, value: Value, scope: Scope) -> None:
@@ -369,16 +371,13 @@ class Interpreter:
     def unpack(self, targets: list[ast.expr], value: Value, scope: Scope) -> None:
         """Assign the elements of a value to several targets."""
         for index, target in enumerate(targets):
-            parts = [library.item_of(option, index, len(targets)) for option in options(value)]
-            self.bind(target, choose(parts), scope)
+            self.bind(target, each(value, lambda option, at=index: library.item_of(option, at, len(targets))), scope)
 
     def set_attribute(self, owner: Value, name: str, value: Value) -> None:
         """Store a value on an object, beside what other branches stored there."""
         for option in options(owner):
             if isinstance(option, Object):
-                old = option.attributes.get(name)
-                conditional = any(isinstance(entry, Branch) for entry in self.path_of_frame())
-                option.attributes[name] = choose([old, value]) if old is not None and conditional else value
+                option.attributes[name] = self.beside(option.attributes.get(name), value)
                 if option.is_module:
                     for part in options(value):
                         if isinstance(part, Object) and part.parent is None and part is not option:
@@ -387,6 +386,22 @@ class Interpreter:
                 option.scope.variables[name] = value
             elif isinstance(option, Class):
                 option.body.variables[name] = value
+
+    def beside(self, old: Value | None, value: Value) -> Value:
+        """What is stored where a value is stored in a branch: it replaces the old one by default, or perhaps."""
+        default = self.is_default()
+        if old is None or default == "always":
+            return value
+        if default == "yes":
+            return choose([value, old], default_first=True)
+        return choose([old, value], default_first=default == "no")
+
+    def is_default(self) -> str:
+        """Whether the function at hand comes to what is followed: ``always``, by default ``yes`` or ``no``, ``perhaps``."""
+        sides = [entry.default for entry in self.path_of_frame() if isinstance(entry, Branch)]
+        if not sides:
+            return "always"
+        return "no" if False in sides else "perhaps" if None in sides else "yes"
 
     def path_of_frame(self) -> tuple[Entry, ...]:
         """The part of the path that lies within the function being followed."""
@@ -429,14 +444,14 @@ class Interpreter:
         self.returns.append([])
         with self.entered(entry, *contexts):
             if isinstance(function.node, ast.Lambda):
-                self.returns[-1].append(self.value(function.node.body, scope))
+                self.returns[-1].append((self.value(function.node.body, scope), "always"))
             else:
                 ends = self.block(function.node.body, scope)
                 if not ends and self.returns[-1]:
-                    self.returns[-1].append(Literal(None))
+                    self.returns[-1].append((Literal(None), "perhaps"))
         returned = self.returns.pop()
         self.statement = statement
-        result = choose(returned) if returned else Literal(None)
+        result = _returned(returned) if returned else Literal(None)
         self.last_result[key] = result
         return result
 
@@ -476,6 +491,13 @@ def _join(first: dict[str, Value], second: dict[str, Value], default_first: bool
         other = second.get(name)
         joined[name] = value if other is None or other is value else choose([value, other], default_first)
     return joined
+
+
+def _returned(values: list[tuple[Value, str]]) -> Value:
+    """What a function gives back, by default first what it returns by default."""
+    by_default = [value for value, default in values if default == "yes"]
+    others = [value for value, default in values if default != "yes"]
+    return choose([*by_default, *others], default_first=bool(by_default))
 
 
 def _rebound_in(body: list[ast.stmt]) -> set[str]:

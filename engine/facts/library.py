@@ -29,6 +29,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    each,
     least_certain,
     options,
     plain,
@@ -339,7 +340,7 @@ def _is_read(value: Value) -> bool:
         return value.source == DATASET
     if not isinstance(value, Object):
         return False
-    return value.kind.startswith(DATA_READERS) or (
+    return value.kind.startswith((*DATA_READERS, "torch.load")) or (
         value.cls is not None and value.cls.derives_from("torch.utils.data.")
     )
 
@@ -456,15 +457,15 @@ def _any_member(module: LocalModule) -> Value:
     return choose(list(classes or own or imported))
 
 
-def set_item(owner: Value, key: Value, value: Value) -> None:
-    """Store a value under a key."""
+def set_item(interpreter: Interpreter, owner: Value, key: Value, value: Value) -> None:
+    """Store a value under a key, beside what other branches stored there."""
     known = plain(key)
     for option in options(owner):
         if isinstance(option, Mapping):
             if known is ... or isinstance(known, (list, dict)):
                 option.rest.extend((key, value))
             else:
-                option.items[known] = value
+                option.items[known] = interpreter.beside(option.items.get(known), value)
         elif isinstance(option, Sequence):
             if isinstance(known, int) and -len(option.items) <= known < len(option.items):
                 option.items[known] = value
@@ -472,7 +473,7 @@ def set_item(owner: Value, key: Value, value: Value) -> None:
                 option.items.append(value)
         elif isinstance(option, Object):
             name = f"[{known!r}]" if known is not ... else "[]"
-            option.attributes[name] = value
+            option.attributes[name] = interpreter.beside(option.attributes.get(name), value)
 
 
 def join_path(left: Value, right: Value, place: Place, node: ast.AST, scope: Scope) -> Value:
@@ -503,8 +504,7 @@ def _getattr(interpreter, node, scope, args, kwargs) -> Value | None:
         return None
     name = plain(args[1])
     if isinstance(name, str):
-        found = [expressions.attribute_of(interpreter, option, name, node, scope) for option in options(args[0])]
-        return choose(found)
+        return each(args[0], lambda option: expressions.attribute_of(interpreter, option, name, node, scope))
     names = [option.value for option in options(args[1]) if isinstance(option, Literal)]
     if isinstance(args[0], LocalModule):
         named = [expressions.module_attribute(interpreter, args[0], n) for n in names if isinstance(n, str)]
@@ -593,6 +593,8 @@ def _len(interpreter, node, scope, args, kwargs) -> Value:
     method = measured.cls.find("__len__") if isinstance(measured, Object) and measured.cls is not None else None
     if isinstance(method, Function) and not comes_from_data(measured):
         return interpreter.call_function(method, node, scope, [], {}, measured)
+    if isinstance(measured, Choice):
+        return each(measured, lambda option: _len(interpreter, node, scope, [option], {}))
     return Unknown(DATASET if comes_from_data(measured) else "")
 
 

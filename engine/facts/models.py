@@ -156,7 +156,8 @@ def alterations(trace: Trace, model: Object) -> Iterator[Expression]:
     for store in trace.stores:
         inside = any(isinstance(entry, Call) and is_module(entry.receiver) for entry in store.path)
         place = store.scope.file.place(store.statement)
-        if not inside and place not in seen and (store.owner is model or _is_part(store.owner, model)):
+        wraps = any(wrapped_model(one) is not None for one in objects(store.value))
+        if not (inside or wraps or place in seen) and (store.owner is model or _is_part(store.owner, model)):
             seen.add(place)
             yield expression(store.statement, store.scope)
 

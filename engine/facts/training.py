@@ -116,14 +116,25 @@ def _training_loop(steps: list[Step]) -> TrainingLoop:
     position = event.path.index(epoch)
     inner = [entry for entry in event.path[position + 1 :] if isinstance(entry, Loop) and is_statement(entry)]
     batch = next((loop for loop in inner if not runs_over_phases(loop)), None)
-    unique: dict[Place, tuple[Event, Value]] = {}
+    unique: dict[tuple[Place, int], tuple[Event, Value]] = {}
     for stepping, optimizer, _ in steps:
-        known = unique.get(stepping.place)
+        key = (stepping.place, id(optimizer) if _swept(stepping, optimizer) else 0)
+        known = unique.get(key)
         if known is None:
-            unique[stepping.place] = (stepping, optimizer)
+            unique[key] = (stepping, optimizer)
         elif stepping.within(epoch):
-            unique[stepping.place] = (known[0], choose([known[1], optimizer]))
+            unique[key] = (known[0], choose([known[1], optimizer]))
     return TrainingLoop(epoch, batch, event.path[:position], tuple(unique.values()))
+
+
+def _swept(event: Event, optimizer: Value) -> bool:
+    """True where a loop runs over several optimizers, this one among them: each is stepped, not one of them."""
+    return any(
+        isinstance(listed, Sequence) and len(listed.items) > 1 and optimizer in listed.items
+        for loop in event.loops
+        for option in objects(loop.iterable)
+        for listed in option.args
+    ) or any(isinstance(loop.iterable, Sequence) and optimizer in loop.iterable.items for loop in event.loops)
 
 
 def epoch_loop(trace: Trace, event: Event, optimizer: Value) -> Loop | None:

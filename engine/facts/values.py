@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -344,6 +344,12 @@ def _same(left: Value, right: Value) -> bool:
     if isinstance(left, External) and isinstance(right, External):
         return left.name == right.name
     return isinstance(left, Unknown) and isinstance(right, Unknown) and left.source == right.source
+
+
+def each(value: Value | None, action: Callable[[Value], Value]) -> Value:
+    """What an action gives for a value; for a choice, the choice of what it gives for each option."""
+    results = [action(option) for option in options(value)]
+    return choose(results, default_first=isinstance(value, Choice) and value.default_first)
 
 
 def objects(value: Value | None) -> list[Object]:
