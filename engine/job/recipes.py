@@ -26,6 +26,7 @@ class Recipe:
         selects_best: whether it takes the metric that selects the best model, and can evaluate the final model.
         per_site: whether sites can have arguments of their own.
         shutdown_timeout: whether a client in its own process can be given time to end by itself.
+        reports_metrics: whether the server writes down what the sites report of every round.
         server_builds_from_instance: whether it takes the model's arguments from an instance of the class.
     """
 
@@ -37,6 +38,7 @@ class Recipe:
     per_site: bool = False
     server_builds_from_instance: bool = False
     shutdown_timeout: bool = False
+    reports_metrics: bool = True
     module: str = "nvflare.app_opt.pt.recipes"
 
 
@@ -48,7 +50,7 @@ RECIPES = {
         Recipe("fedprox-pt", "FedProx", "FedProxRecipe", client_step="add_fedprox_term", **FEDAVG_FAMILY),
         Recipe("fedopt-pt", "Adaptive federated optimization", "FedOptRecipe", server_builds_from_instance=True),
         Recipe("scaffold-pt", "SCAFFOLD", "ScaffoldRecipe", client_step="add_scaffold_controls"),
-        Recipe("cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True),
+        Recipe("cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True, reports_metrics=False),
     ]
 }
 UNPROTECTED = {"fedavg-he-pt": "homomorphic encryption", "fedavg-dp": "differential privacy"}

@@ -49,6 +49,7 @@ class Run:
         workspace: the simulator's workspace.
         sites: names of the sites.
         num_rounds: rounds it should have run.
+        ends_early: whether the job may end before them, by its ``stop_cond``.
         metric: metric every site should have reported in every round; empty where the client has none.
         rounds: the metrics of every round.
         updates: what the sites sent.
@@ -58,6 +59,7 @@ class Run:
     workspace: Path
     sites: tuple[str, ...]
     num_rounds: int
+    ends_early: bool
     metric: str
     rounds: tuple[Round, ...]
     updates: tuple[Update, ...]
@@ -152,7 +154,8 @@ def _sent(run: Run) -> list[Failure]:
 def _incomplete(run: Run) -> list[Failure]:
     """Rounds without the update or the metrics of a site."""
     failures = []
-    for number in range(run.num_rounds):
+    reached = max((update.round + 1 for update in run.updates), default=1)
+    for number in range(reached if run.ends_early else run.num_rounds):
         updated = {update.site for update in run.updates if update.round == number}
         failures += [
             Failure(site, f"it sent nothing in round {number + 1}") for site in run.sites if site not in updated

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from nvflare.apis.dxo import MetaKey, from_shareable
+from nvflare.apis.dxo import DataKind, MetaKey, from_shareable
 from nvflare.apis.filter import Filter
 from nvflare.app_common.app_constant import AppConstants
 
@@ -30,8 +30,14 @@ def _array(value):
 def _digest(parameters):
     digest = hashlib.sha256()
     for name in sorted(parameters):
-        digest.update(name.encode() + _array(parameters[name]).astype(np.float64).tobytes())
+        digest.update(name.encode() + _array(parameters[name]).astype(np.float32).tobytes())
     return digest.hexdigest()
+
+
+def _unchanged(dxo, received):
+    if dxo.data_kind == DataKind.WEIGHT_DIFF:
+        return not any(np.any(_array(value)) for value in dxo.data.values())
+    return _digest(dxo.data) == received
 
 
 class GlobalModel(Filter):
@@ -64,7 +70,7 @@ class SiteUpdate(Filter):
             "steps": dxo.get_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND),
             "parameters": len(parameters),
             "not_finite": [name for name, value in parameters.items() if not np.isfinite(_array(value)).all()],
-            "unchanged": bool(parameters) and _digest(parameters) == _received.get(site),
+            "unchanged": bool(parameters) and _unchanged(dxo, _received.get(site)),
         }
         folder = Path(self.folder)
         with (folder / "updates.jsonl").open("a", encoding="utf-8") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from engine.simulate.artifacts import Round
 from engine.simulate.failures import Failure
@@ -29,9 +29,12 @@ def _table(result: Simulation) -> str:
     metrics = _metrics(result)
     header = ["rounds", *(f"{name}" for name in metrics), *(site for site in result.sites if metrics)]
     rows = [_row(each, metrics, result.sites) for each in result.rounds]
+    if result.baseline:
+        values = [_number(result.baseline.get(name)) for name in metrics]
+        rows.append([f"central, {_count(result.baseline_epochs, 'epoch')}", *values, *("" for _ in result.sites)])
     lines = _aligned([header, *rows])
     notes = ["  best" if each is result.best_round else "" for each in result.rounds]
-    return "\n".join([lines[0], *(line + note for line, note in zip(lines[1:], notes, strict=True))])
+    return "\n".join((line + note).rstrip() for line, note in zip_longest(lines, ["", *notes], fillvalue=""))
 
 
 def _metrics(result: Simulation) -> list[str]:

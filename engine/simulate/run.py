@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from engine.job import job_spec_from, read_conversion
+from engine.job.recipes import RECIPES
 from engine.result import UserError
 from engine.simulate.artifacts import Round, Update, global_model, read_rounds, read_updates, selected_model
+from engine.simulate.baseline import centralised_metrics
 from engine.simulate.export import environment_without, export_job, sites_of, watch
 from engine.simulate.failures import DIED, ENDING, Failure, Run, find_failures
 from engine.simulate.origin import original_place
@@ -37,6 +39,8 @@ class Simulation:
         selected_model: file of the model that FLARE selected by the metrics of what the sites received.
         workspace: folder with everything: exported job, FLARE's workspace, its output, ``results.json``.
         seconds: how long the simulator ran.
+        baseline: metrics of the original script trained centrally for ``baseline_epochs``; empty where not asked for.
+        baseline_epochs: as many epochs as a site trained in all rounds.
     """
 
     job: str
@@ -51,6 +55,8 @@ class Simulation:
     selected_model: Path | None
     workspace: Path
     seconds: float
+    baseline: dict[str, float] = field(default_factory=dict)
+    baseline_epochs: int = 0
 
     @property
     def succeeded(self) -> bool:
@@ -88,6 +94,7 @@ class Simulation:
             "best_model": self.best_model and str(self.best_model),
             "workspace": str(self.workspace),
             "seconds": round(self.seconds, 3),
+            "baseline": {"epochs": self.baseline_epochs, "metrics": self.baseline} if self.baseline else None,
         }
 
 
@@ -98,6 +105,7 @@ def simulate(
     local_epochs: int | None = None,
     time_limit: float | None = TIME_LIMIT,
     workspace: Path | None = None,
+    baseline: bool = False,
     keep_updates: bool = False,
     job_arguments: tuple[str, ...] = (),
 ) -> Simulation:
@@ -110,6 +118,7 @@ def simulate(
         local_epochs: epochs of one round instead of the job's own.
         time_limit: seconds after which everything is ended; ``None`` for no limit.
         workspace: empty or new folder for all that the run writes; a new temporary one by default.
+        baseline: whether the original script is trained centrally too, for as many epochs as a site trains.
         keep_updates: whether the parameters that the sites send are kept, in ``updates/round-<n>/<site>.pt``.
         job_arguments: further arguments of ``job.py``, such as ``("--data-dir", "/data")``.
 
@@ -121,7 +130,10 @@ def simulate(
     """
     directory = Path(directory).resolve()
     spec = job_spec_from(directory, num_rounds=rounds, num_clients=clients, local_epochs=local_epochs)
-    chosen = {"--rounds": spec.num_rounds, "--clients": spec.num_clients, "--local-epochs": spec.local_epochs}
+    if clients and spec.sites:
+        raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
+    chosen = {"--rounds": spec.num_rounds, "--local-epochs": spec.local_epochs}
+    chosen |= {} if spec.sites else {"--clients": spec.num_clients}
     arguments = [text for option, value in chosen.items() if value for text in (option, str(value))]
     folder = _workspace(workspace, spec.name)
     environment = environment_without(directory, directory / spec.source)
@@ -136,7 +148,8 @@ def simulate(
         workspace=flare,
         sites=sites,
         num_rounds=spec.num_rounds,
-        metric=spec.key_metric,
+        metric=spec.key_metric if RECIPES[spec.recipe].reports_metrics else "",
+        ends_early=bool(spec.stop_cond),
         rounds=tuple(read_rounds(flare)),
         updates=tuple(read_updates(folder)),
     )
@@ -154,6 +167,11 @@ def simulate(
         workspace=folder,
         seconds=finished.seconds,
     )
+    if baseline and result.succeeded and spec.key_metric:
+        epochs = spec.num_rounds * (spec.local_epochs or 1)
+        sys.stderr.write(f"training {spec.entry} centrally for {epochs} epochs\n")
+        metrics = centralised_metrics(directory, epochs, time_limit or TIME_LIMIT)
+        result = replace(result, baseline=metrics, baseline_epochs=epochs)
     (folder / "results.json").write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
     return result
 
