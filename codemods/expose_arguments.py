@@ -26,7 +26,7 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
     else:
         yield AddImport(parser.bound_file, "import argparse")
         text = f"# set by the federated job\n{parser.parser} = argparse.ArgumentParser()\n{declarations}"
-        yield Insert(parser.declare_before, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n")
+        yield Insert(parser.declare_before, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n", apart=True)
     yield from shared(plan)
 
 

@@ -15,7 +15,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
     files = {plan.init.file.name: plan.init.file, plan.frame.file.name: plan.frame.file}
     for file in files.values():
         yield AddImport(file, line)
-    yield Insert(plan.init.place, f"{plan.names.flare}.init()\n", after=plan.init.after)
+    yield Insert(plan.init.place, f"{plan.names.flare}.init()\n", after=plan.init.after, apart=True)
 
 
 step = Step(

@@ -21,7 +21,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
         yield AddImport(file, "import site_data" if module == "site_data" else f"import site_data as {module}")
     yield Replace(dataset.place, dataset.end, f"{module}.part({{}})")
     line = f"{module}.partitions = {parser.variable}.partitions\n"
-    yield Insert(parser.bound_after, line, after=parser.existing)
+    yield Insert(parser.bound_after, line, after=parser.existing, apart=True)
 
 
 def files(plan: Plan) -> dict[str, str]:

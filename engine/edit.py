@@ -35,11 +35,13 @@ class Insert(Edit):
         text: the statements, as source.
         after: after the statement rather than before it.
         inside: inside the block that a ``Wrap`` of the same statement makes, rather than around it.
+        apart: with a blank line between the statement and what all edits insert before it.
     """
 
     text: str
     after: bool = False
     inside: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,33 +95,10 @@ class AddImport:
     source: SourceFile
     text: str
 
-    @property
+    @cached_property
     def place(self) -> Place:
         """The statement it is put next to."""
-        return self.insert.place
-
-    @cached_property
-    def insert(self) -> Insert:
-        """The edit that adds it."""
-        module = _module_of(ast.parse(self.text).body[0])
-        head = _head(self.source.tree)
-        imports = [s for s in head if isinstance(s, (ast.Import, ast.ImportFrom))]
-        if not imports:
-            first = next((s for s in self.source.tree.body if not _is_docstring(s)), None)
-            anchor = first or self.source.tree.body[-1]
-            return Insert(self.source.place(anchor), f"{self.text}\n", after=first is None)
-        section = _section(module)
-        same = [s for s in imports if _section(_module_of(s)) == section and _module_of(s) != "__future__"]
-        for statement in same if section == THIRD_PARTY else []:
-            if _module_of(statement) > module:
-                return Insert(self.source.place(statement), f"{self.text}\n")
-        if section == STANDARD and not same:
-            later = [s for s in imports if _module_of(s) != "__future__"]
-            if later:
-                return Insert(self.source.place(later[0]), f"{self.text}\n")
-        last = same[-1] if same else imports[-1]
-        gap = "\n" if not same and section == LOCAL and _section(_module_of(last)) != LOCAL else ""
-        return Insert(self.source.place(last), f"{gap}{self.text}\n", after=True)
+        return insert_imports(self.source, [self.text])[0].place
 
 
 STANDARD, THIRD_PARTY, LOCAL = 0, 1, 2
@@ -155,6 +134,50 @@ def _head(tree: ast.Module) -> list[ast.stmt]:
     ends = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)
     count = next((index for index, statement in enumerate(tree.body) if isinstance(statement, ends)), len(tree.body))
     return tree.body[:count]
+
+
+def insert_imports(source: SourceFile, texts: Iterable[str]) -> list[Insert]:
+    """The edits that add imports to a file, sorted as isort does: by section, ``import x`` before ``from x import``."""
+    imports = [s for s in _head(source.tree) if isinstance(s, (ast.Import, ast.ImportFrom)) and _module_of(s) != "__future__"]
+    inserts = []
+    for section in (STANDARD, THIRD_PARTY, LOCAL):
+        new = sorted((ast.parse(text).body[0] for text in texts), key=_sorting)
+        new = [statement for statement in new if _section(_module_of(statement)) == section]
+        present = [statement for statement in imports if _section(_module_of(statement)) == section]
+        if new and present:
+            inserts += [_beside(source, statement, present) for statement in new]
+        elif new:
+            inserts.append(_new_section(source, section, new, imports))
+    return inserts
+
+
+def _sorting(statement: ast.stmt) -> tuple[bool, str]:
+    """What isort sorts the imports of a section by."""
+    return isinstance(statement, ast.ImportFrom), _module_of(statement).lower()
+
+
+def _beside(source: SourceFile, new: ast.stmt, present: list[ast.stmt]) -> Insert:
+    """An import at its place among those of its section, as far as these are sorted at all."""
+    kinds = [isinstance(statement, ast.ImportFrom) for statement in present]
+    sorting = _sorting if kinds == sorted(kinds) else (lambda statement: _module_of(statement).lower())
+    follower = next((statement for statement in present if sorting(statement) > sorting(new)), None)
+    line = f"{ast.unparse(new)}\n"
+    return Insert(source.place(follower or present[-1]), line, after=follower is None)
+
+
+def _new_section(source: SourceFile, section: int, new: list[ast.stmt], imports: list[ast.stmt]) -> Insert:
+    """Imports as a section of their own: after the sections before it, else before all others, else before all code."""
+    lines = "".join(f"{ast.unparse(statement)}\n" for statement in new)
+    earlier = [statement for statement in imports if _section(_module_of(statement)) < section]
+    if earlier:
+        return Insert(source.place(earlier[-1]), f"\n{lines}", after=True)
+    if imports:
+        return Insert(source.place(imports[0]), f"{lines}\n")
+    body = source.tree.body
+    first = next((s for s in body if not _is_docstring(s) and _module_of(s) != "__future__"), None)
+    if first is None:
+        return Insert(source.place(body[-1]), f"\n{lines}", after=True)
+    return Insert(source.place(first), f"{lines}\n")
 
 
 @dataclass
@@ -287,17 +310,14 @@ class _Editor(cst.CSTTransformer):
         return cst.FlattenSentinel(body)
 
     def surround(self, body: list, edits: list[Insert]) -> list:
-        """Statements with others before and after."""
-        result: list = []
-        gap = False
-        parts = [edit for edit in edits if not edit.after], [edit for edit in edits if edit.after]
-        for group in (*parts[0], body, *parts[1]):
-            statements = self.statements(group.text) if isinstance(group, Insert) else list(group)
-            if statements and result and gap and not statements[0].leading_lines:
-                statements[0] = _with_leading(statements[0], [blank_line()])
-            result += statements
-            gap = isinstance(group, Insert) and group.text.endswith("\n\n")
-        return result
+        """Statements with others before and after; the blank lines that end what is inserted before stay between."""
+        above = [edit for edit in edits if not edit.after]
+        gap = "\n" if any(edit.apart for edit in above) else ""
+        *before, follower = self.statements("".join(edit.text for edit in above) + f"{gap}pass\n")
+        after = self.statements("".join(edit.text for edit in edits if edit.after))
+        if body and before:
+            body = [_with_leading(body[0], [*follower.leading_lines, *body[0].leading_lines]), *body[1:]]
+        return [*before, *body, *after]
 
     def statements(self, text: str) -> list:
         """Statements from source."""
@@ -310,10 +330,12 @@ class _Editor(cst.CSTTransformer):
 
 
 def _in_order(edits: Iterable[Edit | AddImport]) -> list[Edit]:
-    """Edits with their imports resolved: each import once, those of the same anchor in alphabetical order."""
+    """Edits with their imports resolved, each import once and before all else."""
     edits = list(edits)
-    imports = {edit.text: edit for edit in edits if isinstance(edit, AddImport) and edit.text not in edit.source.lines}
-    inserts = [edit.insert for _, edit in sorted(imports.items(), key=lambda item: _module_of(ast.parse(item[0]).body[0]))]
+    imports = [edit for edit in edits if isinstance(edit, AddImport) and edit.text not in edit.source.lines]
+    sources = {edit.source.name: edit.source for edit in imports}
+    texts = {name: sorted({edit.text for edit in imports if edit.source.name == name}) for name in sources}
+    inserts = [insert for name, source in sources.items() for insert in insert_imports(source, texts[name])]
     return [*inserts, *[edit for edit in edits if isinstance(edit, Edit)]]
 
 
