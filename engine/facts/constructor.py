@@ -103,4 +103,4 @@ def origin(value: Value, node: ast.AST | None, depth: int = 0) -> str:
 
 def _builds(value: Object) -> bool:
     """True for the call of a class or of a namespace of PyTorch, whose arguments say all there is to know."""
-    return value.short_kind[:1].isupper() or value.kind.startswith("torch.")
+    return value.short_kind[:1].isupper() or value.kind.startswith(("torch.", "functools.partial"))

@@ -10,8 +10,8 @@ from engine.facts.models import unwrapped
 from engine.facts.optimizers import BACKWARD
 from engine.facts.program import EvaluationFact
 from engine.facts.source_text import expression, text_of
-from engine.facts.trace import Call, Context, Event, Loop, Trace
-from engine.facts.training import TrainingLoop, is_statement
+from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace
+from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
 from engine.facts.values import Object, objects, plain
 
 NO_GRADIENT = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.set_grad_enabled")
@@ -21,16 +21,20 @@ NEAREST_FIRST = ("loop", "batch_loop", "after", "before")
 
 def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> tuple[EvaluationFact, ...]:
     """The evaluations of the trained model: those in the epoch loop first, then those that are named so."""
-    learning = {id(_pass_of(event)) for event in trace.events if event.name.endswith(BACKWARD)}
+    learning = {
+        id(pass_of(event, training))
+        for event in trace.events
+        if event.name.endswith(BACKWARD) and not _reuses_training(event, training)
+    }
     found: dict[object, list[EvaluationFact]] = {}
     for event in trace.events:
-        if event.name not in ("()", ".forward") or not _is_model(event, models):
+        if not _is_forward(event, models):
             continue
-        if id(_pass_of(event)) in learning or not _measures(trace, event):
+        if id(pass_of(event, training)) in learning or not _measures(trace, event, training):
             continue
         fact = _evaluation(trace, training, event)
         found.setdefault(fact.definition or event.place, []).append(fact)
-    return tuple(sorted((min(facts, key=_rank) for facts in found.values()), key=_rank))
+    return (*sorted((min(facts, key=_rank) for facts in found.values()), key=_rank), *_phases(training))
 
 
 def _rank(fact: EvaluationFact) -> tuple[int, bool, bool]:
@@ -39,37 +43,71 @@ def _rank(fact: EvaluationFact) -> tuple[int, bool, bool]:
     return NEAREST_FIRST.index(fact.where), not EVALUATION_NAME.search(text), fact.function is None
 
 
-def _is_model(event: Event, models: list[Object]) -> bool:
-    """True for a call of one of the trained models, wrapped or not."""
-    return any(unwrapped(one) in models for one in objects(event.receiver))
+def _is_forward(event: Event, models: list[Object]) -> bool:
+    """True for a call of one of the trained models, wrapped or not, or of an inferer that is handed it."""
+    if event.name in ("()", ".forward"):
+        called = objects(event.receiver)
+        return any(unwrapped(one) in models for one in called) or (
+            bool(called) and _infers(event, called[0].kind, models)
+        )
+    return _infers(event, event.name, models)
 
 
-def _frame(event: Event) -> tuple[Call | None, list[Loop]]:
-    """The innermost local call around an event, and the loops within it."""
-    call, loops = None, []
+def _infers(event: Event, name: str, models: list[Object]) -> bool:
+    """True for something like ``sliding_window_inference(images, size, batch, model)``."""
+    handed = [one for argument in (*event.args, *event.kwargs.values()) for one in objects(argument)]
+    return event.function is None and "infer" in name.lower() and any(unwrapped(one) in models for one in handed)
+
+
+def pass_of(event: Event, training: TrainingLoop) -> Loop | Call | None:
+    """The pass over batches that a call belongs to: its innermost loop, or a function called without one."""
+    loop: Loop | None = None
+    calls: list[Call] = []
     for entry in event.path:
-        if isinstance(entry, Call):
-            call, loops = entry, []
-        elif isinstance(entry, Loop) and is_statement(entry):
-            loops.append(entry)
-    return call, loops
+        if isinstance(entry, Loop) and is_statement(entry):
+            loop, calls = entry, []
+        elif isinstance(entry, Call):
+            calls.append(entry)
+    evaluating = next((call for call in calls if EVALUATION_NAME.search(call.function.name)), None)
+    if evaluating is not None:
+        return evaluating
+    if calls and (loop is None or loop.node is training.epoch.node):
+        return calls[-1]
+    return loop
 
 
-def _pass_of(event: Event) -> object:
-    """What one pass over a batch is: the innermost loop of the function, the call of it, or the program."""
-    call, loops = _frame(event)
-    return loops[-1] if loops else call
+def _reuses_training(event: Event, training: TrainingLoop) -> bool:
+    """True within a second call of the training function that the caller means as an evaluation."""
+    below = [entry for entry in event.path if isinstance(entry, Call) and entry not in training.path]
+    first = [entry for entry in training.first_step.path if isinstance(entry, Call) and entry not in training.path]
+    for call, known in zip(below, first, strict=False):
+        if call.function is not known.function or call.node is known.node:
+            continue
+        around = event.path[: event.path.index(call)]
+        texts = [text_of(node) for node in (call.node, known.node)]
+        named = [bool(EVALUATION_NAME.search(text.partition("(")[2])) for text in texts]
+        return any(map(_switches_gradients_off, around)) or named == [True, False]
+    return False
 
 
-def _measures(trace: Trace, event: Event) -> bool:
+def _switches_gradients_off(entry: Entry) -> bool:
+    """True for ``with torch.no_grad()`` and the like; ``set_grad_enabled`` counts unless it is switched on."""
+    if not isinstance(entry, Context) or not entry.name.startswith(NO_GRADIENT):
+        return False
+    argument = entry.value.args[0] if isinstance(entry.value, Object) and entry.value.args else None
+    return plain(argument) is not True
+
+
+def _measures(trace: Trace, event: Event, training: TrainingLoop) -> bool:
     """True for a forward pass without gradients, in evaluation mode, or in a function named so."""
-    for entry in event.path:
-        if isinstance(entry, Context) and entry.name.startswith(NO_GRADIENT):
-            return True
-        if isinstance(entry, Call) and EVALUATION_NAME.search(entry.function.name):
-            return True
-    mode = next((e for e in reversed(trace.events[: event.number]) if _sets_mode(e) and e.scope is event.scope), None)
-    return mode is not None and mode.name == ".eval"
+    if _reuses_training(event, training) or any(map(_switches_gradients_off, event.path)):
+        return True
+    if any(isinstance(entry, Call) and EVALUATION_NAME.search(entry.function.name) for entry in event.path):
+        return True
+    modes = (e for e in reversed(trace.events[: event.number]) if _sets_mode(e))
+    scopes = [event.scope, *(call.caller for call in event.calls)]
+    mode = next((e for e in modes if e.scope in scopes), None)
+    return mode is not None and (mode.name == ".eval" or plain(next(iter(mode.args), None)) is False)
 
 
 def _sets_mode(event: Event) -> bool:
@@ -79,12 +117,13 @@ def _sets_mode(event: Event) -> bool:
 
 def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> EvaluationFact:
     """The fact of one evaluation."""
-    call, loops = _frame(event)
+    found = pass_of(event, training)
     inner = [entry for entry in event.calls if entry not in training.path]
-    holder = _enclosing(call, inner) if call in inner else None
+    held = found if isinstance(found, Call) else next((c for c in inner if found and c.scope is found.scope), None)
+    holder = _enclosing(held, inner) if held in inner else None
     around = [entry.function.node for entry in training.path if isinstance(entry, Call)]
     if holder is None or holder.function.node in around:
-        return _inline(training, event, loops)
+        return _inline(training, event)
     calling = next((e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None)
     returns, metrics = returned_metrics(holder.function.node, _targets(calling))
     inside = [one for one in trace.events if one.within(holder)]
@@ -95,11 +134,20 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
         where=_where(event, training),
         returns=returns,
         metrics=metrics,
-        loop=loops[0] if loops else None,
+        loop=next((entry for entry in event.path if isinstance(entry, Loop) and entry.scope is holder.scope), None),
         call_event=calling,
         leaves_eval_mode=_leaves_eval_mode(inside),
         leaves_grad_off=_leaves_grad_off(inside),
     )
+
+
+def _phases(training: TrainingLoop) -> list[EvaluationFact]:
+    """The evaluating phase of ``for phase in ["train", "val"]``, which shares its code with the training."""
+    return [
+        EvaluationFact(None, None, None, "loop", "none", printed_metrics(loop.node.body), loop=training.batch)
+        for loop in training.first_step.loops
+        if runs_over_phases(loop)
+    ]
 
 
 def _enclosing(call: Call | None, inner: list[Call]) -> Call | None:
@@ -110,24 +158,34 @@ def _enclosing(call: Call | None, inner: list[Call]) -> Call | None:
     return call
 
 
-def _inline(training: TrainingLoop, event: Event, loops: list[Loop]) -> EvaluationFact:
+def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
     """An evaluation that stands among the statements of the training itself."""
-    loop = next((loop for loop in loops if loop.node is not training.epoch.node), None)
-    block = _block_of(loop.node, event) if loop is not None else []
-    pieces = (expression(block[0], event.scope), expression(block[-1], event.scope)) if block else ()
+    loops = [loop for loop in event.loops if is_statement(loop) and loop.scope is event.scope]
+    outside = [entry.node for entry in (*training.path, training.epoch) if isinstance(entry, Loop)]
+    own = next((loop for loop in loops if loop.node not in outside), None)
+    start = own.node if own is not None else _guard(event)
+    block = _block_of(start, event)
     return EvaluationFact(
         function=None,
         definition=None,
         call=None,
         where=_where(event, training),
         returns="none",
-        metrics=printed_metrics(block),
-        loop=loop,
-        statements=pieces,
+        metrics=printed_metrics(block[0].body + block[1:] if isinstance(start, ast.With) else block),
+        loop=own,
+        statements=(expression(block[0], event.scope), expression(block[-1], event.scope)) if block else (),
     )
 
 
-def _block_of(node: ast.AST, event: Event) -> list[ast.stmt]:
+def _guard(event: Event) -> ast.AST | None:
+    """The ``with torch.no_grad()`` that an evaluation without a loop stands in; else its own statement."""
+    for outer in ast.walk(event.scope.file.tree):
+        if isinstance(outer, ast.With) and event.statement in outer.body:
+            return outer
+    return event.statement
+
+
+def _block_of(node: ast.AST | None, event: Event) -> list[ast.stmt]:
     """The statements from an evaluating loop to the end of the block it stands in, past the ``with`` around it."""
     for outer in ast.walk(event.scope.file.tree):
         for name in ("body", "orelse", "finalbody"):

@@ -397,7 +397,7 @@ class Interpreter:
         return choose([old, value], default_first=default == "no")
 
     def is_default(self) -> str:
-        """Whether the function at hand comes to what is followed: ``always``, by default ``yes`` or ``no``, ``perhaps``."""
+        """Whether the function comes to what is followed: ``always``, by default ``yes`` or ``no``, or ``perhaps``."""
         sides = [entry.default for entry in self.path_of_frame() if isinstance(entry, Branch)]
         if not sides:
             return "always"

@@ -324,6 +324,8 @@ def choose(values: list[Value], default_first: bool = False) -> Value:
         values: what it may be.
         default_first: True where the first is what it is by default.
     """
+    if len(values) == 1:
+        return values[0]
     flat: list[Value] = []
     for value in values:
         for option in options(value):
