@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,9 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form
 @main.command()
 @PATH
 @selection
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to [default: federated/ beside the script].")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write to [default: federated/ beside the script]."
+)
 @click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would change.")
 @click.option("--force", is_flag=True, help="Overwrite files that the tool did not write, or that were edited since.")
@@ -127,8 +128,8 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form
 @FORMAT
 @click.pass_context
 def apply(
-    ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients, rounds,
-    local_epochs, form,
+    ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients,
+    rounds, local_epochs, form,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
@@ -196,7 +197,11 @@ def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff
     record = read_conversion(directory)
     settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
     record["job"] = {**record.get("job", {}), **{name: value for name, value in settings.items() if value is not None}}
-    kept = {name: (directory / name).read_bytes() for name in record["files"] if name != "job.py" and (directory / name).is_file()}
+    kept = {
+        name: (directory / name).read_bytes()
+        for name in record["files"]
+        if name != "job.py" and (directory / name).is_file()
+    }
     files = {"job.py": render(job_spec(record)).encode()}
     comparison = output.compare(directory, output.complete(record, {**kept, **files}))
     shown = {name: content for name, content in comparison.changed.items() if name in ("job.py", output.CONVERSION)}
@@ -219,17 +224,24 @@ def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff
 @click.option("--rounds", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
 @click.option("--clients", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
 @click.option("--local-epochs", type=click.IntRange(1), help="Epochs of one round, instead of the job's own.")
-@click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long.")
+@click.option(
+    "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
+)
 @click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
-@click.option("--baseline", is_flag=True, help="Train the original script too, for the same number of epochs, and compare.")
+@click.option(
+    "--baseline", is_flag=True, help="Train the original script too, for the same number of epochs, and compare."
+)
 @FORMAT
 @click.pass_context
-def simulate(ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, baseline, form) -> None:
+def simulate(
+    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, baseline, form
+) -> None:
     """Run a converted folder in FLARE's simulator and tell what came of it.
 
     The exported job runs from an empty folder, so that a missing file shows. Exits with 1 where the run failed.
     """
-    from engine.simulate import TIME_LIMIT, simulate as run
+    from engine.simulate import TIME_LIMIT
+    from engine.simulate import simulate as run
     from engine.simulate.report import render_text
 
     limit = time_limit or TIME_LIMIT

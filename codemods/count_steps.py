@@ -27,6 +27,6 @@ def edits(plan: Plan) -> Iterator[Edit]:
 step = Step(
     "count_steps",
     "counts the optimizer steps really completed in a round, by a hook on the optimizer",
-    "the server weighs a site by its steps; skipped AMP steps, accumulation tails and early stops make any other count wrong",
+    "the server weighs a site by its steps; skipped AMP steps, accumulation tails, early stops make other counts wrong",
     edits,
 )

@@ -14,7 +14,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
     """Evaluate, leaving the training undisturbed; answer evaluation-only tasks."""
     names, evaluation = plan.names, plan.evaluation
     flare = names.flare
-    answer = f"if {flare}.is_evaluate():\n    {flare}.send({flare}.FLModel(metrics={{}}))  # the script measures nothing\n    continue\n"
+    text, metrics, comment = "", "{}", "  # the script measures nothing"
     if evaluation is not None:
         yield from evaluation.edits
         body = "".join(f"    {line}\n" for line in evaluation.lines)
@@ -26,8 +26,9 @@ def edits(plan: Plan) -> Iterator[Edit]:
                 yield AddImport(plan.frame.file, "import torch")
             torch = plan.torch_name or "torch"
             text = f"with {torch}.random.fork_rng():  # evaluating leaves the training's random stream alone\n{body}"
-        answer = f"{text}if {flare}.is_evaluate():\n    {flare}.send({flare}.FLModel(metrics={names.metrics}))\n    continue\n"
-    yield Insert(plan.frame.place, answer, inside=True)
+        metrics, comment = names.metrics, ""
+    answer = f"    {flare}.send({flare}.FLModel(metrics={metrics})){comment}\n    continue\n"
+    yield Insert(plan.frame.place, f"{text}if {flare}.is_evaluate():\n{answer}", inside=True)
 
 
 def _guard_import(name: str) -> str:
@@ -45,7 +46,7 @@ def files(plan: Plan) -> dict[str, str]:
 step = Step(
     "evaluate_global_model",
     "evaluates the received model before training, with the script's own evaluation",
-    "the server chooses the best global model by what the sites measure of it, so it has to be measured before it is trained on",
+    "the server chooses the best global model by what the sites measure of it before they train on it",
     edits,
     files,
 )

@@ -34,7 +34,9 @@ def shared(plan: Plan) -> Iterator[AddImport | Edit]:
     """Hand on, through a module, the values that are read where the parsed arguments are out of reach."""
     parser, module = plan.parser, plan.names.site_settings
     assert parser is not None and parser.bound_file is not None
-    readers = {s.literal.place.file for s in plan.settings if s.literal is not None and s.reader.startswith(f"{module}.")}
+    readers = {
+        s.literal.place.file for s in plan.settings if s.literal is not None and s.reader.startswith(f"{module}.")
+    }
     readers |= {edit.place.file for edit in plan.schedules.edits if f"{module}." in edit.template}
     if not readers:
         return
@@ -50,13 +52,16 @@ def files(plan: Plan) -> dict[str, str]:
     if not plan.shared_settings:
         return {}
     lines = "".join(f"{setting.destination} = {_quoted(setting.default)}\n" for setting in plan.shared_settings)
-    return {"site_settings.py": f'"""What the job sets for this site; client.py fills it in from its command line."""\n\n{lines}'}
+    text = f'"""What the job sets for this site; client.py fills it in from its command line."""\n\n{lines}'
+    return {"site_settings.py": text}
 
 
 def declaration(parser: str, setting: Setting) -> str:
     """The statement that declares an option."""
     kind = f", type={setting.kind}" if setting.kind != "str" else ""
-    return f'{parser}.add_argument("{setting.option}"{kind}, default={_quoted(setting.default)}, help="{setting.help}")\n'
+    return (
+        f'{parser}.add_argument("{setting.option}"{kind}, default={_quoted(setting.default)}, help="{setting.help}")\n'
+    )
 
 
 def _quoted(value: object) -> str:

@@ -27,7 +27,7 @@ def files(plan: Plan) -> dict[str, str]:
 step = Step(
     "extract_model",
     "moves the model to a file of its own where the server could not import it without running the training script",
-    "FLARE's server builds the initial model from class_path and args; importing the training script there would start a training",
+    "FLARE's server builds the initial model from class_path and args; importing the script there would train",
     edits,
     files,
 )

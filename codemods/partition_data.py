@@ -33,7 +33,7 @@ def files(plan: Plan) -> dict[str, str]:
 
 step = Step(
     "partition_data",
-    "gives each site of a simulation a seeded, label-stratified part of the training data; one site has the whole, in its own order",
+    "gives each site of a simulation a seeded, label-stratified part of the training data; a single site has the whole",
     "in a simulation all sites read the same files, and would otherwise all train on the same data",
     edits,
     files,

@@ -18,7 +18,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
 
 step = Step(
     "rescale_schedulers",
-    "stretches schedules that are sized for one run over all rounds, and lets the epoch number go on where the learning rate depends on it",
+    "stretches schedules that are sized for one run over all rounds, and counts epochs on where training needs it",
     "a schedule that ends with the first round would train all others at its last learning rate, or fail",
     edits,
     safety=Safety.SAFE,

@@ -17,6 +17,6 @@ def edits(plan: Plan) -> Iterator[Edit]:
 step = Step(
     "wrap_in_is_running",
     "puts the training loop into while flare.is_running(), so that the run of one site becomes one round",
-    "FLARE hands out one task after another; model, optimizer, schedule and loaders are built once and live on from round to round",
+    "FLARE hands out one task after another; model, optimizer, schedule and loaders are built once and live on",
     edits,
 )

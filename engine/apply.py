@@ -73,9 +73,7 @@ def build(
     compile(text, "job.py", "exec")
     files["job.py"] = text
     sources = {
-        place: (file.name, file.raw)
-        for file in facts.project.modules
-        for place in plan.layout.get(file.name, ())
+        place: (file.name, file.raw) for file in facts.project.modules for place in plan.layout.get(file.name, ())
     }
     return Outcome(facts, (), (), conversion, output.complete(record, files), sources, record)
 

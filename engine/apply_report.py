@@ -47,7 +47,14 @@ def as_json(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
 def refusal_json(entry: str, refusals: Iterable[Result]) -> str:
     """A program that could not be read, as one JSON document."""
     blockers = [finding(result) for result in refusals]
-    document = {"schema_version": 1, "status": "refused", "entry": entry, "blockers": blockers, "needs": [], "files": []}
+    document = {
+        "schema_version": 1,
+        "status": "refused",
+        "entry": entry,
+        "blockers": blockers,
+        "needs": [],
+        "files": [],
+    }
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 

@@ -102,25 +102,25 @@ class AddImport:
 
 
 STANDARD, THIRD_PARTY, LOCAL = 0, 1, 2
-LIBRARIES = {
-    "PIL", "albumentations", "click", "cv2", "datasets", "einops", "h5py", "matplotlib", "monai", "nibabel", "nltk", "numpy",
-    "nvflare", "omegaconf", "pandas", "scipy", "skimage", "sklearn", "tensorboardX", "timm", "torch", "torchaudio", "torchtext",
-    "torchvision", "tqdm", "transformers", "wandb", "yaml",
-}  # fmt: skip
 
 
-def _section(module: str) -> int:
-    """The import section a module belongs to."""
-    top = module.split(".")[0]
+def _section(statement: ast.stmt, source: SourceFile | None = None) -> int:
+    """The import section of a statement: one of a file's own, or without file a new one."""
+    top = _module_of(statement).split(".")[0]
     if top in sys.stdlib_module_names:
         return STANDARD
-    return THIRD_PARTY if top in LIBRARIES else LOCAL
+    if source is None:
+        return THIRD_PARTY if top in ("nvflare", "torch") else LOCAL
+    root = source.path.parents[source.name.count("/")]
+    folders = {source.path.parent, root}
+    own = any((folder / f"{top}.py").is_file() or (folder / top).is_dir() for folder in folders)
+    return LOCAL if own or not top else THIRD_PARTY
 
 
 def _module_of(statement: ast.stmt) -> str:
-    """The module an import names first."""
+    """The module an import names first; it begins with a dot where it is relative."""
     if isinstance(statement, ast.ImportFrom):
-        return statement.module or "."
+        return "." * statement.level + (statement.module or "")
     return statement.names[0].name if isinstance(statement, ast.Import) else ""
 
 
@@ -138,12 +138,14 @@ def _head(tree: ast.Module) -> list[ast.stmt]:
 
 def insert_imports(source: SourceFile, texts: Iterable[str]) -> list[Insert]:
     """The edits that add imports to a file, sorted as isort does: by section, ``import x`` before ``from x import``."""
-    imports = [s for s in _head(source.tree) if isinstance(s, (ast.Import, ast.ImportFrom)) and _module_of(s) != "__future__"]
+    imports = [
+        s for s in _head(source.tree) if isinstance(s, (ast.Import, ast.ImportFrom)) and _module_of(s) != "__future__"
+    ]
     inserts = []
     for section in (STANDARD, THIRD_PARTY, LOCAL):
         new = sorted((ast.parse(text).body[0] for text in texts), key=_sorting)
-        new = [statement for statement in new if _section(_module_of(statement)) == section]
-        present = [statement for statement in imports if _section(_module_of(statement)) == section]
+        new = [statement for statement in new if _section(statement) == section]
+        present = [statement for statement in imports if _section(statement, source) == section]
         if new and present:
             inserts += [_beside(source, statement, present) for statement in new]
         elif new:
@@ -168,7 +170,7 @@ def _beside(source: SourceFile, new: ast.stmt, present: list[ast.stmt]) -> Inser
 def _new_section(source: SourceFile, section: int, new: list[ast.stmt], imports: list[ast.stmt]) -> Insert:
     """Imports as a section of their own: after the sections before it, else before all others, else before all code."""
     lines = "".join(f"{ast.unparse(statement)}\n" for statement in new)
-    earlier = [statement for statement in imports if _section(_module_of(statement)) < section]
+    earlier = [statement for statement in imports if _section(statement, source) < section]
     if earlier:
         return Insert(source.place(earlier[-1]), f"\n{lines}", after=True)
     if imports:
@@ -245,7 +247,7 @@ def parse(source: SourceFile) -> cst.Module:
         raise UserError("cannot be parsed for rewriting", Place(source.name, error.raw_line)) from None
     if module.bytes != source.raw:
         raise UserError(
-            "rewriting would lose a comment at its end or change its whitespace; end the file with a statement and a newline",
+            "rewriting would lose a comment at its end or change its whitespace; end it with a statement and a newline",
             Place(source.name, len(source.lines)),
         )
     return module

@@ -90,7 +90,13 @@ def _range(setting: Setting | None) -> dict[str, Any] | None:
     if setting is None or setting.literal is None:
         return None
     place, end = setting.literal.place, setting.literal.end
-    return {"file": place.file, "line": place.line, "column": place.column, "end_line": end.line, "end_column": end.column}
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }
 
 
 def complete(record: dict[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -217,7 +223,11 @@ def diff(before: Mapping[str, tuple[str, bytes]], files: Mapping[str, bytes]) ->
         old_name, old = before.get(name, ("/dev/null", b""))
         if old == content:
             continue
-        parts.append(unified_diff(_text(old), _text(content), Path(name).as_posix()).replace(f"--- a/{name}", f"--- a/{old_name}", 1))
+        parts.append(
+            unified_diff(_text(old), _text(content), Path(name).as_posix()).replace(
+                f"--- a/{name}", f"--- a/{old_name}", 1
+            )
+        )
     return "".join(parts)
 
 
@@ -236,8 +246,8 @@ def guard(folder: Path, comparison: Comparison, force: bool) -> None:
         return
     if comparison.foreign:
         raise UserError(
-            f"{folder / comparison.foreign[0]} was not written by this tool and is kept; choose another folder with --out, "
-            "or overwrite it with --force"
+            f"{folder / comparison.foreign[0]} was not written by this tool and is kept; "
+            "choose another folder with --out, or overwrite it with --force"
         )
     if comparison.edited:
         raise UserError(

@@ -95,7 +95,9 @@ def check(name: str, before: bytes, after: bytes, others: Iterable[bytes] = ()) 
     try:
         compile(after, name, "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise UserError(f"the conversion would not be valid Python ({error.msg}); please report it", Place(name, 1)) from None
+        raise UserError(
+            f"the conversion would not be valid Python ({error.msg}); please report it", Place(name, 1)
+        ) from None
     lost = comments(before)
     for kept in [after, *others]:
         for comment in comments(kept):

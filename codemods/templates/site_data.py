@@ -1,7 +1,8 @@
 """The part of the training data that one site of a simulation trains on.
 
 A real site has its own data and trains on all of it: ``partitions`` stays 1. In a simulation every site reads the same
-data; each then takes its own part, the same at every start, with the labels in the same proportions where they are known.
+data; each then takes its own part, the same at every start, with the labels in the same proportions where they are
+known.
 """
 
 import re
@@ -24,7 +25,9 @@ def site_index():
     """The position of this site among the sites: 0 for ``site-1``."""
     number = re.search(r"(\d+)$", flare.get_site_name())
     if number is None:
-        raise ValueError(f"site {flare.get_site_name()!r} has no number to choose its part of the data by; leave out --partitions")
+        raise ValueError(
+            f"site {flare.get_site_name()!r} has no number to choose its part of the data by; leave out --partitions"
+        )
     return (int(number.group()) - 1) % partitions
 
 
