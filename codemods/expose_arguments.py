@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.edit import AddImport, Edit, Insert, Replace
+from engine.edit import AddArgument, AddImport, Edit, Insert, Replace
 from engine.pipeline import Step
 from engine.plan import Plan
 from engine.plan.settings import Setting
@@ -16,7 +16,10 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
     if parser is None or parser.bound_file is None:
         return
     for setting in plan.settings:
-        if setting.literal is not None and setting.reader:
+        if setting.passed is not None:
+            call = setting.passed.call
+            yield AddArgument(call.place, call.end, f"{setting.passed.parameter}={setting.reader}")
+        elif setting.literal is not None and setting.reader:
             yield Replace(setting.literal.place, setting.literal.end, setting.reader)
     if not plan.new_settings:
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.facts import Expression, Facts
 from engine.facts.configuration import Option
+from engine.facts.trace import Call
 from engine.facts.values import Literal, Mapping, Object, Scope, Value, options
 from engine.plan.names import Names
 from engine.result import Place
@@ -29,6 +30,7 @@ class Setting:
         literal: the source range the value stands in, where it is a literal to be replaced.
         reader: how the value is read where the literal stands; empty where the literal stays.
         path_kind: for a data path: ``directory``, ``file`` or ``any``.
+        passed: the call the value is passed to, where the literal is the default of a parameter.
     """
 
     option: str
@@ -40,6 +42,7 @@ class Setting:
     literal: Range | None = None
     path_kind: str = ""
     reader: str = ""
+    passed: Passed | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,19 @@ class Range:
     def of(cls, node: ast.AST, scope: Scope) -> Range:
         """The range of a node."""
         return cls(scope.file.place(node), scope.file.end(node), scope)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """An argument added to a call.
+
+    Attributes:
+        call: the range of the call.
+        parameter: the name of the argument.
+    """
+
+    call: Range
+    parameter: str
 
 
 @dataclass(frozen=True)
@@ -116,22 +132,6 @@ def _binding_of_namespace(facts: Facts) -> tuple[ast.stmt, str, Scope] | None:
 def first_code(file: SourceFile) -> Place:
     """The first statement after a module's docstring and leading imports."""
     body = file.tree.body
-    index = 0
-    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        index = 1
-    last_import = index - 1
-    for position in range(index, len(body)):
-        if isinstance(body[position], (ast.Import, ast.ImportFrom)):
-            last_import = position
-        elif isinstance(body[position], (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)):
-            break
-    follower = min(last_import + 1, len(body) - 1)
-    return file.place(body[follower])
-
-
-def first_code(file: SourceFile) -> Place:
-    """The first statement after a module's docstring and leading imports."""
-    body = file.tree.body
     last_import = 0 if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) else -1
     for position, statement in enumerate(body):
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -155,13 +155,42 @@ def plan_epochs(facts: Facts, parser: ParserPlan | None, names: Names) -> Settin
             return Setting(flag_of(leaf.option), leaf.option.destination, leaf.value, "int", "", True, place)
         if leaf.written is not None and leaf.source != "config":
             place = Range.of(*leaf.written)
-            reader = how_to_read("epochs", parser, place, names, facts)
+            call = defaulting_call(facts, place)
+            read_at = Range.of(call.node, call.caller) if call is not None else place
+            reader = how_to_read("epochs", parser, read_at, names, facts)
             if reader is None:
-                return Setting("", "epochs", leaf.value, "int", "", True, place)
+                return None
             name = free_option("epochs", {option.destination for option in facts.arguments.options})
-            reader = how_to_read(name, parser, place, names, facts) or ""
-            return Setting(flag(name), name, leaf.value, "int", "local epochs of one round", False, place, reader=reader)
+            reader = how_to_read(name, parser, read_at, names, facts) or ""
+            passed = Passed(read_at, parameter_of(place)) if call is not None else None
+            return Setting(
+                flag(name), name, leaf.value, "int", "local epochs of one round", False, place, reader=reader, passed=passed
+            )
     return None
+
+
+def defaulting_call(facts: Facts, place: Range) -> Call | None:
+    """The call on the way to the epoch loop that leaves a parameter at the default that stands at a place."""
+    for call in facts.loop.calls if facts.loop else ():
+        arguments = call.function.node.args
+        defaults = [*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]]
+        if any(call.function.file.place(default) == place.place for default in defaults) and isinstance(call.node, ast.Call):
+            return call
+    return None
+
+
+def parameter_of(place: Range) -> str:
+    """The parameter whose default stands at a place."""
+    assert place.scope is not None
+    for node in ast.walk(place.scope.file.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+            pairs = [*zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True)]
+            pairs += [(a.arg, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None]
+            for name, default in pairs:
+                if place.scope.file.place(default) == place.place:
+                    return name
+    return ""
 
 
 def leaves(expression: Expression) -> Iterator[Literal]:
