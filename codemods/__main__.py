@@ -140,14 +140,13 @@ def apply(
     from engine.apply import build
     from engine.apply_report import as_json, as_text, refusal_json, refusal_text
     from engine.plan import Choices
-    from engine.result import SourceError
-    from rules import blockers
-    from rules.not_python3 import NotPython3
+    from engine.source import NotPython3
+    from rules import blockers, not_python3
 
     try:
         facts = read_facts(path, entry, model, loop)
-    except SourceError as error:
-        refused = (NotPython3.refusal(error),)
+    except NotPython3 as error:
+        refused = (not_python3.NotPython3.refusal(error),)
         click.echo(refusal_json(path.name, refused) if form == "json" else refusal_text(path.name, refused))
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"

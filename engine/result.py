@@ -107,7 +107,3 @@ class UserError(Exception):
         super().__init__(f"{place}: {message}" if place else message)
         self.message = message
         self.place = place
-
-
-class SourceError(UserError):
-    """A text that Python 3 cannot parse: the program is refused, with the line."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from engine.result import Place, SourceError, UserError
+from engine.result import Place, UserError
 
 MENTIONS_TRAINING = re.compile(
     rb"torch|keras|tensorflow|sklearn|xgboost|lightgbm|lightning|fastai|transformers|numpy|jax", re.IGNORECASE
@@ -113,7 +113,7 @@ def parse(text: str, name: str) -> ast.Module:
         raise NotPython3(f"syntax error: {error.msg}; mend it and try again", place, line) from None
     except (ValueError, RecursionError, MemoryError) as error:
         reason = "it holds a null byte" if "null" in str(error) else "it is nested too deeply"
-        raise SourceError(f"cannot be read as Python: {reason}", Place(name, 1)) from None
+        raise NotPython3(f"cannot be read as Python: {reason}", Place(name, 1), "") from None
 
 
 def read_file(path: Path, root: Path) -> SourceFile:
