@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import psutil
 
 MARK = "FLARE_CODEMODS_RUN"  # inherited by every descendant, however far it detaches itself
 GRACE = 3.0  # seconds between asking a process to end and ending it
-ABORT_GRACE = 2.0  # seconds that Python's fault handler is given to write where a process stands
+ABORT_GRACE = 10.0  # seconds that Python's fault handler is given to write where a process stands
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def run_tree(
             return_code = None if output.timed_out else process.wait()
             if output.timed_out:
                 _abort(_descendants(mark, process.pid))
-                lines += output.until(time.monotonic() + ABORT_GRACE)
+                lines += output.rest()
         finally:
             _end(mark)
             process.wait()
@@ -128,6 +128,12 @@ class _Output:
                 self.timed_out = True
                 return
 
+    def rest(self) -> Iterator[str]:
+        """The lines that have been written and not been read."""
+        with suppress(queue.Empty):
+            while line := self._lines.get(timeout=0.5):
+                yield line
+
 
 @contextmanager
 def _terminated_as_exception() -> Iterator[None]:
@@ -148,10 +154,8 @@ def _terminated_as_exception() -> Iterator[None]:
 
 def _no_core_files(pid: int) -> None:
     if hasattr(psutil.Process, "rlimit"):
-        try:
+        with suppress(psutil.Error):
             psutil.Process(pid).rlimit(psutil.RLIMIT_CORE, (0, 0))
-        except psutil.Error:
-            return
 
 
 def _descendants(mark: str, without: int = 0) -> list[psutil.Process]:
@@ -169,24 +173,20 @@ def _descendants(mark: str, without: int = 0) -> list[psutil.Process]:
 
 def _abort(processes: list[psutil.Process]) -> None:
     for process in processes:
-        try:
+        with suppress(psutil.Error):
             process.send_signal(signal.SIGABRT)
-        except psutil.Error:
-            continue
+    psutil.wait_procs(processes, timeout=ABORT_GRACE)
 
 
 def _end(mark: str) -> None:
     """End every process with the mark: first asked, then forced, until none is left."""
-    for process in (remaining := _descendants(mark)):
-        try:
+    remaining = _descendants(mark)
+    for process in remaining:
+        with suppress(psutil.Error):
             process.terminate()
-        except psutil.Error:
-            continue
     psutil.wait_procs(remaining, timeout=GRACE)
     while remaining := _descendants(mark):
         for process in remaining:
-            try:
+            with suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                continue
         psutil.wait_procs(remaining, timeout=GRACE)

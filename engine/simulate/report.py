@@ -7,7 +7,7 @@ from itertools import groupby, zip_longest
 
 from engine.simulate.artifacts import Round
 from engine.simulate.failures import Failure
-from engine.simulate.run import Simulation
+from engine.simulate.result import Simulation
 
 
 def render_text(result: Simulation) -> str:
@@ -66,7 +66,7 @@ def _where(failure: Failure) -> str:
 
 
 def _files(result: Simulation) -> str:
-    files = {"global model": result.global_model, "best model": result.best_model}
+    files = {"global model": result.global_model, "best model": result.best_model, "curve": result.curve}
     files["everything"] = result.workspace
     return "\n".join(f"{name:<12} {path}" for name, path in files.items() if path)
 

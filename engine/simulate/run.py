@@ -5,97 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from engine.job import job_spec_from, read_conversion
+from engine.job import JobSpec, job_spec_from, read_conversion
 from engine.job.recipes import RECIPES
 from engine.result import UserError
-from engine.simulate.artifacts import Round, Update, global_model, read_rounds, read_updates, selected_model
+from engine.simulate.artifacts import global_model, read_rounds, read_updates, selected_model
 from engine.simulate.baseline import centralised_metrics
+from engine.simulate.curve import draw_curve
 from engine.simulate.export import environment_without, export_job, sites_of, watch
 from engine.simulate.failures import DIED, ENDING, Failure, Run, find_failures
 from engine.simulate.origin import original_place
-from engine.simulate.process import Finished, run_tree
+from engine.simulate.process import run_tree
 from engine.simulate.progress import Progress
+from engine.simulate.result import Simulation
 
 TIME_LIMIT = 3600.0
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What came of a run in the simulator.
-
-    Attributes:
-        job: name of the job.
-        sites: names of the sites.
-        num_rounds: rounds asked for.
-        metric: the metric that selects the best model; empty where there is none.
-        direction: ``max`` where more of it is better.
-        rounds: metrics of the global model after every round, from the initial one on.
-        updates: what the sites sent.
-        failures: why it is no success; empty where it is one.
-        global_model: file of the final model.
-        selected_model: file of the model that FLARE selected by the metrics of what the sites received.
-        workspace: folder with everything: exported job, FLARE's workspace, its output, ``results.json``.
-        seconds: how long the simulator ran.
-        baseline: metrics of the original script trained centrally for ``baseline_epochs``; empty where not asked for.
-        baseline_epochs: as many epochs as a site trained in all rounds.
-    """
-
-    job: str
-    sites: tuple[str, ...]
-    num_rounds: int
-    metric: str
-    direction: str
-    rounds: tuple[Round, ...]
-    updates: tuple[Update, ...]
-    failures: tuple[Failure, ...]
-    global_model: Path | None
-    selected_model: Path | None
-    workspace: Path
-    seconds: float
-    baseline: dict[str, float] = field(default_factory=dict)
-    baseline_epochs: int = 0
-
-    @property
-    def succeeded(self) -> bool:
-        """True where every round ran at every site and left a sound model."""
-        return not self.failures
-
-    @property
-    def best_round(self) -> Round | None:
-        """The round after which the global model had its best metric; ``None`` without a metric."""
-        scored = [each for each in self.rounds if each.overall(self.metric) is not None]
-        pick = max if self.direction == "max" else min
-        return pick(scored, key=lambda each: each.overall(self.metric), default=None)
-
-    @property
-    def best_model(self) -> Path | None:
-        """File of the best model. FLARE picks it before the last round is done, so the final one may be better yet."""
-        if self.best_round and self.best_round.rounds == self.num_rounds:
-            return self.global_model
-        return self.selected_model
-
-    def as_json(self) -> dict[str, object]:
-        """The result as JSON values, as in ``results.json``."""
-        return {
-            "schema_version": 1,
-            "succeeded": self.succeeded,
-            "job": self.job,
-            "sites": self.sites,
-            "num_rounds": self.num_rounds,
-            "metric": self.metric,
-            "direction": self.direction,
-            "rounds": [{**asdict(each), "global": each.overall(self.metric)} for each in self.rounds],
-            "updates": [asdict(each) for each in self.updates],
-            "failures": [asdict(each) for each in self.failures],
-            "global_model": self.global_model and str(self.global_model),
-            "best_model": self.best_model and str(self.best_model),
-            "workspace": str(self.workspace),
-            "seconds": round(self.seconds, 3),
-            "baseline": {"epochs": self.baseline_epochs, "metrics": self.baseline} if self.baseline else None,
-        }
 
 
 def simulate(
@@ -132,48 +58,47 @@ def simulate(
     spec = job_spec_from(directory, num_rounds=rounds, num_clients=clients, local_epochs=local_epochs)
     if clients and spec.sites:
         raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
-    chosen = {"--rounds": spec.num_rounds, "--local-epochs": spec.local_epochs}
-    chosen |= {} if spec.sites else {"--clients": spec.num_clients}
-    arguments = [text for option, value in chosen.items() if value for text in (option, str(value))]
     folder = _workspace(workspace, spec.name)
     environment = environment_without(directory, directory / spec.source)
-    job = export_job(directory, folder / "job", [*arguments, *job_arguments], environment)
+    job = export_job(directory, folder / "job", [*_arguments(spec), *job_arguments], environment)
     watch(job, folder, keep_updates)
-    sites = tuple(sites_of(job, spec.num_clients))
-    finished = _run(job, folder, sites, spec.num_rounds, environment, time_limit)
-    (folder / "output.txt").write_text(finished.output, encoding="utf-8")
-    flare = folder / "flare"
-    run = Run(
-        finished=finished,
-        workspace=flare,
-        sites=sites,
-        num_rounds=spec.num_rounds,
-        metric=spec.key_metric if RECIPES[spec.recipe].reports_metrics else "",
-        ends_early=bool(spec.stop_cond),
-        rounds=tuple(read_rounds(flare)),
-        updates=tuple(read_updates(folder)),
-    )
-    result = Simulation(
+    run = _run(spec, job, folder, environment, time_limit)
+    result = _result(spec, run, directory, folder)
+    if baseline and result.succeeded and spec.key_metric:
+        result = _with_baseline(result, spec, directory, time_limit or TIME_LIMIT)
+    result = replace(result, curve=draw_curve(result, folder / "curve.png"))
+    (folder / "results.json").write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
+    return result
+
+
+def _arguments(spec: JobSpec) -> list[str]:
+    """The options of job.py."""
+    chosen = {"--rounds": spec.num_rounds, "--local-epochs": spec.local_epochs}
+    chosen["--clients"] = None if spec.sites else spec.num_clients
+    return [text for option, value in chosen.items() if value for text in (option, str(value))]
+
+
+def _result(spec: JobSpec, run: Run, directory: Path, folder: Path) -> Simulation:
+    return Simulation(
         job=spec.name,
-        sites=sites,
+        sites=run.sites,
         num_rounds=spec.num_rounds,
         metric=spec.key_metric,
         direction=spec.key_metric_mode,
         rounds=run.rounds,
         updates=run.updates,
         failures=tuple(_with_origin(failure, directory) for failure in find_failures(run)),
-        global_model=global_model(flare),
-        selected_model=selected_model(flare),
+        global_model=global_model(run.workspace),
+        selected_model=selected_model(run.workspace),
         workspace=folder,
-        seconds=finished.seconds,
+        seconds=run.finished.seconds,
     )
-    if baseline and result.succeeded and spec.key_metric:
-        epochs = spec.num_rounds * (spec.local_epochs or 1)
-        sys.stderr.write(f"training {spec.entry} centrally for {epochs} epochs\n")
-        metrics = centralised_metrics(directory, epochs, time_limit or TIME_LIMIT)
-        result = replace(result, baseline=metrics, baseline_epochs=epochs)
-    (folder / "results.json").write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
-    return result
+
+
+def _with_baseline(result: Simulation, spec: JobSpec, directory: Path, time_limit: float) -> Simulation:
+    epochs = spec.num_rounds * (spec.local_epochs or 1)
+    sys.stderr.write(f"training {spec.entry} centrally for {epochs} epochs\n")
+    return replace(result, baseline=centralised_metrics(directory, epochs, time_limit), baseline_epochs=epochs)
 
 
 def _with_origin(failure: Failure, directory: Path) -> Failure:
@@ -193,20 +118,14 @@ def _workspace(workspace: Path | None, name: str) -> Path:
     return folder
 
 
-def _run(
-    job: Path,
-    folder: Path,
-    sites: tuple[str, ...],
-    num_rounds: int,
-    environment: dict[str, str],
-    time_limit: float | None,
-) -> Finished:
-    command = [sys.executable, "-W", "ignore", "-m", "nvflare.cli", "simulator", str(job), "-w", str(folder / "flare")]
-    command += ["-c", ",".join(sites), "-t", str(len(sites))]
-    empty = folder / "empty"
+def _run(spec: JobSpec, job: Path, folder: Path, environment: dict[str, str], time_limit: float | None) -> Run:
+    """Run an exported job from an empty folder."""
+    sites = tuple(sites_of(job, spec.num_clients))
+    workspace, empty = folder / "flare", folder / "empty"
     empty.mkdir()
-    progress = Progress(num_rounds)
-
+    command = [sys.executable, "-W", "ignore", "-m", "nvflare.cli", "simulator", str(job), "-w", str(workspace)]
+    command += ["-c", ",".join(sites), "-t", str(len(sites))]
+    progress = Progress(spec.num_rounds)
     ending = False
 
     def is_lost(line: str) -> bool:
@@ -217,6 +136,17 @@ def _run(
         return not ending and bool(DIED.search(line))
 
     try:
-        return run_tree(command, empty, environment, time_limit, is_lost)
+        finished = run_tree(command, empty, environment, time_limit, is_lost)
     finally:
         progress.close()
+    (folder / "output.txt").write_text(finished.output, encoding="utf-8")
+    return Run(
+        finished=finished,
+        workspace=workspace,
+        sites=sites,
+        num_rounds=spec.num_rounds,
+        metric=spec.key_metric if RECIPES[spec.recipe].reports_metrics else "",
+        ends_early=bool(spec.stop_cond),
+        rounds=tuple(read_rounds(workspace)),
+        updates=tuple(read_updates(folder)),
+    )
