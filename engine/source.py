@@ -75,7 +75,8 @@ class SourceFile:
     @cached_property
     def rebound_globals(self) -> set[str]:
         """The globals that functions of the file declare as theirs to assign."""
-        return {name for node in ast.walk(self.tree) if isinstance(node, ast.Global) for name in node.names}
+        nodes = ast.walk(self.tree) if "global " in self.text else ()
+        return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
 
     def line(self, number: int) -> str:
         """The source line with a 1-based number, stripped; empty where there is none."""
@@ -84,17 +85,15 @@ class SourceFile:
     def place(self, node: ast.AST) -> Place:
         """Where a node of this file's tree starts, the column in code points."""
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
-        text = self.lines[line - 1] if line <= len(self.lines) else ""
-        if not text.isascii():
-            column = len(text.encode()[:column].decode(errors="ignore"))
+        if not self.text.isascii() and line <= len(self.lines):
+            column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
         return Place(self.name, line, column)
 
     def end(self, node: ast.AST) -> Place:
         """Where a node of this file's tree ends, the column in code points."""
         line, column = getattr(node, "end_lineno", 1), getattr(node, "end_col_offset", 0)
-        text = self.lines[line - 1] if line <= len(self.lines) else ""
-        if not text.isascii():
-            column = len(text.encode()[:column].decode(errors="ignore"))
+        if not self.text.isascii() and line <= len(self.lines):
+            column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
         return Place(self.name, line, column)
 
 

@@ -24,7 +24,7 @@ NOT_DATA = re.compile(
 )
 PATH_PARAMETER = re.compile(r"dir|path|root|folder|file|csv", re.IGNORECASE)
 NOT_DATA_FOLDER = re.compile(
-    r"^\W*(runs?|logs?|results?|outputs?|checkpoints?|ckpts?|models?|weights|experiments?|snapshots?|~|\*.*)\W*$"
+    r"^\W*(runs?|logs?|results?|outputs?|checkpoints?|ckpts?|models?|weights|pretrained|experiments?|snapshots?|~|\*.*)\W*$"
 )
 SETTINGS_FILE = re.compile(r"\.(py|ya?ml|toml|ini|cfg)$|conf\w*\.json$")
 DIRECTORY_READERS = (
@@ -211,7 +211,7 @@ def _starts_path(part: Literal | Unknown) -> bool:
     if part.option is not None:
         return not NOT_DATA.search(part.option.destination)
     text = part.value if isinstance(part, Literal) else None
-    return isinstance(text, str) and not SETTINGS_FILE.search(text) and not NOT_DATA_FOLDER.search(text)
+    return isinstance(text, str) and text != "/" and not SETTINGS_FILE.search(text) and not NOT_DATA_FOLDER.search(text)
 
 
 def _kind(event: Event, whole: bool) -> str:

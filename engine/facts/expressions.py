@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
 import operator
+import string
 from typing import TYPE_CHECKING, Any
 
 from engine.facts import library
@@ -48,6 +50,7 @@ COMPARISONS = {
     ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
     ast.In: lambda left, right: left in right, ast.NotIn: lambda left, right: left not in right,
 }  # fmt: skip
+CONSTANTS_OF = {"string": string, "math": math}
 BUILTINS = set(dir(builtins))
 LONGEST_TEXT = 10_000
 MOST_REPEATED = 200
@@ -90,6 +93,8 @@ def attribute(interpreter: Interpreter, node: ast.Attribute, scope: Scope) -> Va
 def attribute_of(interpreter: Interpreter, owner: Value, attr: str, node: ast.AST, scope: Scope) -> Value:
     """An attribute of a value."""
     if isinstance(owner, External):
+        if owner.name in CONSTANTS_OF and isinstance(getattr(CONSTANTS_OF[owner.name], attr, None), (str, float)):
+            return Literal(getattr(CONSTANTS_OF[owner.name], attr))
         return External(f"{owner.name}.{attr}")
     if isinstance(owner, LocalModule):
         if attr == "__dict__":

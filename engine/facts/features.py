@@ -10,6 +10,7 @@ from engine.facts.program import Features
 from engine.facts.source_text import text_of
 from engine.facts.trace import Branch, Call, Event, Loop, Trace
 from engine.facts.training import TrainingLoop
+from engine.facts.values import Object
 
 SAVES = ("torch.save", ".save_checkpoint", ".save_pretrained", ".save_weights", "safetensors.torch.save_file")
 LOADS = (".load_state_dict", ".load_checkpoint")
@@ -25,11 +26,17 @@ def features(trace: Trace, training: TrainingLoop) -> Features:
         amp=any(_is_mixed_precision(event) for event in trace.events),
         gradient_accumulation=accumulates(trace, training),
         gradient_clipping=any("clip_grad" in event.name or ".clip_grad" in event.name for event in trace.events),
-        checkpoint_save=any(event.name.endswith(SAVES) for event in trace.events),
+        checkpoint_save=any(map(_saves, trace.events)),
         checkpoint_resume=resumes(trace, training),
         early_stopping=stops_early(trace, training),
         distributed=distributed(trace),
     )
+
+
+def _saves(event: Event) -> bool:
+    """True for a call that writes a checkpoint."""
+    kind = event.receiver.kind if isinstance(event.receiver, Object) else ""
+    return event.name.endswith(SAVES) or (event.name == ".save" and "checkpoint" in kind.lower())
 
 
 def _is_mixed_precision(event: Event) -> bool:

@@ -10,11 +10,13 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 
 from engine.facts import expressions, library
 from engine.facts.source_text import own_nodes
 from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Store, Trace
 from engine.facts.values import (
+    CONFIG,
     CONSTANT,
     LITERAL,
     Class,
@@ -37,6 +39,8 @@ from engine.result import UserError
 from engine.source import Project, SourceFile
 
 CALL_LIMIT = 20_000
+STATEMENT_LIMIT = 60_000
+MODULE_LIMIT = 150
 DEPTH_LIMIT = 40
 REPEAT_LIMIT = 12
 ENDS_PROGRAM = {"sys.exit", "builtins.exit", "builtins.quit", "os._exit"}
@@ -58,6 +62,7 @@ class Interpreter:
         self.path: tuple[Entry, ...] = ()
         self.statement: ast.stmt | None = None
         self.returns: list[list[tuple[Value, str]]] = [[]]
+        self.statements = 0
         self.repeats: dict[int, int] = {}
         self.last_result: dict[int, Value] = {}
         self.loading: dict[str, LocalModule] = {}
@@ -88,7 +93,7 @@ class Interpreter:
     def import_module(self, dotted: str, folder=None) -> Value:
         """A module by its dotted name: local where the project has it, external otherwise."""
         path = self.project.find_module(dotted, folder)
-        if path is None:
+        if path is None or len(self.trace.modules) >= MODULE_LIMIT:
             package = self.project.find_package(dotted, folder)
             if package is None:
                 return External(dotted)
@@ -116,6 +121,10 @@ class Interpreter:
         """Follow statements in order; True where the end is never reached."""
         for statement in body:
             self.statement = statement
+            self.statements += 1
+            if self.statements > STATEMENT_LIMIT:
+                self.trace.exhausted = True
+                return True
             handler = getattr(self, f"do_{type(statement).__name__}", None)
             if handler and handler(statement, scope):
                 return True
@@ -200,7 +209,7 @@ class Interpreter:
     def enter_loop(self, loop: Loop, scope: Scope) -> None:
         """Note a loop with what is around it; a literal that its body rebinds is known no longer."""
         self.trace.loops.append((loop, self.path))
-        for name in _rebound_in(loop.node.body):
+        for name in _rebound_in(loop.node):
             owner, _, attribute = name.rpartition(".")
             if not owner:
                 variables = scope.owner_of(name).variables
@@ -377,7 +386,8 @@ class Interpreter:
         """Store a value on an object, beside what other branches stored there."""
         for option in options(owner):
             if isinstance(option, Object):
-                option.attributes[name] = self.beside(option.attributes.get(name), value)
+                stored = as_setting(value) if option.cls is None and not option.is_module else value
+                option.attributes[name] = self.beside(option.attributes.get(name), stored)
                 if option.is_module:
                     for part in options(value):
                         if isinstance(part, Object) and part.parent is None and part is not option:
@@ -390,6 +400,8 @@ class Interpreter:
     def beside(self, old: Value | None, value: Value) -> Value:
         """What is stored where a value is stored in a branch: it replaces the old one by default, or perhaps."""
         default = self.is_default()
+        if old is None and default != "always" and isinstance(value, Literal) and value.source == LITERAL:
+            return replace(value, source=CONSTANT)
         if old is None or default == "always":
             return value
         if default == "yes":
@@ -500,10 +512,16 @@ def _returned(values: list[tuple[Value, str]]) -> Value:
     return choose([*by_default, *others], default_first=bool(by_default))
 
 
-def _rebound_in(body: list[ast.stmt]) -> set[str]:
-    """The names and attributes (``self.count``) that statements assign; those in functions among them aside."""
+def as_setting(value: Value) -> Value:
+    """A literal stored on an object of settings: a configuration file or option may set it otherwise."""
+    return replace(value, source=CONFIG) if isinstance(value, Literal) and value.source == LITERAL else value
+
+
+@lru_cache(maxsize=4096)
+def _rebound_in(loop: ast.For | ast.While) -> set[str]:
+    """The names and attributes (``self.count``) that a loop's body assigns; those in functions inside it aside."""
     found: set[str] = set()
-    for node in own_nodes(body):
+    for node in own_nodes(loop.body):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else ():
             parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]

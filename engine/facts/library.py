@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 SAME_OBJECT = {
     "to", "cuda", "cpu", "double", "float", "half", "bfloat16", "train", "eval", "requires_grad_", "share_memory",
-    "apply", "type", "contiguous", "copy", "prepare",
+    "apply", "type", "contiguous", "copy", "clone", "prepare",
 }  # fmt: skip
 KEEPS_PARAMETERS = {
     "builtins.filter", "builtins.list", "builtins.tuple", "builtins.iter", "itertools.chain", "builtins.map",
@@ -256,15 +256,24 @@ def _call_argument(
     """Follow the function that a spawner or runner calls."""
     position, keyword = CALLS_ITS_ARGUMENT[name]
     target = kwargs.get(keyword) or (args[position] if position is not None and position < len(args) else None)
+    if target is None and name == "fire.Fire":
+        target = _commands(scope)
     passed = kwargs.get("args") or (args[1] if "spawn" in name and len(args) > 1 else None)
     values = list(passed.items) if isinstance(passed, Sequence) else []
     if "multiprocessing.s" in name:
         values = [Unknown(), *values]
     for option in options(target):
-        if isinstance(option, (Function, Bound)):
+        if isinstance(option, (Function, Bound, Class)):
             with interpreter.entered(Context(name, scope.file.place(node))):
                 dispatch(interpreter, node, scope, None, option, values, {})
     return new_object(interpreter, name, node, scope, args, kwargs)
+
+
+def _commands(scope: Scope) -> Value:
+    """What ``fire.Fire()`` without an argument lets the user call: the functions that are named like a training."""
+    functions = {name: value for name, value in scope.module.variables.items() if isinstance(value, Function)}
+    named = [value for name, value in functions.items() if name in ("train", "main", "fit", "run")]
+    return choose(list(named or functions.values()))
 
 
 def bind_parameters(
@@ -586,6 +595,8 @@ def _fold(action):
 
 def _len(interpreter, node, scope, args, kwargs) -> Value:
     measured = args[0] if args else Unknown()
+    if isinstance(measured, Literal) and isinstance(measured.value, str):
+        return Literal(len(measured.value), measured.source, parts=(measured,))
     if isinstance(measured, Sequence) and not measured.grows and not comes_from_data(measured):
         return Literal(len(measured.items), least_certain((measured,)), parts=(measured,))
     if isinstance(measured, Mapping) and not measured.rest:
@@ -627,6 +638,13 @@ def _copy(interpreter, node, scope, args, kwargs) -> Value | None:
     return result
 
 
+def _import_module(interpreter, node, scope, args, kwargs) -> Value | None:
+    name = plain(args[0]) if args else ...
+    if isinstance(name, str):
+        return interpreter.import_module(name.lstrip("."), scope.file.path.parent if name.startswith(".") else None)
+    return None
+
+
 def _exec(interpreter, node, scope, args, kwargs) -> None:
     """Code that is run may set any global: what the module has set so far becomes a default."""
     for name, value in scope.module.variables.items():
@@ -646,5 +664,6 @@ HANDLERS = {
     "builtins.min": _fold(min), "builtins.sum": _fold(sum), "builtins.len": _len, "os.path.join": _join,
     "os.environ.get": _environ_get, "os.getenv": _environ_get, "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace, "easydict.EasyDict": _namespace, "munch.Munch": _namespace,
-    "builtins.isinstance": _isinstance, "builtins.exec": _exec, "copy.deepcopy": _copy, "copy.copy": _copy,
+    "builtins.isinstance": _isinstance, "builtins.exec": _exec, "importlib.import_module": _import_module,
+    "copy.deepcopy": _copy, "copy.copy": _copy,
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from engine.facts.constructor import ORIGINS, argument_value, constructor_arguments, origin
@@ -14,10 +15,7 @@ from engine.facts.training import TrainingLoop
 from engine.facts.values import Object, Scope, Value, objects, options
 from engine.result import Place
 
-WRAPPERS = {
-    "DataParallel": "module", "DistributedDataParallel": "module", "DDP": "module",
-    "FullyShardedDataParallel": "module", "compile": "_orig_mod",
-}  # fmt: skip
+WRAPPER_NAME = re.compile(r"(DataParallel|^DDP|^compile)$")
 
 
 def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...]:
@@ -75,7 +73,7 @@ def unwrapped(value: Value) -> Value:
 
 def wrapped_model(value: Value) -> Object | None:
     """What a wrapper wraps; None for anything else."""
-    if not isinstance(value, Object) or value.short_kind not in WRAPPERS:
+    if not isinstance(value, Object) or not WRAPPER_NAME.search(value.short_kind):
         return None
     return next(iter(objects(value.argument(0, "module") or value.argument(0, "model"))), None)
 
@@ -120,7 +118,8 @@ def _model_fact(trace: Trace, training: TrainingLoop, group: list[Object]) -> Mo
     """The fact of one model; the first of its alternatives speaks for it."""
     model = group[0]
     arguments = constructor_arguments(model)
-    name = model.cls.name if model.cls else (model.short_kind if model.short_kind != "?" else text_of(_callee(model)))
+    short = model.short_kind.removesuffix("()")
+    name = model.cls.name if model.cls else (short if short != "?" else text_of(_callee(model)))
     return ModelFact(
         variable=name_at(training.epoch.scope, model, training, trace),
         name=name,
@@ -175,7 +174,9 @@ def wrappers_of(trace: Trace, model: Object) -> list[Wrapper]:
             continue
         path = trace.events[value.event].path
         conditional = any(isinstance(entry, Branch) for entry in path)
-        found[value.place] = Wrapper(value.short_kind, WRAPPERS[value.short_kind], conditional, value.place)
+        found[value.place] = Wrapper(
+            value.short_kind, "_orig_mod" if value.short_kind == "compile" else "module", conditional, value.place
+        )
     return list(found.values())
 
 
