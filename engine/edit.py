@@ -205,11 +205,12 @@ class Document:
         return found
 
     def statement(self, place: Place) -> cst.CSTNode:
-        """The statement that starts at a place; the whole line of statements where it stands on one."""
+        """The statement that starts at a place: with its line, where it does not share that with others."""
         for node, _ in self.nodes.get((place.line, place.column), []):
-            if isinstance(node, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+            alone = isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1
+            if alone or isinstance(node, (cst.BaseCompoundStatement, cst.BaseSmallStatement)):
                 return node
-        raise UserError("a statement here shares its line with another; give each its own line", place)
+        raise UserError("the statement here cannot be located for rewriting", place)
 
     def expression(self, place: Place, end: Place) -> cst.BaseExpression:
         """The expression between two places."""
@@ -266,8 +267,11 @@ class _Editor(cst.CSTTransformer):
         return id(node) in self.entered
 
     def on_leave(self, original_node, updated_node):
+        if isinstance(original_node, (cst.SimpleStatementLine, cst.SimpleStatementSuite)):
+            if any(id(statement) in self.wanted for statement in original_node.body):
+                return self.one_by_one(original_node, updated_node)
         edits = self.wanted.get(id(original_node))
-        if not edits:
+        if not edits or isinstance(original_node, cst.BaseSmallStatement):
             return updated_node
         if isinstance(original_node, cst.BaseExpression):
             for edit in edits:
@@ -310,6 +314,24 @@ class _Editor(cst.CSTTransformer):
             leading = leading[1:]
         body[0] = _with_leading(body[0], [*blank, *leading])
         return cst.FlattenSentinel(body)
+
+    def one_by_one(self, original_node, updated_node):
+        """The statements of one line, each edited on a line of its own."""
+        lines = [
+            cst.SimpleStatementLine([statement.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)])
+            for statement in updated_node.body
+        ]
+        lines[-1] = lines[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
+        if isinstance(updated_node, cst.SimpleStatementLine):
+            lines[0] = _with_leading(lines[0], updated_node.leading_lines)
+        edited: list = []
+        for statement, line in zip(original_node.body, lines, strict=True):
+            edits = self.wanted.get(id(statement))
+            result = self.edit_statement(edits, line) if edits else line
+            edited += [] if result is cst.RemovalSentinel.REMOVE else getattr(result, "nodes", [line])
+        if isinstance(updated_node, cst.SimpleStatementSuite):
+            return cst.IndentedBlock(edited or [cst.SimpleStatementLine([cst.Pass()])])
+        return cst.FlattenSentinel(edited) if edited else cst.RemoveFromParent()
 
     def surround(self, body: list, edits: list[Insert]) -> list:
         """Statements with others before and after; the blank lines that end what is inserted before stay between."""
