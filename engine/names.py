@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import symtable
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -27,18 +28,12 @@ class Names:
         if name is None:
             return False
         root, _, rest = name.partition(".")
-        tail = f".{rest}" if rest else ""
-        if not any(origin + tail == qualified for origin in self._origins(root)):
+        meanings = {f"{origin}.{rest}" if rest else origin for origin in self._origins(root)}
+        if qualified not in meanings:
             return False
-        return self._imported(node, name) == {qualified}
-
-    def qualified(self, node: cst.CSTNode) -> str | None:
-        """The full name of what this name or attribute is, ``None`` for something the module made itself."""
-        name = dotted(node)
-        if name is None or not self._origins(name.partition(".")[0]):
-            return None
-        found = self._imported(node, name)
-        return found.pop() if len(found) == 1 else None
+        if self._bound_elsewhere is not None and root not in self._bound_elsewhere:
+            return len(meanings) == 1
+        return self._in_scope(node, name) == {qualified}
 
     def spelling(self, qualified: str) -> str:
         """How this module says a full name, by what it imports at its top level.
@@ -52,25 +47,41 @@ class Names:
             for alias, origins in self.imports.items()
             for origin in origins
             if qualified == origin or qualified.startswith(f"{origin}.")
+            if self._bound_elsewhere is not None and alias not in self._bound_elsewhere
         ]
         if not spellings:
             raise LookupError(qualified)
         return min(spellings, key=len)
 
     @cached_property
+    def nodes(self) -> Mapping[type[cst.CSTNode], list[cst.CSTNode]]:
+        """The nodes of the module by their kind, in the order of the source."""
+        found = defaultdict(list)
+        for node in walk(self.module):
+            found[type(node)].append(node)
+        return found
+
+    @cached_property
     def imports(self) -> Mapping[str, frozenset[str]]:
         """Name bound by an import anywhere in the module -> the full names it may stand for."""
         found = defaultdict(set)
-        for node in walk(self.module):
-            if isinstance(node, (cst.Import, cst.ImportFrom)):
-                for alias, origin in _bindings(node):
-                    found[alias].add(origin)
+        for node in (*self.nodes[cst.Import], *self.nodes[cst.ImportFrom]):
+            for alias, origin in _bindings(node):
+                found[alias].add(origin)
         return {alias: frozenset(origins) for alias, origins in found.items()}
 
     def _origins(self, root: str) -> frozenset[str]:
         return self.imports.get(root) or frozenset({root} & vars(builtins).keys())
 
-    def _imported(self, node: cst.CSTNode, name: str) -> set[str]:
+    @cached_property
+    def _bound_elsewhere(self) -> frozenset[str] | None:
+        """The names that anything but an import at the top level binds somewhere; ``None`` where Python cannot tell."""
+        try:
+            return frozenset(_bound(symtable.symtable(self.module.code, "module", "exec"), top=True))
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+
+    def _in_scope(self, node: cst.CSTNode, name: str) -> set[str]:
         """Full names of a node by the scope it stands in; empty when some binding there is no import and no builtin."""
         from libcst.metadata import QualifiedNameSource
 
@@ -85,6 +96,14 @@ class Names:
         from libcst.metadata import MetadataWrapper, ScopeProvider
 
         return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(ScopeProvider)
+
+
+def _bound(table: symtable.SymbolTable, top: bool) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        if symbol.is_parameter() or symbol.is_assigned() or (symbol.is_imported() and not top):
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _bound(inner, top=False)
 
 
 def _bindings(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:

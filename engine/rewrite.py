@@ -101,6 +101,12 @@ class RewriteRule:
         """The parsed template, ``None`` for a rule that only finds. Raises ``ValueError`` when it is not Python."""
         return _parse(self.replace) if self.replace else None
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Words that a text must hold for the pattern to stand in it: the last part of each name."""
+        names = (node for node in walk(self.pattern) if isinstance(node, (cst.Name, cst.Attribute)))
+        return frozenset(name.rpartition(".")[2] for node in names if (name := _fixed_name(node)))
+
     def match(self, node: cst.CSTNode, names: Names) -> Match | None:
         """The match of the pattern at exactly this node, or ``None``."""
         captures: Captures = {}
@@ -112,7 +118,7 @@ class RewriteRule:
     def matches(self, module: cst.Module, names: Names | None = None) -> list[Match]:
         """Every place in the module where the pattern stands and the condition holds, in the order of the source."""
         names = names or Names(module)
-        return [match for node in walk(module) if (match := self.match(node, names))]
+        return [match for node in names.nodes[type(self.pattern)] if (match := self.match(node, names))]
 
     def apply(self, module: cst.Module) -> cst.Module:
         """The module with every match replaced, nested ones too; the same module when nothing matches.

@@ -87,14 +87,9 @@ RULES = (
 
 
 def findings(facts: Facts) -> list[Result]:
-    """What the program rules find in a program, in the order of their codes.
-
-    That nothing trains is left out where another blocker says why.
-    """
+    """What the program rules find in a program, in the order of their codes."""
     checks = [rule for rule in RULES if issubclass(rule, ProgramRule)]
-    found = list(dict.fromkeys(result for rule in checks for result in rule.check(facts)))
-    others = [result for result in found if result.code != NoTrainingLoop.CODE]
-    return others if any(result.blocks for result in others) else found
+    return list(dict.fromkeys(result for rule in checks for result in rule.check(facts)))
 
 
 def blockers(facts: Facts) -> list[Result]:

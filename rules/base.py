@@ -9,7 +9,7 @@ shows.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -67,23 +67,25 @@ class PatternRule(Documented):
 
     REWRITES: ClassVar[tuple[RewriteRule, ...]]
 
+    @classmethod
+    def may_match(cls, text: str) -> bool:
+        """False where a text lacks the words of every pattern, so that it need not be parsed."""
+        return any(all(word in text for word in rewrite.words) for rewrite in cls.REWRITES)
+
+    @classmethod
+    def mended(cls, module: cst.Module, names: Names) -> Iterator[tuple[cst.CSTNode, cst.CSTNode | None]]:
+        """Every node that matches, with its replacement."""
+        matches = (match for rewrite in cls.REWRITES for match in rewrite.matches(module, names))
+        return ((match.node, match.replacement) for match in matches)
+
     def visit_Module(self, node: cst.Module) -> None:
         """Report every match."""
-        names = names_of(node)
-        for rewrite in self.REWRITES:
-            for match in rewrite.matches(node, names):
-                self.report(match.node, replacement=match.replacement)
+        for found, replacement in self.mended(node, names_of(node)):
+            self.report(found, replacement=replacement)
 
 
 class ProgramRule(Documented):
-    """A rule on the whole program: ``check`` reads the facts, ``fix`` mends one place where that is mechanical.
-
-    Attributes:
-        results: what it found in the file at hand, where the whole project was checked before; ``None`` under plain
-            fixit, and the file is then checked by itself.
-    """
-
-    results: list[Result] | None = None
+    """A rule on the whole program: ``check`` reads the facts, ``fix`` mends one place where that is mechanical."""
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
@@ -91,26 +93,35 @@ class ProgramRule(Documented):
         raise NotImplementedError
 
     @classmethod
+    def unreadable(cls, error: UserError) -> Result | None:
+        """What this rule says of a program that cannot be parsed: nothing, but for the rule on just that."""
+        return None
+
+    @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
         """What a finding's node becomes; ``None`` where nothing mechanical can be done, or for another kind of node."""
         return None
 
-    def visit_Module(self, node: cst.Module) -> None:
-        """Report what the program shows in this file."""
-        results = self.results
-        if results is None:
-            facts = facts_of(node)
-            results = list(self.check(facts)) if facts else []
-        for result in results:
-            self._report(result, node)
+    @classmethod
+    def mend(cls, nodes: Iterable[cst.CSTNode], names: Names) -> tuple[cst.CSTNode, cst.CSTNode] | None:
+        """The node to replace and its replacement, out of the nodes that a finding spans."""
+        fixes = ((node, cls.fix(node, names)) for node in nodes)
+        return next(((node, fixed) for node, fixed in fixes if fixed is not None), None)
 
-    def _report(self, result: Result, module: cst.Module) -> None:
-        start, end = result.place, result.end or result.place
-        span = CodeRange(CodePosition(start.line, start.column), CodePosition(end.line, end.column))
-        nodes = [node for node in walk(module) if self.get_metadata(PositionProvider, node, None) == span]
-        fixes = ((node, self.fix(node, names_of(module))) for node in nodes)
-        node, replacement = next((pair for pair in fixes if pair[1]), (nodes[0] if nodes else module, None))
-        self.report(node, result.message, position=span, replacement=replacement)
+    def visit_Module(self, node: cst.Module) -> None:
+        """Report what this file alone shows."""
+        facts = facts_of(node)
+        for result in self.check(facts) if facts else ():
+            span = span_of(result)
+            nodes = [each for each in walk(node) if self.get_metadata(PositionProvider, each, None) == span]
+            spanned, replacement = self.mend(nodes, names_of(node)) or ((nodes or [node])[0], None)
+            self.report(spanned, result.message, position=span, replacement=replacement)
+
+
+def span_of(result: Result) -> CodeRange:
+    """The range of a finding as libcst has it."""
+    start, end = result.place, result.end or result.place
+    return CodeRange(CodePosition(start.line, start.column), CodePosition(end.line, end.column))
 
 
 @lru_cache(maxsize=1)

@@ -9,11 +9,30 @@ from typing import TYPE_CHECKING
 from fixit import Invalid, LintRule
 
 from engine.result import Result
+from rules.already_federated import AlreadyFederated
 from rules.base import ProgramRule
+from rules.meta_learning import MetaLearning
+from rules.no_optimizer import NoOptimizer
+from rules.not_pytorch import NotPytorch
+from rules.other_framework_trains import OtherFrameworkTrains
 from rules.reading import calls_of
+from rules.reinforcement_learning import ReinforcementLearning
+from rules.several_runs import SeveralRuns
+from rules.unsupported_launch import UnsupportedLaunch
 
 if TYPE_CHECKING:
     from engine.facts import Facts
+
+REASONS = (
+    AlreadyFederated,
+    MetaLearning,
+    NoOptimizer,
+    NotPytorch,
+    OtherFrameworkTrains,
+    ReinforcementLearning,
+    SeveralRuns,
+    UnsupportedLaunch,
+)
 
 
 class NoTrainingLoop(ProgramRule, LintRule):
@@ -70,9 +89,10 @@ class NoTrainingLoop(ProgramRule, LintRule):
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """The first optimizer of a program that steps none; silent on a module that builds none."""
+        """The first optimizer of a program that steps none and of which no other rule says why."""
         event = next(calls_of(facts, "torch.optim."), None)
-        if facts.loop is None and event:
+        explained = any(next(iter(rule.check(facts)), None) for rule in REASONS)
+        if facts.loop is None and event and not explained:
             yield cls.found(event.scope.file, event.node)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from fixit import LintRule
@@ -51,6 +52,11 @@ class NotPython3(ProgramRule, LintRule):
     def check(cls, facts: Facts) -> Iterator[Result]:
         """Nothing: where there are facts, the program was parsed."""
         return iter(())
+
+    @classmethod
+    def unreadable(cls, error: UserError) -> Result | None:
+        """The refusal, for an error that has a place in the source."""
+        return replace(cls.refusal(error), source=getattr(error, "source", "")) if error.place else None
 
     @classmethod
     def refusal(cls, error: UserError, file: SourceFile | None = None) -> Result:

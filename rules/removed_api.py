@@ -11,9 +11,6 @@ from rules.base import PatternRule
 RENAMED = {
     "torchvision.transforms.Scale": "torchvision.transforms.Resize",
     "torchvision.transforms.RandomSizedCrop": "torchvision.transforms.RandomResizedCrop",
-    "torch.nn.utils.clip_grad_norm": "torch.nn.utils.clip_grad_norm_",
-    "torch.nn.init.xavier_uniform": "torch.nn.init.xavier_uniform_",
-    "torch.nn.init.kaiming_normal": "torch.nn.init.kaiming_normal_",
 }
 REMOVED = ("torch.symeig", "torch.lstsq", "torch.gels", "torch.rfft", "torch.irfft", "torch.utils.ffi.create_extension")
 
@@ -21,8 +18,7 @@ REMOVED = ("torch.symeig", "torch.lstsq", "torch.gels", "torch.rfft", "torch.irf
 class RemovedApi(PatternRule, LintRule):
     """
     ## What it does
-    Warns of functions and classes that were removed from PyTorch and torchvision, or are deprecated under a name
-    without the underscore.
+    Warns of functions and classes that were removed from PyTorch and torchvision.
 
     ## Why is this bad
     The script raises an error with today's versions, by itself and in every site.

@@ -1,0 +1,73 @@
+"""Apply the fixes of findings to the files: as edits of their text, so that all else stays byte for byte."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from engine.result import Place, Result, Safety, Status, TextEdit, UserError
+from engine.source import parse, read_file
+
+
+def apply_fixes(paths: Sequence[Path], results: Sequence[Result], safeties: Collection[Safety]) -> list[Result]:
+    """Fix what can be fixed now, and write the files; of fixes that overlap only the first lands.
+
+    Args:
+        paths: the files that may be changed.
+        results: findings, perhaps with an edit.
+        safeties: how safe a fix must be.
+
+    Returns:
+        The findings whose fix landed, each with the diff of its file.
+
+    Raises:
+        UserError: a fix that would leave a file which does not compile; nothing is written then.
+    """
+    fixable = [result for result in results if result.edit and result.safety in safeties]
+    return [landed for path in paths for landed in _fix(path, fixable)]
+
+
+def _fix(path: Path, results: Iterable[Result]) -> list[Result]:
+    """Fix one file."""
+    from moreorless import unified_diff
+
+    from engine.output import write
+
+    source = read_file(path, Path())
+    chosen = apart(result for result in results if result.place.file == source.name)
+    if not chosen:
+        return []
+    text = edited(source.text, [result.edit for result in chosen])
+    try:
+        parse(text, source.name)
+    except UserError as error:
+        raise UserError(f"the fixes of {source.name} do not compile ({error.message}); it was left as it is") from None
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(source.raw).readline)
+    write(path.parent, {path.name: text.encode(encoding)})
+    diff = unified_diff(source.text, text, source.name)
+    return [result.with_status(Status.CHANGED, diff) for result in chosen]
+
+
+def apart(results: Iterable[Result]) -> list[Result]:
+    """The findings whose edits do not overlap, in the order of the file: of two that do, the one that starts first."""
+    kept: list[Result] = []
+    for result in sorted(results, key=lambda each: (each.edit.start, each.code)):
+        if not kept or kept[-1].edit.end <= result.edit.start:
+            kept.append(result)
+    return kept
+
+
+def edited(text: str, edits: Sequence[TextEdit]) -> str:
+    """A text after edits that do not overlap."""
+    starts = [0]
+    for line in io.StringIO(text, newline=""):
+        starts.append(starts[-1] + len(line))
+
+    def offset(place: Place) -> int:
+        return starts[place.line - 1] + place.column
+
+    for edit in sorted(edits, key=lambda each: each.start, reverse=True):
+        text = text[: offset(edit.start)] + edit.text + text[offset(edit.end) :]
+    return text

@@ -1,0 +1,91 @@
+"""Findings as SARIF 2.1.0, which code scanning services read.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from engine.lint import Outcome
+from engine.result import Place, Result
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+LEVELS = {"FLR1": "error", "FLR2": "warning"}
+
+
+def as_sarif(outcome: Outcome) -> str:
+    """The findings that are left, with their fixes, as a SARIF log of one run."""
+    rules = {identity(result): result for result in reversed(outcome.left)}
+    run = {
+        "tool": {
+            "driver": {
+                "name": "flare-codemods",
+                "rules": [_rule(name, rules[name]) for name in sorted(rules)],
+            }
+        },
+        "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": not outcome.errors,
+                "toolExecutionNotifications": [
+                    {"level": "error", "message": {"text": error}} for error in outcome.errors
+                ],
+            }
+        ],
+        "results": [_result(result) for result in outcome.left],
+    }
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def identity(result: Result) -> str:
+    """The identity of a result's rule: its code, or its name where it has none."""
+    return result.code or result.name
+
+
+def level(result: Result) -> str:
+    """``error`` for what blocks a conversion, ``warning`` for what is converted with a fix, ``note`` for the rest."""
+    return LEVELS.get(result.code[:4], "note")
+
+
+def _rule(name: str, result: Result) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": result.name,
+        "help": {"text": result.remedy or result.message},
+        "defaultConfiguration": {"level": level(result)},
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    location = {"artifactLocation": _artifact(result.place), "region": _region(result.place, result.end)}
+    found = {
+        "ruleId": identity(result),
+        "level": level(result),
+        "message": {"text": result.message},
+        "locations": [{"physicalLocation": location}],
+    }
+    if result.edit:
+        replacement = {
+            "deletedRegion": _region(result.edit.start, result.edit.end),
+            "insertedContent": {"text": result.edit.text},
+        }
+        change = {"artifactLocation": _artifact(result.edit.start), "replacements": [replacement]}
+        found["fixes"] = [{"description": {"text": result.remedy}, "artifactChanges": [change]}]
+    return found
+
+
+def _artifact(place: Place) -> dict[str, str]:
+    return {"uri": quote(place.file)}
+
+
+def _region(start: Place, end: Place | None) -> dict[str, int]:
+    end = end or start
+    return {
+        "startLine": start.line,
+        "startColumn": start.column + 1,
+        "endLine": end.line,
+        "endColumn": end.column + 1,
+    }

@@ -1,0 +1,93 @@
+"""Comments that silence a finding: ``# noqa: FLR202`` and ``# lint-ignore: UnsafeTorchLoad``."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.result import Place, Result
+
+_NOQA = re.compile(r"#\s*noqa(?P<codes>:\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?", re.IGNORECASE)
+_IGNORE = re.compile(r"#\s*lint-(?:ignore|fixme)(?P<names>:\s*\w+(?:,\s*\w+)*)?")
+MESSAGE = "This comment silences a rule that finds nothing here."
+REMEDY = "Remove the comment."
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One comment that silences findings.
+
+    Attributes:
+        place: where the comment starts.
+        lines: the lines it speaks for.
+        keys: codes and names of the rules it silences; empty for all.
+        text: the comment.
+    """
+
+    place: Place
+    lines: range
+    keys: frozenset[str]
+    text: str
+
+    def silences(self, result: Result) -> bool:
+        """True where a finding starts or ends on one of its lines and is named by it."""
+        if result.place is None or result.place.file != self.place.file:
+            return False
+        end = result.end or result.place
+        spoken_for = result.place.line in self.lines or end.line in self.lines
+        return spoken_for and (not self.keys or bool(self.keys & {result.code, result.name}))
+
+
+def suppressions(text: str, file: str) -> list[Suppression]:
+    """The suppressing comments of a text.
+
+    ``# noqa`` speaks for its own line. ``# lint-ignore`` does too, and on a line of its own for the next statement's
+    first line, as fixit has it.
+    """
+    if "noqa" not in text.lower() and "lint-" not in text:
+        return []
+    return [found for comment in _comments(text) for found in _parse(*comment, file)]
+
+
+def unused(comments: Sequence[Suppression], results: Sequence[Result], keys: frozenset[str]) -> list[Result]:
+    """Findings for the comments that name a rule which was run and found nothing there.
+
+    Args:
+        comments: the suppressing comments of a file.
+        results: all findings in it, the silenced ones too.
+        keys: codes and names of the rules that were run.
+    """
+    return [
+        Result("UnusedSuppression", MESSAGE, place=comment.place, remedy=REMEDY, source=comment.text)
+        for comment in comments
+        if comment.keys & keys and not any(comment.silences(result) for result in results)
+    ]
+
+
+def _comments(text: str) -> Iterator[tuple[tokenize.TokenInfo, int]]:
+    """Every comment, with the line of code it stands on or before."""
+    waiting: list[tokenize.TokenInfo] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT and not token.line[: token.start[1]].strip():
+                waiting.append(token)
+            elif token.type == tokenize.COMMENT:
+                yield token, token.start[0]
+            elif waiting and token.type not in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.NEWLINE):
+                yield from ((comment, token.start[0]) for comment in waiting)
+                waiting = []
+    except (tokenize.TokenError, SyntaxError):
+        return  # what does not parse is reported as such
+
+
+def _parse(token: tokenize.TokenInfo, line: int, file: str) -> Iterator[Suppression]:
+    place = Place(file, *token.start)
+    if found := _NOQA.search(token.string):
+        keys = frozenset(re.findall(r"[A-Z]+\d+", (found["codes"] or "").upper()))
+        yield Suppression(place, range(place.line, place.line + 1), keys, token.string)
+    if found := _IGNORE.search(token.string):
+        keys = frozenset(name.removesuffix("Rule") for name in re.findall(r"\w+", found["names"] or ""))
+        yield Suppression(place, range(line, line + 1), keys, token.string)
