@@ -56,7 +56,8 @@ class Recording:
         steps: trace of its optimizer steps.
         first: digest of the model before the first of them.
         parameters: names of its parameters.
-        evaluations: ``state``, ``printed`` numbers and ``values`` of variables of its first evaluations.
+        evaluations: ``state``, ``printed`` numbers and ``values`` of variables of its first evaluations; ``placed`` is
+            False where the conversion does not say where they stand, and all that was printed last is taken.
     """
 
     initial: dict[str, torch.Tensor]

@@ -54,12 +54,15 @@ def original_evaluation(observed: Sequence[tuple[Mapping[str, Any], Answer]], ke
     if key is None:
         return Check("P3", claim, Outcome.NOT_APPLICABLE, "the original evaluates nothing")
     if not any(evaluation["printed"] or evaluation["values"] for evaluation, _ in observed):
-        detail = "no evaluation of the original could be observed: the conversion names none, or it prints nothing"
+        detail = "the original's evaluation printed no number and left none in a variable"
         return Check("P3", claim, Outcome.NOT_CHECKED, detail)
     unseen: set[str] = set()
     for evaluation, answer in observed:
         metrics = answer.metrics or {}
         missing = {name for name, value in metrics.items() if not _occurs(value, evaluation)}
+        if (key in missing or key not in metrics) and not evaluation["placed"]:
+            detail = f"the conversion names no evaluation, and after its last step the original printed no {key}"
+            return Check("P3", claim, Outcome.NOT_CHECKED, detail)
         if key in missing or key not in metrics:
             printed = ", ".join(evaluation["printed"]) or "nothing"
             left = _shown(evaluation["values"])

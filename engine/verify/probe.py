@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from engine.verify.recorder import Recorder, copied_state, random_streams
 
@@ -33,9 +34,13 @@ class Probe:
     def __init__(self, recorder: Recorder, log: Path) -> None:
         self._recorder = recorder
         self._log = log
-        self._printed = 0
+        self._printed = self._printed_before_step = 0
         self._known: dict[str, float] = {}
         self.recording: dict[str, Any] = {"loops": 0, "evaluations": []}
+        register_optimizer_step_post_hook(self._after_step)
+
+    def _after_step(self, *hooked: Any) -> None:
+        self._printed_before_step = self._output_size()
 
     def loop_begins(self, model: torch.nn.Module) -> None:
         """Called before the epoch loop, with its model."""
@@ -51,6 +56,8 @@ class Probe:
         if self.recording["loops"] == 1 and self._recorder.model is not None:
             self.recording["final"] = copied_state(self._recorder.model)
             self.recording["steps_in_loop"] = len(self._recorder.steps)
+            if not self.recording["evaluations"]:
+                self._keep_evaluation(self._printed_before_step, {}, placed=False)
 
     def evaluation_begins(self, scope: dict[str, Any]) -> None:
         """Called before a statement that evaluates the model, with the variables of its scope."""
@@ -59,17 +66,26 @@ class Probe:
 
     def evaluation_ends(self, scope: dict[str, Any]) -> None:
         """Called after a statement that evaluates the model, with the variables of its scope."""
-        model = self._recorder.model
-        if model is None or len(self.recording["evaluations"]) >= KEPT_EVALUATIONS:
+        if len(self.recording["evaluations"]) < KEPT_EVALUATIONS:
+            values = {name: value for name, value in numbers_in(scope).items() if self._known.get(name) != value}
+            self._keep_evaluation(self._printed, values, placed=True)
+
+    def _keep_evaluation(self, start: int, values: dict[str, float], placed: bool) -> None:
+        """Keep the model's state with the numbers printed since an offset of the output.
+
+        Args:
+            start: the offset.
+            values: variables that changed.
+            placed: the statements that evaluate are known; else the numbers are all that the last epoch printed after
+                its last step.
+        """
+        if self._recorder.model is None:
             return
         end = self._output_size()
-        with open(self._log, encoding="utf-8", errors="replace") as stream:
-            stream.seek(self._printed)
-            printed = stream.read(end - self._printed)
-        values = {name: value for name, value in numbers_in(scope).items() if self._known.get(name) != value}
-        self.recording["evaluations"].append(
-            {"state": copied_state(model), "printed": NUMBER.findall(printed), "values": values}
-        )
+        printed = self._log.read_bytes()[start:end].decode("utf-8", errors="replace")
+        state = copied_state(self._recorder.model)
+        kept = {"state": state, "printed": NUMBER.findall(printed), "values": values, "placed": placed}
+        self.recording["evaluations"].append(kept)
 
     def _output_size(self) -> int:
         sys.stdout.flush()

@@ -50,12 +50,17 @@ def starts_from_received(original: Recording, answers: Sequence[Answer]) -> Chec
     if any(original.first.get(name) != initial[name] for name in original.parameters):
         return Check("P2", claim, Outcome.NOT_APPLICABLE, "the original changes its weights before its first step")
     for answer in answers:
-        received = answer.received or {}
-        for name in answer.parameters:
-            if name in received and answer.first and answer.first[name] != digest(torch.as_tensor(received[name])):
+        for name, value in _received(answer).items():
+            if name in answer.parameters and answer.first and answer.first[name] != digest(value):
                 detail = f"{answer.site} trained {name} from other weights than it had received"
                 return Check("P2", claim, Outcome.FAILS, detail)
     return Check("P2", claim, Outcome.HOLDS, f"{len(answers)} rounds of a site")
+
+
+def _received(answer: Answer) -> dict[str, torch.Tensor]:
+    """What a site was given, in the types of what it sent, which are those of its model."""
+    own = {name: torch.as_tensor(value).dtype for name, value in (answer.params or {}).items()}
+    return {name: torch.as_tensor(value).to(own.get(name)) for name, value in (answer.received or {}).items()}
 
 
 def steps_claimed(answers: Sequence[Answer]) -> Check:

@@ -111,9 +111,10 @@ class Recorder:
             self._optimizers.append(optimizer)
         if self.fail_at == len(self.steps) + 1:
             raise RuntimeError("failure planted by verify in place of an optimizer step")
-        model = self.model = self.model or find_model(optimizer, self._expected)
-        if model is not None and not self.first:
-            self.first = digests(tensors_of(model))
+        if self.model is None:
+            self.model = find_model(optimizer, self._expected)
+        if self.model is not None and not self.first:
+            self.first = digests(tensors_of(self.model))
         self._before = random_streams()
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
@@ -146,11 +147,9 @@ def find_model(optimizer: torch.optim.Optimizer, expected: set[str]) -> torch.nn
         The module that owns the optimizer's first parameter: the one with the expected state, else the largest one.
     """
     trained = next((parameter for group in optimizer.param_groups for parameter in group["params"]), None)
-    owners = [
-        candidate
-        for candidate in gc.get_objects()
-        if isinstance(candidate, torch.nn.Module) and any(parameter is trained for parameter in candidate.parameters())
-    ]
+    # by type, since asking a dead weak proxy for its class fails
+    modules = [living for living in gc.get_objects() if issubclass(type(living), torch.nn.Module)]
+    owners = [module for module in modules if any(parameter is trained for parameter in module.parameters())]
 
     def fit(module: torch.nn.Module) -> tuple[bool, int]:
         names = module.state_dict().keys()

@@ -186,5 +186,5 @@ def _hear(name: str, child: Child) -> dict[str, Any]:
 def _answer(name: str, child: Child, task: Mapping[str, Any]) -> Answer:
     reply = _hear(name, child)
     if error := reply.pop("error"):
-        raise SiteError(name, error)
+        raise SiteError(name, error if error.startswith("Traceback") else f"{error}\n{child.output()}".rstrip())
     return Answer(site=name, task=task["name"], received=task["params"], **reply)
