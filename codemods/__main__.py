@@ -136,7 +136,7 @@ def apply(
     The source is left as it is. Exits with 3, having written nothing, where the script is refused or a value is needed.
     """
     from codemods import PIPELINE
-    from engine import output
+    from engine import atomic, output
     from engine.apply import build
     from engine.apply_report import as_json, as_text, refusal_json, refusal_text
     from engine.plan import Choices
@@ -156,6 +156,8 @@ def apply(
     if outcome.files is None:
         click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
         ctx.exit(REFUSED)
+    if not (diff or check):
+        atomic.finish(folder)
     comparison = output.compare(folder, outcome.files)
     if diff or check:
         if diff:
@@ -164,7 +166,7 @@ def apply(
             click.echo(as_json(outcome, folder, comparison))
         ctx.exit(FINDINGS if comparison.changed else OK)
     output.guard(folder, comparison, force)
-    output.write(folder, comparison.changed)
+    atomic.write(folder, comparison.changed, outcome.modes)
     click.echo(as_json(outcome, folder, comparison) if form == "json" else as_text(outcome, folder, comparison))
 
 
@@ -190,7 +192,7 @@ def chosen_steps(pipeline, only: tuple[str, ...], skip: tuple[str, ...]):
 @click.pass_context
 def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff, check, force) -> None:
     """Write only job.py of a converted folder, with other sites, rounds or local epochs."""
-    from engine import output
+    from engine import atomic, output
     from engine.job import job_spec, read_conversion, render
 
     record = read_conversion(directory)
@@ -214,7 +216,7 @@ def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff
         from engine.result import UserError
 
         raise UserError(f"{directory / 'job.py'} was edited since it was written; --force overwrites it")
-    output.write(directory, shown)
+    atomic.write(directory, shown)
     click.echo(f"{directory / 'job.py'} {'written' if shown else 'is up to date'}")
 
 

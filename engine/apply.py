@@ -24,6 +24,7 @@ class Outcome:
         conversion: what the steps made; None where the program is refused.
         files: everything to be written, by path in the converted folder.
         sources: what each of these files was made from.
+        modes: the permissions of what it was made from.
         record: the content of ``conversion.json``.
     """
 
@@ -33,6 +34,7 @@ class Outcome:
     conversion: Conversion | None = None
     files: Mapping[str, bytes] | None = None
     sources: Mapping[str, tuple[str, bytes]] | None = None
+    modes: Mapping[str, int] | None = None
     record: Mapping[str, Any] | None = None
 
 
@@ -66,16 +68,13 @@ def build(
         return Outcome(facts, needs=needs)
     conversion = convert(plan, steps)
     record = output.record(conversion, folder, job_settings)
-    files = dict(conversion.files)
-    names = {name: "" for name in files}
-    spec = job.job_spec({**record, "files": names}, **{})
-    text = job.render(spec).encode()
-    compile(text, "job.py", "exec")
-    files["job.py"] = text
-    sources = {
-        place: (file.name, file.raw) for file in facts.project.modules for place in plan.layout.get(file.name, ())
-    }
-    return Outcome(facts, (), (), conversion, output.complete(record, files), sources, record)
+    script = job.render(job.job_spec({**record, "files": dict.fromkeys(conversion.files, "")})).encode()
+    compile(script, "job.py", "exec")
+    files = output.complete(record, {**conversion.files, "job.py": script})
+    origins = {place: file for file in facts.project.modules for place in plan.layout.get(file.name, ())}
+    sources = {place: (file.name, file.raw) for place, file in origins.items()}
+    modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
+    return Outcome(facts, (), (), conversion, files, sources, modes, record)
 
 
 def _need(facts: Facts, name: str, source: str) -> Result:

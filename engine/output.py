@@ -1,11 +1,10 @@
-"""What is written: the whole set of files or none, the diff, and the record of the conversion."""
+"""What is written and how it differs from what lies there: the record of the conversion, the comparison, the diff."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,61 +151,6 @@ def _checksums(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files or none: each to a temporary file beside its place, then all renamed; a failure undoes them.
-
-    Raises:
-        UserError: the folder cannot be written to; nothing has changed then.
-    """
-    staged: list[tuple[Path, Path]] = []
-    undo: list[tuple[Path, bytes | None]] = []
-    made: list[Path] = []
-    try:
-        for name, content in files.items():
-            target = folder / name
-            if not target.resolve().is_relative_to(folder.resolve()):
-                raise UserError(f"{name} leads out of {folder} by a symbolic link; nothing was written")
-            made += _make(target.parent)
-            descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".flare-codemods-")
-            staged.append((Path(temporary), target))
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, (target.stat().st_mode & 0o777) if target.exists() else 0o644)
-        for temporary, target in staged:
-            undo.append((target, target.read_bytes() if target.exists() else None))
-            os.replace(temporary, target)
-    except BaseException as error:
-        _roll_back(staged, undo, made)
-        if isinstance(error, OSError):
-            raise UserError(f"{folder} cannot be written to ({error.strerror}); nothing was written") from None
-        raise
-
-
-def _make(folder: Path) -> list[Path]:
-    """Make a folder with its parents; the ones that were made, outermost last."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _roll_back(staged: list[tuple[Path, Path]], undo: list[tuple[Path, bytes | None]], made: list[Path]) -> None:
-    """Put everything back as it was before a failed write."""
-    for target, content in reversed(undo):
-        if content is None:
-            target.unlink(missing_ok=True)
-        else:
-            target.write_bytes(content)
-    for temporary, _ in staged:
-        temporary.unlink(missing_ok=True)
-    for folder in sorted(made, key=lambda path: len(path.parts), reverse=True):
-        try:
-            folder.rmdir()
-        except OSError:
-            continue
 
 
 def diff(before: Mapping[str, tuple[str, bytes]], files: Mapping[str, bytes]) -> str:

@@ -68,6 +68,7 @@ def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:
         edits += own
         files.update({name: text.encode() for name, text in added.items()})
         results.append(_result(step, own, added))
+    _refuse_clash(plan, files)
     for source in plan.facts.project.modules:
         wanted = [edit for edit in edits if edit.place.file == source.name]
         after = Document(source).apply(wanted).bytes if wanted else source.raw
@@ -77,6 +78,15 @@ def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:
             files[place] = after
     order = sorted(files, key=lambda name: (name != CLIENT, name))
     return Conversion({name: files[name] for name in order}, tuple(results), plan)
+
+
+def _refuse_clash(plan: Plan, added: Iterable[str]) -> None:
+    """A module of the project may not lie where the job needs a file of its own."""
+    own = {CLIENT, "job.py", "conversion.json", *added}
+    for name, places in plan.layout.items():
+        clash = next((place for place in places if place in own and name != plan.facts.project.entry.name), None)
+        if clash:
+            raise UserError(f"the job needs a file of its own named {clash}; rename this module", Place(name, 1))
 
 
 def _result(step: Step, edits: list[Edit], added: dict[str, str]) -> Result:

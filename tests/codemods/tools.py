@@ -1,0 +1,132 @@
+"""Checks of one step on source texts, as before and after; and of what holds for every conversion.
+
+    check_converted(step, before, after)    the step alone makes of the one script the other
+    check_unchanged(step, before)           the step alone leaves the script as it is
+
+Both also run the whole pipeline over the script and check what any conversion promises: see `check_promises`.
+"""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+from codemods import PIPELINE
+from engine import atomic, output
+from engine.apply import Outcome, build
+from engine.facts import gather
+from engine.pipeline import Step, comments, convert
+from engine.plan import Choices, Plan, make_plan
+from engine.source import Project
+from rules import blockers
+
+FEDERATED_ALREADY = "FLR104"
+
+
+def check_converted(
+    step: Step,
+    before: str,
+    after: str,
+    *,
+    files: Mapping[str, str] | None = None,
+    also: Mapping[str, str] | None = None,
+    model_args: Mapping[str, object] | None = None,
+) -> None:
+    """The step, run alone, turns a script into another; the whole pipeline keeps its promises on it.
+
+    Args:
+        step: the step.
+        before: the script.
+        after: what its ``client.py`` becomes.
+        files: other files of the project, by name.
+        also: other files of the conversion that are checked, by name; changed ones and added ones.
+        model_args: constructor arguments of the model that the user pins.
+    """
+    before, after = dedent(before), dedent(after)
+    also = {name: dedent(text) for name, text in (also or {}).items()}
+    for text in (after, *also.values()):
+        ast.parse(text)
+    with tempfile.TemporaryDirectory() as folder:
+        entry = written(Path(folder), before, files or {})
+        choices = Choices(dict(model_args or {}))
+        made = run_alone(step, entry, choices)
+        assert made["client.py"] == after
+        assert {name: made.get(name) for name in also} == also
+        check_promises(entry, choices)
+
+
+def check_unchanged(step: Step, before: str, *, files: Mapping[str, str] | None = None) -> None:
+    """The step, run alone, leaves a script and the files beside it as they are, and adds none."""
+    before = dedent(before)
+    with tempfile.TemporaryDirectory() as folder:
+        entry = written(Path(folder), before, files or {})
+        made = run_alone(step, entry, Choices())
+        assert made.pop("client.py") == before
+        assert made == {name: dedent(text) for name, text in (files or {}).items() if name.endswith(".py")}
+        check_promises(entry, Choices())
+
+
+def written(folder: Path, script: str, files: Mapping[str, str]) -> Path:
+    """A project on disk; the path of its training script."""
+    for name, text in {"train.py": script, **{name: dedent(text) for name, text in files.items()}}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    return (folder / "train.py").resolve()
+
+
+def plan_of(entry: Path, choices: Choices | None = None) -> Plan:
+    """The plan of a program that converts."""
+    facts = gather(Project(entry))
+    assert [result.message for result in blockers(facts)] == []
+    plan = make_plan(facts, choices or Choices())
+    assert isinstance(plan, Plan), [result.message for result in plan]
+    return plan
+
+
+def run_alone(step: Step, entry: Path, choices: Choices) -> dict[str, str]:
+    """What one step makes of a project, by file of the converted folder."""
+    files = convert(plan_of(entry, choices), [step]).files
+    return {name: content.decode() for name, content in files.items()}
+
+
+def check_promises(entry: Path, choices: Choices | None = None) -> dict[str, bytes]:
+    """What holds for every conversion: all files compile, all comments of the source are kept, the source is as it was,
+    a second run changes nothing, and what came out is not converted again.
+
+    Returns:
+        the files of the conversion.
+    """
+    choices = choices or Choices()
+    before = {path: path.read_bytes() for path in entry.parent.rglob("*.py")}
+    folder = entry.parent / "federated"
+    files = whole_pipeline(entry, folder, choices).files
+    assert files is not None
+    for name, content in files.items():
+        if name.endswith(".py"):
+            compile(content, name, "exec", dont_inherit=True)
+    check_comments(entry, files)
+    atomic.write(folder, files)
+    again = whole_pipeline(entry, folder, choices).files
+    assert again is not None
+    assert output.compare(folder, again) == output.Comparison({}, (), (), ())
+    assert {path: path.read_bytes() for path in before} == before
+    refused = whole_pipeline(folder / "client.py", folder / "federated", choices)
+    assert FEDERATED_ALREADY in [result.code for result in refused.refusals]
+    return dict(files)
+
+
+def check_comments(entry: Path, files: Mapping[str, bytes]) -> None:
+    """Every comment of the project's files stands in what came of them, as often as it did."""
+    wanted = Counter(c for file in Project(entry).modules for c in comments(file.raw))
+    kept = Counter(c for name, content in files.items() if name.endswith(".py") for c in comments(content))
+    assert not wanted - kept
+
+
+def whole_pipeline(entry: Path, folder: Path, choices: Choices) -> Outcome:
+    """What all steps make of a project, not written."""
+    return build(gather(Project(entry.resolve())), PIPELINE, blockers, folder, choices, {})
