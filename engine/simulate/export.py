@@ -59,9 +59,9 @@ def watch(job: Path, folder: Path, keep_updates: bool) -> None:
     app = job / "app_server" if (job / "app_server").is_dir() else job / "app"
     path = app / "config" / "config_fed_server.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    received, sent = config["task_data_filters"], config["task_result_filters"]
-    received.append(_filter("GlobalModel", {}))
-    sent.append(_filter("SiteUpdate", {"folder": str(folder), "keep": keep_updates}))
+    arguments = {"folder": str(folder), "keep": keep_updates}
+    config["task_data_filters"].append(_filter("ToSite", arguments))
+    config["task_result_filters"].append(_filter("FromSite", arguments))
     config.setdefault("server", {})["task_request_interval"] = REQUEST_INTERVAL
     path.write_text(json.dumps(config, indent=2), encoding="utf-8")
     (app / "custom").mkdir(exist_ok=True)

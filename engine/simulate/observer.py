@@ -40,18 +40,8 @@ def _unchanged(dxo, received):
     return _digest(dxo.data) == received
 
 
-class GlobalModel(Filter):
-    """Remembers which global model a site was given."""
-
-    def process(self, shareable, fl_ctx):
-        dxo = _parameters(shareable)
-        if dxo is not None and dxo.data:
-            _received[fl_ctx.get_peer_context().get_identity_name()] = _digest(dxo.data)
-        return shareable
-
-
-class SiteUpdate(Filter):
-    """Writes one JSON line per update of a site, and with ``keep`` its parameters."""
+class Observer(Filter):
+    """Looks at what passes between server and sites; with ``keep`` it keeps the parameters."""
 
     def __init__(self, folder: str, keep: bool = False):
         super().__init__()
@@ -60,28 +50,43 @@ class SiteUpdate(Filter):
 
     def process(self, shareable, fl_ctx):
         dxo = _parameters(shareable)
-        if dxo is None:
-            return shareable
-        site = fl_ctx.get_peer_context().get_identity_name()
+        if dxo is not None:
+            number = shareable.get_header(AppConstants.CURRENT_ROUND, shareable.get_cookie(AppConstants.CURRENT_ROUND))
+            self.look(dxo, fl_ctx.get_peer_context().get_identity_name(), number)
+        return shareable
+
+    def save(self, dxo, number, name):
+        import torch
+
+        path = Path(self.folder) / "updates" / f"round-{number}" / f"{name}.pt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({name: torch.as_tensor(value) for name, value in dxo.data.items()}, path)
+
+
+class ToSite(Observer):
+    """Remembers which model a site was given."""
+
+    def look(self, dxo, site, number):
+        if dxo.data:
+            _received[site] = _digest(dxo.data)
+            if self.keep:
+                self.save(dxo, number, f"to-{site}")
+
+
+class FromSite(Observer):
+    """Writes one JSON line per update of a site."""
+
+    def look(self, dxo, site, number):
         parameters = dxo.data or {}
         update = {
-            "round": shareable.get_header(AppConstants.CURRENT_ROUND, shareable.get_cookie(AppConstants.CURRENT_ROUND)),
+            "round": number,
             "site": site,
             "steps": dxo.get_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND),
             "parameters": len(parameters),
             "not_finite": [name for name, value in parameters.items() if not np.isfinite(_array(value)).all()],
             "unchanged": bool(parameters) and _unchanged(dxo, _received.get(site)),
         }
-        folder = Path(self.folder)
-        with (folder / "updates.jsonl").open("a", encoding="utf-8") as file:
+        with (Path(self.folder) / "updates.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(update) + "\n")
         if self.keep:
-            self._save(folder / "updates" / f"round-{update['round']}" / f"{site}.pt", dxo)
-        return shareable
-
-    @staticmethod
-    def _save(path, dxo):
-        import torch
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({name: torch.as_tensor(value) for name, value in dxo.data.items()}, path)
+            self.save(dxo, number, site)

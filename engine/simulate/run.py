@@ -45,7 +45,8 @@ def simulate(
         time_limit: seconds after which everything is ended; ``None`` for no limit.
         workspace: empty or new folder for all that the run writes; a new temporary one by default.
         baseline: whether the original script is trained centrally too, for as many epochs as a site trains.
-        keep_updates: whether the parameters that the sites send are kept, in ``updates/round-<n>/<site>.pt``.
+        keep_updates: whether the parameters that the sites send and are given are kept, as
+            ``updates/round-<n>/<site>.pt`` and ``to-<site>.pt``, rounds from 0.
         job_arguments: further arguments of ``job.py``, such as ``("--data-dir", "/data")``.
 
     Returns:
