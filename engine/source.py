@@ -72,12 +72,6 @@ class SourceFile:
         """The lines as ``ast`` counts them, without their newlines."""
         return re.split(r"\r\n|\r|\n", self.text)
 
-    @cached_property
-    def rebound_globals(self) -> set[str]:
-        """The globals that functions of the file declare as theirs to assign."""
-        nodes = ast.walk(self.tree) if "global " in self.text else ()
-        return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-
     def line(self, number: int) -> str:
         """The source line with a 1-based number, stripped; empty where there is none."""
         return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""

@@ -151,8 +151,10 @@ def options_of(namespace: Object) -> list[Option]:
 
 
 def bind_command_options(interpreter: Interpreter, function: Function, scope: Scope) -> None:
-    """Give the parameters of a click or typer command their options' defaults."""
+    """Give the parameters of a click, typer or hydra command their defaults."""
     for decorator in function.decorators:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "hydra.main":
+            _bind_hydra(function, scope, decorator)
         if not isinstance(decorator, ast.Call) or not ast.unparse(decorator.func).endswith((".option", ".argument")):
             continue
         flags = [a.value for a in decorator.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
@@ -163,6 +165,19 @@ def bind_command_options(interpreter: Interpreter, function: Function, scope: Sc
         default = next((k.value for k in decorator.keywords if k.arg == "default"), None)
         known = plain(interpreter.value(default, function.scope)) if default is not None else ...
         scope.variables[name] = Literal(known, ARGUMENTS) if known is not ... else Unknown(ARGUMENTS)
+
+
+def _bind_hydra(function: Function, scope: Scope, decorator: ast.Call) -> None:
+    """Give the first parameter of a hydra program the configuration file that its decorator names."""
+    given = {k.arg: k.value.value for k in decorator.keywords if isinstance(k.value, ast.Constant)}
+    name, folder = given.get("config_name"), given.get("config_path") or "."
+    parameters = [parameter.arg for parameter in function.node.args.args]
+    if not isinstance(name, str) or not parameters:
+        return
+    for suffix in ("", ".yaml", ".yml"):
+        data = read_configuration(function.file, function.file.path.parent, f"{folder}/{name}{suffix}")
+        if isinstance(data, dict):
+            scope.variables[parameters[0]] = as_value(data)
 
 
 def external(

@@ -19,6 +19,7 @@ from engine.facts.values import (
     CONFIG,
     CONSTANT,
     LITERAL,
+    Bound,
     Class,
     External,
     Function,
@@ -40,7 +41,7 @@ from engine.source import Project, SourceFile
 
 CALL_LIMIT = 20_000
 STATEMENT_LIMIT = 60_000
-MODULE_LIMIT = 150
+MODULE_LIMIT = 400
 DEPTH_LIMIT = 40
 REPEAT_LIMIT = 12
 ENDS_PROGRAM = {"sys.exit", "builtins.exit", "builtins.quit", "os._exit"}
@@ -332,10 +333,18 @@ class Interpreter:
         scope.variables[node.name] = function
         for default in [*node.args.defaults, *[d for d in node.args.kw_defaults if d]]:
             self.value(default, scope)
-        for decorator in node.decorator_list:
-            self.value(decorator, scope)
+        self.decorate(function, scope)
 
     do_AsyncFunctionDef = do_FunctionDef
+
+    def decorate(self, decorated: Function | Class, scope: Scope) -> None:
+        """Call the project's own decorators for what they register; what they make of the function is not followed."""
+        for node in decorated.node.decorator_list:
+            for decorator in options(self.value(node, scope)):
+                if isinstance(decorator, (Function, Bound)):
+                    call = ast.copy_location(ast.Call(node, [], []), node)
+                    ast.fix_missing_locations(call)
+                    library.dispatch(self, call, scope, None, decorator, [decorated], {})
 
     def do_ClassDef(self, node: ast.ClassDef, scope: Scope) -> None:
         name = f"{scope.qualified_name}.{node.name}".lstrip(".")
@@ -347,6 +356,7 @@ class Interpreter:
             if isinstance(member, Function):
                 member.owner = cls
         scope.variables[node.name] = cls
+        self.decorate(cls, scope)
 
     # Binding
 
@@ -354,8 +364,8 @@ class Interpreter:
         """Assign a value to a target."""
         if isinstance(target, ast.Name):
             _name(value, target.id)
-            if isinstance(value, Literal) and value.source == LITERAL and target.id in scope.file.rebound_globals:
-                value = replace(value, source=CONSTANT)
+            if scope.parent is None or scope.is_class or target.id in scope.global_names:
+                value = as_constant(value)
             scope.owner_of(target.id).variables[target.id] = value
         elif isinstance(target, ast.Attribute):
             owner = self.value(target.value, scope)
@@ -386,11 +396,11 @@ class Interpreter:
         """Store a value on an object, beside what other branches stored there."""
         for option in options(owner):
             if isinstance(option, Object):
-                stored = as_setting(value) if option.cls is None and not option.is_module else value
-                option.attributes[name] = self.beside(option.attributes.get(name), stored)
-                if option.is_module:
+                source = CONFIG if option.cls is None else CONSTANT
+                option.attributes[name] = self.beside(option.attributes.get(name), as_constant(value, source))
+                if option.is_module or not library.is_namespace(option):
                     for part in options(value):
-                        if isinstance(part, Object) and part.parent is None and part is not option:
+                        if isinstance(part, Object) and part.parent is None and part is not option and part.is_module:
                             part.parent = (option, name)
             elif isinstance(option, LocalModule):
                 option.scope.variables[name] = value
@@ -400,9 +410,9 @@ class Interpreter:
     def beside(self, old: Value | None, value: Value) -> Value:
         """What is stored where a value is stored in a branch: it replaces the old one by default, or perhaps."""
         default = self.is_default()
-        if old is None and default != "always" and isinstance(value, Literal) and value.source == LITERAL:
-            return replace(value, source=CONSTANT)
-        if old is None or default == "always":
+        if old is None:
+            return as_constant(value)
+        if default == "always":
             return value
         if default == "yes":
             return choose([value, old], default_first=True)
@@ -512,9 +522,9 @@ def _returned(values: list[tuple[Value, str]]) -> Value:
     return choose([*by_default, *others], default_first=bool(by_default))
 
 
-def as_setting(value: Value) -> Value:
-    """A literal stored on an object of settings: a configuration file or option may set it otherwise."""
-    return replace(value, source=CONFIG) if isinstance(value, Literal) and value.source == LITERAL else value
+def as_constant(value: Value, source: str = CONSTANT) -> Value:
+    """A literal that has a name, which its author or other code may set otherwise."""
+    return replace(value, source=source) if isinstance(value, Literal) and value.source == LITERAL else value
 
 
 @lru_cache(maxsize=4096)
