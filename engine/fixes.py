@@ -7,6 +7,7 @@ import tokenize
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from engine.atomic import write
 from engine.result import Place, Result, Safety, Status, TextEdit, UserError
 from engine.source import parse, read_file
 
@@ -32,8 +33,6 @@ def apply_fixes(paths: Sequence[Path], results: Sequence[Result], safeties: Coll
 def _fix(path: Path, results: Iterable[Result]) -> list[Result]:
     """Fix one file."""
     from moreorless import unified_diff
-
-    from engine.output import write
 
     source = read_file(path, Path())
     chosen = apart(result for result in results if result.place.file == source.name)
