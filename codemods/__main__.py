@@ -268,6 +268,36 @@ def verify(ctx: click.Context, directory: Path, form: str) -> None:
     ctx.exit(report.exit_code)
 
 
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--fix", is_flag=True, help="Apply the safe fixes and write the files.")
+@click.option("--unsafe", is_flag=True, help="With --fix, apply unsafe fixes, too.")
+@click.option("--select", multiple=True, metavar="RULE", help="Run only these rules, by code, its beginning or name.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
+@click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text",
+              help="How to print.")
+@click.pass_context
+def lint(ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignore, statistics, form) -> None:
+    """Look for what keeps training code from being federated faithfully.
+
+    Exits with 0 where nothing is left, 1 for findings, 2 where a file or a rule could not be run.
+    """
+    from engine import report
+    from engine.lint import lint as lint_paths
+
+    def load_rules():
+        from rules import RULES
+
+        return RULES
+
+    outcome = lint_paths(paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore)
+    for error in outcome.errors:
+        click.echo(f"error: {error}", err=True)
+    click.echo(report.statistics(outcome) if statistics else report.FORMATS[form](outcome), nl=False)
+    ctx.exit(outcome.exit_code)
+
+
 @main.command("list")
 @FORMAT
 def list_(form: str) -> None:

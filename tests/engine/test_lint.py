@@ -296,3 +296,22 @@ def test_plain_fixit_finds_and_fixes_the_same(folder: Path) -> None:
     assert (found.returncode, "train.py@2:8 UnsafeTorchLoad" in found.stdout) == (1, True)
     subprocess.run([*fixit, "fix", "-a", "train.py"], capture_output=True, env=environment)
     assert Path("train.py").read_text() == FIXED
+
+
+def test_the_command_prints_results_to_stdout_and_errors_to_stderr(folder: Path) -> None:
+    Path("train.py").write_text(LOAD)
+    Path("binary.py").write_bytes(b"torch\0")
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    command = [sys.executable, "-m", "codemods", "lint"]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
+
+    assert run("train.py").stdout == as_text(linted("train.py"))
+    found = run("train.py", "binary.py", "--format", "json")
+    assert (found.returncode, json.loads(found.stdout)["files"]) == (2, 2)
+    assert found.stderr == "error: binary.py is a binary file, not a Python script (it holds null bytes)\n"
+    assert [run("train.py", "--fix").returncode, run("train.py").returncode] == [0, 0]
+    assert Path("train.py").read_text() == FIXED
+    missing = run("nowhere.py")
+    assert (missing.returncode, missing.stdout) == (2, "")
