@@ -11,7 +11,18 @@ from engine.facts.program import DataFact, PathFact
 from engine.facts.source_text import expression
 from engine.facts.trace import Event, Trace
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
-from engine.facts.values import Function, Literal, Object, Unknown, Value, objects, options, plain, written_parts
+from engine.facts.values import (
+    External,
+    Function,
+    Literal,
+    Object,
+    Unknown,
+    Value,
+    objects,
+    options,
+    plain,
+    written_parts,
+)
 
 DERIVED = ("Subset", "random_split", "ConcatDataset", "TensorDataset", "train_test_split", "DataLoader")
 ITERATES = (*PASSED_THROUGH, "builtins.range", "builtins.len", "builtins.next", "?.iter", "itertools.")
@@ -117,7 +128,8 @@ def _source(value: Value | None, depth: int = 0) -> Object | None:
 def _is_dataset(value: Object) -> bool:
     """True for a data set or a reader of data."""
     if value.cls is not None:
-        return value.cls.derives_from("torch.utils.data.", "torchvision.datasets.", "monai.data.", "torch_geometric.")
+        bases = [base.name for base in value.cls.ancestry() if isinstance(base, External)]
+        return any(base.startswith("torch.utils.data.") or "dataset" in base.lower() for base in bases)
     return (
         value.kind.startswith(DATA_READERS) or "dataset" in value.short_kind.lower() or "dataset" in value.kind.lower()
     )

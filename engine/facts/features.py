@@ -8,7 +8,7 @@ import re
 from engine.facts.optimizers import BACKWARD
 from engine.facts.program import Features
 from engine.facts.source_text import text_of
-from engine.facts.trace import Branch, Call, Event, Loop, Trace
+from engine.facts.trace import Branch, Call, Context, Event, Loop, Trace
 from engine.facts.training import TrainingLoop
 from engine.facts.values import Object
 
@@ -46,6 +46,8 @@ def _is_mixed_precision(event: Event) -> bool:
 
 def accumulates(trace: Trace, training: TrainingLoop) -> bool:
     """True where several backward passes make one step: a loop around them alone, or a step every so many batches."""
+    if any(isinstance(entry, Context) and entry.name.endswith(".accumulate") for entry in training.first_step.path):
+        return True
     steps = [event for event, _ in training.steps]
     node = training.epoch.node
     backward = [event for event in trace.events if event.name.endswith(BACKWARD) and event.within_node(node)]

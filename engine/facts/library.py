@@ -59,6 +59,10 @@ DATA_READERS = (
     "torchvision.datasets.", "torchtext.", "datasets.load_dataset", "sklearn.datasets.", "nibabel.load",
     "PIL.Image.open", "cv2.imread", "torch.utils.data.",
 )  # fmt: skip
+CONVERTS_IN_PLACE = {
+    "convert_sync_batchnorm", "convert_syncbn_model", "convert_model", "parallelize_module", "fully_shard", "script",
+    "prepare_qat", "prepare_model", "optimize_model",
+}  # fmt: skip
 MOST_ELEMENTS = 200
 CALLS_ITS_ARGUMENT = {
     "torch.multiprocessing.spawn": (0, "fn"), "torch.multiprocessing.Process": (None, "target"),
@@ -229,6 +233,8 @@ def call_external(
         return External(name)
     if name in CALLS_ITS_ARGUMENT:
         return _call_argument(interpreter, name, node, scope, args, kwargs)
+    if name.rpartition(".")[2] in CONVERTS_IN_PLACE and (args or kwargs):
+        return args[0] if args else next(iter(kwargs.values()))
     handler = HANDLERS.get(name)
     if handler is not None:
         found = handler(interpreter, node, scope, args, kwargs)
@@ -638,6 +644,11 @@ def _copy(interpreter, node, scope, args, kwargs) -> Value | None:
     return result
 
 
+def _initialize(interpreter, node, scope, args, kwargs) -> Value:
+    """``apex.amp.initialize(model, optimizer)`` and the like give their arguments back, wrapped."""
+    return args[0] if len(args) == 1 else Sequence(list(args), "tuple")
+
+
 def _import_module(interpreter, node, scope, args, kwargs) -> Value | None:
     name = plain(args[0]) if args else ...
     if isinstance(name, str):
@@ -664,6 +675,7 @@ HANDLERS = {
     "builtins.min": _fold(min), "builtins.sum": _fold(sum), "builtins.len": _len, "os.path.join": _join,
     "os.environ.get": _environ_get, "os.getenv": _environ_get, "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace, "easydict.EasyDict": _namespace, "munch.Munch": _namespace,
-    "builtins.isinstance": _isinstance, "builtins.exec": _exec, "importlib.import_module": _import_module,
+    "builtins.isinstance": _isinstance, "builtins.exec": _exec, "apex.amp.initialize": _initialize,
+    "importlib.import_module": _import_module,
     "copy.deepcopy": _copy, "copy.copy": _copy,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Branch, Call, Trace
 from engine.facts.training import TrainingLoop
-from engine.facts.values import Object, Scope, Value, objects, options
+from engine.facts.values import Object, Scope, Sequence, Value, objects, options
 from engine.result import Place
 
 WRAPPER_NAME = re.compile(r"(DataParallel|^DDP|^compile)$")
@@ -25,10 +25,20 @@ def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...
         for group in trained_by(optimizer):
             roots = [root(one) for value in group for one in objects(value)]
             _add(groups, sorted((model for model in roots if model.kind != "?"), key=_is_restored) or roots)
-    if not groups:
+    if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
     return tuple(_model_fact(trace, training, group) for group in groups)
+
+
+def _is_unknown(optimizer: Value) -> bool:
+    """True for an optimizer of which it cannot be told what it was given."""
+    for option in options(optimizer):
+        first = option.argument(0, "params") if isinstance(option, Object) else None
+        known = isinstance(first, Sequence) or (isinstance(first, Object) and not first.kind.startswith("?"))
+        if not known:
+            return True
+    return False
 
 
 def _is_restored(model: Object) -> bool:

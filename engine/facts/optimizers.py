@@ -12,7 +12,7 @@ from engine.facts.values import Choice, Mapping, Object, Parameters, Sequence, V
 
 SCALERS = {"GradScaler", "ShardedGradScaler"}
 OPTIMIZER_NAME = re.compile(r"opt(?!ion)|solver|sgd|adam", re.IGNORECASE)
-SCHEDULE_NAME = re.compile(r"sched|annealing|warmup|\blr_", re.IGNORECASE)
+SCHEDULE_NAME = re.compile(r"sched(?!ule_?free)|annealing|warmup|\blr_", re.IGNORECASE)
 NEVER_STEPS_WEIGHTS = re.compile(
     r"profil|tqdm|progress|meter|timer|\benv|gym|wandb|writer|logger|metric|ema|swa_", re.IGNORECASE
 )
@@ -41,9 +41,8 @@ def stepped_optimizer(event: Event) -> Value | None:
 
 def stepped_name(event: Event, optimizer: Value) -> str:
     """The optimizer as it is written in the call that steps it."""
-    for node, value in zip(event.node.args, event.args, strict=False):
-        if value is optimizer:
-            return text_of(node)
+    if event.node.args and not any(map(is_optimizer, objects(event.receiver))) and optimizer is not event.receiver:
+        return text_of(event.node.args[0])
     return text_of(event.node.func.value) if isinstance(event.node.func, ast.Attribute) else ""
 
 

@@ -124,7 +124,8 @@ def _training_loop(steps: list[Step]) -> TrainingLoop:
             unique[key] = (stepping, optimizer)
         elif stepping.within(epoch):
             unique[key] = (known[0], choose([known[1], optimizer]))
-    return TrainingLoop(epoch, batch, event.path[:position], tuple(unique.values()))
+    found = sorted(unique.values(), key=lambda step: not is_default(step[0].path))
+    return TrainingLoop(epoch, batch, event.path[:position], tuple(found))
 
 
 def _swept(event: Event, optimizer: Value) -> bool:
