@@ -8,6 +8,8 @@ from engine.edit import AddImport, Edit, Insert
 from engine.pipeline import Step
 from engine.plan import Plan
 
+LONGEST = 40  # characters of the state's expression that leave the copying on one line
+
 
 def edits(plan: Plan) -> Iterator[Edit]:
     """Copy the state to the CPU and send it: FLARE reads the payload after send() has returned."""
@@ -17,8 +19,11 @@ def edits(plan: Plan) -> Iterator[Edit]:
     state = f"{plan.model_name.bare}.state_dict().items()"
     metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
     meta = f'{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}["done"]}}'
+    copies = ["name: value.detach().cpu().contiguous().clone()", f"for name, value in {state}"]
+    short = len(state) <= LONGEST
+    params = f"{{{' '.join(copies)}}}" if short else "{\n    " + "\n    ".join(copies) + "\n}"
     text = (
-        f"\n{names.params} = {{name: value.detach().cpu().contiguous().clone() for name, value in {state}}}\n"
+        f"\n{names.params} = {params}\n"
         f"{names.flare}.send(\n    {names.flare}.FLModel(params={names.params}{metrics}, meta={meta})\n)\n"
     )
     yield Insert(plan.frame.place, text, after=True, inside=True)

@@ -1,8 +1,8 @@
 """Write a set of files so that all of them appear or none, even when the process is killed on the way.
 
-The set is written to a folder of its own first. Where the target folder does not exist, that one is renamed to it; where
-it does, the set is renamed to ``PENDING`` inside it: from then on the write counts, and its files are moved to their
-places. What a killed process leaves there the next one moves (`finish`); two at once help each other in the same way.
+The set is written to a folder of its own first. Where the target folder does not exist, that one is renamed to it;
+where it does, the set is renamed to ``PENDING`` inside it: from then on the write counts, and its files are moved to
+their places. What a killed process leaves there the next one moves (`finish`); two at once help each other like this.
 """
 
 from __future__ import annotations
