@@ -1,4 +1,8 @@
-"""Scratch copies, so that neither script writes where the user works."""
+"""Scratch copies, so that neither script writes where the user works.
+
+All of a project is copied, since a script may overwrite any file of it. Only its data, which `conversion.json` names,
+is linked where it is large.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +12,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 LARGE_FILE = 16 * 2**20
-"""Files above this many bytes are data in practice: linked, not copied."""
+"""Data files above this many bytes are linked."""
 CROWDED_FOLDER = 2000
-"""Folders with more entries than this are linked as a whole."""
-LEFT_OUT = frozenset({".git", ".hg", "__pycache__", ".venv", "venv", "node_modules", ".tox", ".mypy_cache"})
-
-
-def mirror(source: Path, target: Path, leave_out: Collection[Path] = ()) -> None:
-    """Copy a file or folder to a scratch place; large files and crowded folders become links.
-
-    Args:
-        source: what to copy.
-        target: where to; its parents are made.
-        leave_out: resolved paths that are not copied.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        _mirror_folder(source, target, leave_out)
-    elif source.stat().st_size > LARGE_FILE:
-        target.symlink_to(source)
-    else:
-        shutil.copy2(source, target)
-
-
-def _mirror_folder(source: Path, target: Path, leave_out: Collection[Path]) -> None:
-    entries = list(os.scandir(source))
-    if len(entries) > CROWDED_FOLDER:
-        target.symlink_to(source, target_is_directory=True)
-        return
-    target.mkdir(exist_ok=True)
-    for entry in entries:
-        path = Path(entry.path)
-        if entry.name in LEFT_OUT or path.resolve() in leave_out or (target / entry.name).exists():
-            continue
-        if entry.is_dir() or entry.is_file():
-            mirror(path, target / entry.name, leave_out)
+"""Folders of data with more entries than this are linked as a whole."""
+LEFT_OUT = frozenset({".git", ".hg", "__pycache__", "node_modules", ".tox", ".mypy_cache", ".pytest_cache"})
 
 
 def mirror_project(root: Path, data: Collection[str], scratch: Path, leave_out: Collection[Path] = ()) -> Path:
@@ -58,11 +31,36 @@ def mirror_project(root: Path, data: Collection[str], scratch: Path, leave_out: 
         The root of the copy.
     """
     climbs = max((Path(os.path.normpath(path)).parts.count("..") for path in data), default=0)
-    names = root.parts[max(1, len(root.parts) - climbs - 1) :]
-    copy = scratch.joinpath(*names)
-    mirror(root, copy, leave_out)
+    copy = scratch.joinpath(*root.parts[max(1, len(root.parts) - climbs - 1) :])
     for path in data:
-        target = Path(os.path.normpath(copy / path))
-        if not os.path.isabs(path) and (root / path).exists() and not target.exists():
-            mirror((root / path).resolve(), target, leave_out)
+        source, target = (root / path).resolve(), Path(os.path.normpath(copy / path))
+        if not os.path.isabs(path) and source.exists() and not root.is_relative_to(source):
+            _mirror(source, target, leave_out, link_large=True)
+    _mirror(root, copy, leave_out)
     return copy
+
+
+def _mirror(source: Path, target: Path, leave_out: Collection[Path], link_large: bool = False) -> None:
+    """Copy a file or folder, unless its target is there; links to folders stay links."""
+    if source.is_dir():
+        _mirror_folder(source, target, leave_out, link_large)
+    elif source.is_file() and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if link_large and source.stat().st_size > LARGE_FILE:
+            target.symlink_to(source.resolve())
+        else:
+            shutil.copy2(source, target)
+
+
+def _mirror_folder(source: Path, target: Path, leave_out: Collection[Path], link_large: bool) -> None:
+    entries = sorted(os.listdir(source))
+    if target.is_symlink() or "pyvenv.cfg" in entries:
+        return
+    if source.is_symlink() or (link_large and len(entries) > CROWDED_FOLDER):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source.resolve(), target_is_directory=True)
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for name in entries:
+        if name not in LEFT_OUT and (source / name).resolve() not in leave_out:
+            _mirror(source / name, target / name, leave_out, link_large)
