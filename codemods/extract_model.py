@@ -16,7 +16,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
         yield ReplaceStatement(place, "")
     if model.imported:
         module = model.file.removesuffix(".py")
-        yield AddImport(plan.facts.project.entry, f"from {module} import {', '.join(model.imported)}")
+        yield AddImport(plan.facts.project.entry, f"from {module} import {', '.join(sorted(model.imported))}")
 
 
 def files(plan: Plan) -> dict[str, str]:

@@ -62,11 +62,12 @@ def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:
     edits: list[Edit] = []
     files: dict[str, bytes] = {}
     results = []
+    newline = "\r\n" if b"\r\n" in plan.facts.project.entry.raw else "\n"
     for step in steps:
         own = list(step.edits(plan))
         added = step.files(plan)
         edits += own
-        files.update({name: text.encode() for name, text in added.items()})
+        files.update({name: text.replace("\n", newline).encode() for name, text in added.items()})
         results.append(_result(step, own, added))
     _refuse_clash(plan, files)
     for source in plan.facts.project.modules:

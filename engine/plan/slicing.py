@@ -15,6 +15,8 @@ PURE_CALLS = {
     "sorted", "map", "filter", "abs", "round", "OrderedDict", "namedtuple", "partial", "getLogger", "dataclass", "device",
     "tensor", "Path", "is_available", "get", "keys", "values", "items", "split", "join", "format", "TypeVar",
 }  # fmt: skip
+IMPORTS = (ast.Import, ast.ImportFrom)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -159,15 +161,27 @@ def _pure_call(node: ast.Call) -> bool:
 
 
 def source_of_statement(file: SourceFile, statement: ast.stmt) -> str:
-    """A statement's source with its decorators and the comments right above it, moved to the left margin."""
+    """A statement's source with its decorators, moved to the left margin; comments go with it, unless it is an import."""
     decorators = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *[d.lineno for d in decorators]]) - 1
     start = first
     while start > 0 and (not file.lines[start - 1].strip() or _is_comment(file, start - 1, statement)):
         start -= 1
-        first = start if file.lines[start].strip() else first
-    lines = file.lines[first : statement.end_lineno]
+        first = start if file.lines[start].strip() and not isinstance(statement, IMPORTS) else first
+    lines = file.lines[first : _last_line(file, statement)]
     return "\n".join(_dedented(lines, statement.col_offset))
+
+
+def _last_line(file: SourceFile, statement: ast.stmt) -> int:
+    """The number of a statement's last line, or of the last comment that belongs to its block."""
+    last = statement.end_lineno or statement.lineno
+    if isinstance(statement, DEFINITIONS):
+        for number, text in enumerate(file.lines[last:], start=last + 1):
+            inside = text.lstrip().startswith("#") and len(text) - len(text.lstrip()) > statement.col_offset
+            if text.strip() and not inside:
+                break
+            last = number if inside else last
+    return last
 
 
 def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
