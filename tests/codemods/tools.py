@@ -46,8 +46,8 @@ def check_converted(
         also: other files of the conversion that are checked, by name; changed ones and added ones.
         model_args: constructor arguments of the model that the user pins.
     """
-    before, after = dedent(before), dedent(after)
-    also = {name: dedent(text) for name, text in (also or {}).items()}
+    before, after = unindented(before), unindented(after)
+    also = {name: unindented(text) for name, text in (also or {}).items()}
     for text in (after, *also.values()):
         ast.parse(text)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,22 +61,29 @@ def check_converted(
 
 def check_unchanged(step: Step, before: str, *, files: Mapping[str, str] | None = None) -> None:
     """The step, run alone, leaves a script and the files beside it as they are, and adds none."""
-    before = dedent(before)
+    before = unindented(before)
     with tempfile.TemporaryDirectory() as folder:
         entry = written(Path(folder), before, files or {})
         made = run_alone(step, entry, Choices())
         assert made.pop("client.py") == before
-        assert made == {name: dedent(text) for name, text in (files or {}).items() if name.endswith(".py")}
+        assert made == {name: unindented(text) for name, text in (files or {}).items() if name.endswith(".py")}
         check_promises(entry, Choices())
 
 
 def written(folder: Path, script: str, files: Mapping[str, str]) -> Path:
     """A project on disk; the path of its training script."""
-    for name, text in {"train.py": script, **{name: dedent(text) for name, text in files.items()}}.items():
+    for name, text in {"train.py": script, **{name: unindented(text) for name, text in files.items()}}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
     return (folder / "train.py").resolve()
+
+
+def unindented(text: str) -> str:
+    """The text of a case, without the margin it has in the test; its newlines stay."""
+    if "\r\n" in text:
+        return dedent(text.replace("\r\n", "\n")).replace("\n", "\r\n")
+    return dedent(text)
 
 
 def plan_of(entry: Path, choices: Choices | None = None) -> Plan:
