@@ -21,16 +21,27 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
             yield AddArgument(call.place, call.end, f"{setting.passed.parameter}={setting.reader}")
         elif setting.literal is not None and setting.reader:
             yield Replace(setting.literal.place, setting.literal.end, setting.reader)
+    yield from packaged(plan)
     if not plan.new_settings:
         return
     declarations = "".join(declaration(parser.parser, setting) for setting in plan.new_settings)
     if parser.existing:
-        yield Insert(parser.declare_before, f"# set by the federated job\n{declarations}")
+        yield Insert(parser.declare_at, f"# set by the federated job\n{declarations}", after=parser.declare_after)
     else:
         yield AddImport(parser.bound_file, "import argparse")
         text = f"# set by the federated job\n{parser.parser} = argparse.ArgumentParser()\n{declarations}"
-        yield Insert(parser.declare_before, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n", apart=True)
+        yield Insert(parser.declare_at, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n", apart=True)
     yield from shared(plan)
+
+
+def packaged(plan: Plan) -> Iterator[AddImport | Edit]:
+    """Look for settings files beside the script: FLARE runs it in another folder."""
+    for file in plan.settings_files:
+        folder = "os.path.abspath(__file__)"
+        for _ in range(file.depth + 1):
+            folder = f"os.path.dirname({folder})"
+        yield AddImport(plan.facts.project.files[file.literal.place.file], "import os")
+        yield Replace(file.literal.place, file.literal.end, f"os.path.join({folder}, {{}})")
 
 
 def shared(plan: Plan) -> Iterator[AddImport | Edit]:
@@ -51,9 +62,10 @@ def shared(plan: Plan) -> Iterator[AddImport | Edit]:
 
 
 def files(plan: Plan) -> dict[str, str]:
-    """The module that hands values on, where one is needed."""
+    """The settings files that travel with the client, and the module that hands values on, where one is needed."""
+    found = {file.name: file.content.decode() for file in plan.settings_files}
     if not plan.shared_settings:
-        return {}
+        return found
     lines = "".join(f"{setting.destination} = {_quoted(setting.default)}\n" for setting in plan.shared_settings)
     text = f'"""What the job sets for this site; client.py fills it in from its command line."""\n\n{lines}'
     return {"site_settings.py": text}

@@ -13,14 +13,14 @@ from engine.plan import Plan
 def edits(plan: Plan) -> Iterator[Edit]:
     """Hand the training loader this site's part of the data set."""
     partition, parser, module = plan.partition, plan.parser, plan.names.site_data
-    if partition is None or parser is None or parser.bound_file is None:
+    if partition is None or parser is None or parser.bound_file is None or plan.partitions is None:
         return
     dataset = partition.dataset
     holders = {dataset.scope.file.name: dataset.scope.file, parser.bound_file.name: parser.bound_file}
     for file in holders.values():
         yield AddImport(file, "import site_data" if module == "site_data" else f"import site_data as {module}")
     yield Replace(dataset.place, dataset.end, f"{module}.part({{}})")
-    line = f"{module}.partitions = {parser.variable}.partitions\n"
+    line = f"{module}.partitions = {parser.variable}.{plan.partitions.destination}\n"
     yield Insert(parser.bound_after, line, after=parser.existing, apart=True)
 
 

@@ -13,6 +13,7 @@ from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, na
 from engine.plan.layout import lay_out
 from engine.plan.model import ModelPlan, plan_model
 from engine.plan.names import Names, free_names, used_names
+from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.partition import PartitionPlan, plan_partition
 from engine.plan.rounds import RoundPlan, plan_rounds
 from engine.plan.schedules import SchedulePlan, plan_schedules
@@ -79,6 +80,7 @@ class Plan:
         decisions: the judgements taken.
         init: where ``flare.init()`` goes.
         partitions, num_rounds: options that tell the client in how many parts the data is split, and how many rounds there are.
+        settings_files: settings files of the project that travel with the client.
         torch_name: how the frame's file names the torch module; empty where it does not import it.
     """
 
@@ -101,6 +103,7 @@ class Plan:
     partitions: Setting | None
     num_rounds: Setting | None
     torch_name: str
+    settings_files: tuple[SettingsFile, ...]
 
     @property
     def settings(self) -> list[Setting]:
@@ -155,7 +158,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     partitions = num_rounds = None
     if isinstance(partition, PartitionPlan):
         name = free_option("partitions", taken)
-        partitions = Setting(f"--{name}", name, 1, "int", "split the training data between the sites of a simulation", False)
+        partitions = Setting(flag(name), name, 1, "int", "split the training data between the sites of a simulation", False)
     if schedules.needs_rounds:
         help_text = "rounds of the job, which the learning-rate schedule spans"
         num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
@@ -175,6 +178,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         plan_steps(facts, frame), parser, epochs, tuple(paths),
         partition if isinstance(partition, PartitionPlan) else None, round_plan, schedules, tuple(decisions),
         plan_init(facts, parser), partitions, num_rounds, torch_name(frame),
+        plan_settings_files(facts, layout),
     )  # fmt: skip
 
 

@@ -18,6 +18,11 @@ from engine.plan.slicing import Slice, slice_module
 from engine.result import Place
 from engine.source import SourceFile
 
+CASTS = {".double", ".half", ".bfloat16"}
+TYPES = {
+    "torch.float64": "double", "torch.double": "double", "torch.float16": "half", "torch.half": "half",
+    "torch.bfloat16": "bfloat16",
+}  # fmt: skip
 FILE_NAMES = ("model.py", "global_model.py", "flare_model.py")
 
 
@@ -60,7 +65,7 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     assert model is not None
     changes = alterations(model)
     new_file = _free_file(layout)
-    if not changes:
+    if not changes and not casts(facts, model):
         plans = [_by_name(facts, layout, new_file, builder, given) for builder in builders(facts, model)]
         whole = next((plan for plan in plans if plan is not None and not plan.missing and not plan.problem), None)
         if whole is not None:
@@ -165,6 +170,20 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
     return found
 
 
+def casts(facts: Facts, model: ModelFact) -> list[str]:
+    """The calls that change the type of the model's parameters, as source: ``.double()``."""
+    found = []
+    for event in facts.trace.events:
+        if event.name in CASTS and model.value in options(event.receiver):
+            found.append(f"{event.name}()")
+        elif event.name == ".to" and model.value in options(event.receiver):
+            types = [a for a in (*event.args, *event.kwargs.values()) if isinstance(a, External) and a.name in TYPES]
+            found += [f".{TYPES[a.name]}()" for a in types]
+        elif event.name == "torch.set_default_dtype" and event.args and isinstance(event.args[0], External):
+            found += [f".{TYPES[event.args[0].name]}()"] if event.args[0].name in TYPES else []
+    return list(dict.fromkeys(found))
+
+
 def _replaces_layer(statement: ast.Assign, names: list[str]) -> bool:
     """True for ``model.fc = nn.Linear(...)`` and ``model.head[1] = ...``."""
     target = statement.targets[0]
@@ -235,11 +254,12 @@ def _factory(
     found = slice_module(scope.file, needed, keep=scope.file is not facts.project.entry)
     if found.problem:
         return _unbuildable(found)
+    cast = "".join(casts(facts, model))
     if not steps:
-        body = f"    return {ast.unparse(built)}\n"
+        body = f"    return {ast.unparse(built)}{cast}\n"
     else:
         body = "".join(f"    {line}\n" for step in steps for line in ast.unparse(step).splitlines())
-        body = f"    {variable} = {ast.unparse(built)}\n{body}    return {variable}\n"
+        body = f"    {variable} = {ast.unparse(built)}\n{body}    return {variable}{cast}\n"
     name = scope.file.path.name
     parameters = "**options" if writer.takes_options else ", ".join(args)
     function = f'def build_model({parameters}):\n    """The model as {name} builds it."""\n{body}'

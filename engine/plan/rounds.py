@@ -12,6 +12,7 @@ from engine.plan.decision import Decision
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
+from engine.plan.settings import leaves
 from engine.result import Result, Safety
 
 
@@ -50,7 +51,10 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names) -> RoundPlan | Result:
                 "remove the assignment from client.py to go on counting", ("P2",),
             ))  # fmt: skip
     elif loop.kind == "range" and loop.start is not None and not isinstance(loop.start.node, ast.Constant):
-        resets = _start_reset(loop, frame)
+        found = _start_reset(loop, frame)
+        if isinstance(found, Result):
+            return found
+        resets = found
         if resets:
             decisions.append(Decision(
                 "resuming", f"every round trains all its local epochs, whatever a local checkpoint says ({'; '.join(resets)})",
@@ -103,13 +107,18 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
         ]  # fmt: skip
         constant = [s for s in before if _is_constant(s.value)]
         if not constant:
-            return Result(
-                "LoopEndsForGood", f"this loop ends by {name}, which the script sets in a way that cannot be repeated every round",
-                "FLR153", loop.place, remedy="count the epochs with for epoch in range(...)", safety=Safety.DISPLAY_ONLY,
-                source=frame.file.line(loop.place.line),
-            )  # fmt: skip
+            return _ends_for_good(loop, frame, name)
         resets.append(ast.unparse(constant[0]))
     return tuple(resets)
+
+
+def _ends_for_good(loop: LoopFact, frame: Frame, name: str) -> Result:
+    """The refusal of a loop that could not run in a second round."""
+    return Result(
+        "LoopEndsForGood", f"this loop is bounded by {name}, which the script sets in a way that cannot be repeated every round",
+        "FLR153", loop.place, remedy="count the epochs with for epoch in range(...)", safety=Safety.DISPLAY_ONLY,
+        source=frame.file.line(loop.place.line),
+    )  # fmt: skip
 
 
 def _is_constant(node: ast.expr) -> bool:
@@ -138,7 +147,7 @@ def _assigned(statement: ast.stmt) -> Iterator[ast.expr]:
                 yield part
 
 
-def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...]:
+def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     """The assignment that makes a loop start at its first epoch again, where a checkpoint may have moved it."""
     assert loop.start is not None
     start = loop.start.node
@@ -154,10 +163,12 @@ def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...]:
         if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None
         and any(ast.unparse(target).rpartition(".")[2] == attribute for target in _assigned(statement))
     ]  # fmt: skip
-    if not values or all(isinstance(value, ast.Constant) for value in values) and len(values) == 1:
+    changes = [value for value in values if not _is_constant(value)]
+    if not changes and len(values) <= 1:
         return ()
-    constants = [value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, int)]
-    return (f"{name} = {ast.unparse(constants[0]) if constants else '0'}",)
+    constants = [ast.unparse(value) for value in values if _is_constant(value)]
+    constants += [repr(leaf.option.default) for leaf in leaves(loop.start) if leaf.option is not None]
+    return (f"{name} = {constants[0]}",) if constants else _ends_for_good(loop, frame, name)
 
 
 def _shifts(facts: Facts, frame: Frame, names: Names) -> tuple[Insert, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.edit import Replace
-from engine.facts import Facts, SchedulerFact
-from engine.facts.values import Function, Literal, Object, Scope, options
+from engine.facts import Facts
+from engine.facts.values import Function, Object, Scope, options
 from engine.plan.decision import Decision
 from engine.plan.names import Names
 from engine.plan.settings import ParserPlan, Range, how_to_read, leaves, value_of
@@ -32,7 +32,6 @@ class SchedulePlan:
     Attributes:
         edits: the expressions that are multiplied by the number of rounds.
         needs_rounds: True where the client has to be told that number.
-        uses_settings: the files that read it from ``site_settings``.
         decisions: the judgements taken.
     """
 
@@ -52,14 +51,14 @@ def plan_schedules(facts: Facts, parser: ParserPlan | None, names: Names, destin
     """
     edits: list[Replace] = []
     unreached: list[str] = []
-    for schedule in facts.schedulers:
-        for node, scope in _horizons(facts, schedule):
-            reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
-            if reader is None:
-                unreached.append(schedule.name.rpartition(".")[2])
-                continue
-            atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
-            edits.append(Replace(scope.file.place(node), scope.file.end(node), f"{'{}' if atom else '({})'} * {reader}"))
+    for node, scope, whole in horizons(facts):
+        reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
+        if reader is None:
+            unreached.append(ast.unparse(node))
+            continue
+        atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
+        product = f"{'{}' if atom else '({})'} * {reader}"
+        edits.append(Replace(scope.file.place(node), scope.file.end(node), product if whole else f"({product})"))
     decisions = []
     if edits:
         decisions.append(Decision(
@@ -68,26 +67,61 @@ def plan_schedules(facts: Facts, parser: ParserPlan | None, names: Names, destin
         ))  # fmt: skip
     if unreached:
         decisions.append(Decision(
-            "schedule", f"{', '.join(sorted(set(unreached)))} still ends with the first round: the number of rounds cannot be read where it is built",
+            "schedule", f"the schedule still ends with the first round: the number of rounds cannot be read at {', '.join(sorted(set(unreached)))}",
             "build it where the script's arguments are at hand", ("P2",),
         ))  # fmt: skip
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions))
 
 
-def _horizons(facts: Facts, schedule: SchedulerFact) -> Iterator[tuple[ast.expr, Scope]]:
-    """The expressions that say how long a schedule is."""
-    values = [v for v in options(schedule.value) if isinstance(v, Object)] if schedule.value is not None else []
-    for value in values:
-        call, scope = value.node, value.scope
-        if not isinstance(call, ast.Call) or scope is None:
+def horizons(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The expressions that say how long a schedule is; True with those that are an argument of their own."""
+    for schedule in facts.schedulers:
+        for value in options(schedule.value) if schedule.value is not None else ():
+            if isinstance(value, Object) and isinstance(value.node, ast.Call) and value.scope is not None:
+                yield from _of_scheduler(facts, value.short_kind, value.node, value.scope)
+    yield from _written_by_hand(facts)
+
+
+def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The length of a scheduler: the argument that says it, or wherever else the number of epochs is used."""
+    for name, position in HORIZONS.get(kind, ()):
+        node = _argument(call, name, position)
+        if node is not None and not (isinstance(node, ast.Constant) and node.value is None):
+            yield node, scope, True
+            return
+    for argument in [*call.args[1:], *[keyword.value for keyword in call.keywords]]:
+        yield from _counts(facts, argument, scope)
+        for value in value_of(argument, scope):
+            if isinstance(value, Function) and not isinstance(value.node, ast.Lambda):
+                yield from _counts(facts, value.node, value.scope)
+
+
+def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs where a function that sets the learning rate uses it."""
+    loop = facts.loop
+    if loop is None:
+        return
+    seen: set[int] = set()
+    for event in facts.trace.events:
+        function = event.function
+        if function is None or isinstance(function.node, ast.Lambda) or not event.within_node(loop.loop.node):
             continue
-        for name, position in HORIZONS.get(value.short_kind, ()):
-            node = _argument(call, name, position)
-            if node is not None and not (isinstance(node, ast.Constant) and node.value is None):
-                yield node, scope
-                break
-        else:
-            yield from _counts_inside(facts, call, scope)
+        if id(function.node) in seen or not sets_learning_rate(function.node):
+            continue
+        seen.add(id(function.node))
+        names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+        passed = [event.receiver, *event.args] if function.owner is not None else list(event.args)
+        inside = Scope(function.file, function.qualified_name, function.scope, dict(zip(names, passed, strict=False)) | event.kwargs)
+        yield from _counts(facts, function.node, inside)
+
+
+def sets_learning_rate(node: ast.AST) -> bool:
+    """True for code that stores under ``["lr"]``."""
+    return any(
+        isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)
+        and isinstance(n.slice, ast.Constant) and n.slice.value == "lr"
+        for n in ast.walk(node)
+    )  # fmt: skip
 
 
 def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
@@ -98,24 +132,13 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
     return call.args[position] if position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args) else None
 
 
-def _counts_inside(facts: Facts, call: ast.Call, scope: Scope) -> Iterator[tuple[ast.expr, Scope]]:
-    """Where a schedule of another kind uses the very number of epochs: in its arguments, and in a function it is given."""
+def _counts(facts: Facts, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """Where the very number of epochs is used."""
     loop = facts.loop
     if loop is None or loop.count is None:
         return
     counts = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
-    places: list[tuple[ast.AST, Scope]] = [(argument, scope) for argument in call.args[1:]]
-    places += [(keyword.value, scope) for keyword in call.keywords]
-    for argument in [*call.args[1:], *[keyword.value for keyword in call.keywords]]:
-        for value in value_of(argument, scope):
-            if isinstance(value, Function) and not isinstance(value.node, ast.Lambda):
-                places += [(statement, value.scope) for statement in value.node.body]
-    for node, inside in places:
-        for part in ast.walk(node):
-            if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and _is_count(part, inside, counts):
-                yield part, inside
-
-
-def _is_count(node: ast.expr, scope: Scope, counts: list[Literal]) -> bool:
-    """True for an expression whose value is the number of epochs itself."""
-    return any(value is count for value in value_of(node, scope) for count in counts)
+    for part in ast.walk(node):
+        if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Load):
+            if any(value is count for value in value_of(part, scope) for count in counts):
+                yield part, scope, False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts import Expression, Facts
+from engine.facts import ArgumentsFact, Expression, Facts
 from engine.facts.configuration import Option
 from engine.facts.trace import Call
 from engine.facts.values import Literal, Mapping, Object, Scope, Value, options
@@ -80,7 +80,8 @@ class ParserPlan:
         variable: the name the parsed arguments have.
         existing: True where the script has its own parser.
         parser: the name of the parser.
-        declare_before: the statement before which options are declared.
+        declare_at: the statement beside which options are declared.
+        declare_after: after that statement rather than before it.
         bound_after: the statement after which the parsed arguments can be read.
         scope: where the parsed arguments are bound.
         file: the file all that stands in.
@@ -89,7 +90,8 @@ class ParserPlan:
     variable: str
     existing: bool
     parser: str
-    declare_before: Place
+    declare_at: Place
+    declare_after: bool
     bound_after: Place
     scope: Scope = field(compare=False, repr=False)
     bound_file: SourceFile | None = field(default=None, compare=False, repr=False)
@@ -103,16 +105,34 @@ def plan_parser(facts: Facts, names: Names) -> ParserPlan | None:
         if binding is None:
             return None
         statement, variable, scope = binding
-        parse = arguments.parse
-        return ParserPlan(
-            variable, True, arguments.parser, parse.place, scope.file.place(statement), scope, scope.file
-        )
+        declaration = _declaration(facts, arguments)
+        if declaration is None:
+            return None
+        name, place, after = declaration
+        return ParserPlan(variable, True, name, place, after, scope.file.place(statement), scope, scope.file)
     if arguments.kind != "none":
         return None
     entry = facts.project.entry
     module = facts.trace.modules[entry.name].scope
     place = first_code(entry)
-    return ParserPlan(names.args, False, names.parser, place, place, module, entry)
+    return ParserPlan(names.args, False, names.parser, place, False, place, module, entry)
+
+
+def _declaration(facts: Facts, arguments: ArgumentsFact) -> tuple[str, Place, bool] | None:
+    """The parser's name and the statement beside which options are declared: right before the arguments are parsed where
+    the parser has a name there, else after the last option it declares."""
+    assert arguments.parse is not None
+    if arguments.parser.replace(".", "").isidentifier():
+        return arguments.parser, arguments.parse.place, False
+    declared = [
+        event for event in facts.trace.named(".add_argument")
+        if isinstance(event.statement, ast.Expr) and isinstance(event.node.func, ast.Attribute)
+        and isinstance(event.node.func.value, ast.Name)
+    ]  # fmt: skip
+    if not declared:
+        return None
+    last = declared[-1]
+    return ast.unparse(last.node.func.value), last.scope.file.place(last.statement), True
 
 
 def _binding_of_namespace(facts: Facts) -> tuple[ast.stmt, str, Scope] | None:
@@ -197,16 +217,16 @@ def leaves(expression: Expression) -> Iterator[Literal]:
     """The known values an expression is made of, the outermost names first."""
     for node in ast.walk(expression.node):
         for value in value_of(node, expression.scope):
-            yield from _origins(value)
+            yield from origins(value)
 
 
-def _origins(value: Value) -> Iterator[Literal]:
+def origins(value: Value) -> Iterator[Literal]:
     """The values a value was made of, back to where each is written."""
     if not isinstance(value, Literal):
         return
     if value.parts and value.option is None:
         for part in value.parts:
-            yield from _origins(part)
+            yield from origins(part)
     else:
         yield value
 
