@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
+from engine.facts.values import Object, Sequence, Value
 from engine.result import Result
 from rules.base import ProgramRule
 
@@ -30,17 +32,15 @@ class NoModule(ProgramRule, LintRule):
 
     ## Remedy
     Make the tensors parameters of a module: `self.w = nn.Parameter(torch.randn(3))`, and give the optimizer
-    `model.parameters()`. Where there is a module and it was not found, name it with `--model`.
+    `model.parameters()`.
 
     ## Fix safety
     There is no fix.
     """
 
     CODE = "FLR121"
-    MESSAGE = "No nn.Module is found whose parameters this optimizer trains."
-    REMEDY = (
-        "Put what is trained into an nn.Module and give its parameters() to the optimizer, or name it with --model."
-    )
+    MESSAGE = "This optimizer trains tensors that belong to no nn.Module."
+    REMEDY = "Put what is trained into an nn.Module and give its parameters() to the optimizer."
     VALID = [
         """
         import torch
@@ -67,7 +67,14 @@ class NoModule(ProgramRule, LintRule):
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """The step of an optimizer without a model."""
-        if facts.loop is not None and not facts.models and facts.optimizer:
+        """The step of an optimizer that was given loose tensors alone."""
+        if facts.optimizer and not facts.models and trains_tensors(facts.optimizer.value):
             step = facts.optimizer.step_event
             yield cls.found(step.scope.file, step.node)
+
+
+def trains_tensors(optimizer: Value | None) -> bool:
+    """True for an optimizer built from a list of what calls gave back, none of it a module's parameters."""
+    given = optimizer.argument(0, "params") if isinstance(optimizer, Object) else None
+    tensors = given.items if isinstance(given, Sequence) else []
+    return bool(tensors) and all(isinstance(each, Object) and isinstance(each.node, ast.Call) for each in tensors)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.facts.trace import Event, Loop
 from engine.facts.values import Choice, Class, Mapping, Object, Sequence, Value
+from engine.result import UserError
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -73,8 +74,11 @@ def live_nodes(facts: Facts) -> Iterator[tuple[SourceFile, ast.AST]]:
     called = {id(call.function.node) for event in facts.trace.events for call in event.calls}
     called |= {id(event.function.node) for event in facts.trace.events if event.function}
     for module in facts.trace.modules.values():
-        if module.file is not None:
-            yield from ((module.file, node) for node in _live(module.file.tree, called))
+        try:
+            tree = module.file.tree if module.file else ast.Module([], [])
+        except UserError:
+            continue  # a module that does not parse was never entered
+        yield from ((module.file, node) for node in _live(tree, called))
 
 
 def _live(root: ast.AST, called: set[int]) -> Iterator[ast.AST]:
