@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SERVER_JOB = Path("server", "simulate_job")
 GLOBAL_MODEL = "SRV_FL_global_model.pt"  # FLARE's name for the final model in its evaluation
 
 
@@ -55,14 +54,14 @@ class Update:
     unchanged: bool
 
 
-def read_rounds(workspace: Path) -> list[Round]:
+def read_rounds(server: Path) -> list[Round]:
     """The metrics of every round, then of the final model where the job evaluates it.
 
     Args:
-        workspace: the simulator's workspace.
+        server: the server's folder of the job.
     """
-    rounds = [_round(line) for line in _json_lines(workspace / SERVER_JOB / "metrics" / "round_metrics.jsonl")]
-    final = _final(workspace / SERVER_JOB / "cross_site_val" / "cross_val_results.json")
+    rounds = [_round(line) for line in _json_lines(server / "metrics" / "round_metrics.jsonl")]
+    final = _final(server / "cross_site_val" / "cross_val_results.json")
     if final:
         rounds.append(Round(len(rounds), final, rounds[-1].weights if rounds else {}))
     return rounds
@@ -75,15 +74,15 @@ def read_updates(folder: Path) -> list[Update]:
     ]
 
 
-def global_model(workspace: Path) -> Path | None:
+def global_model(server: Path) -> Path | None:
     """File of the model that the server left; ``None`` where there is none."""
-    path = workspace / SERVER_JOB / "app_server" / "FL_global_model.pt"
+    path = server / "app_server" / "FL_global_model.pt"
     return path if path.is_file() else None
 
 
-def selected_model(workspace: Path) -> Path | None:
+def selected_model(server: Path) -> Path | None:
     """File of the model with the best metric among those the sites received; ``None`` where there is none."""
-    path = workspace / SERVER_JOB / "app_server" / "best_FL_global_model.pt"
+    path = server / "app_server" / "best_FL_global_model.pt"
     return path if path.is_file() else None
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from engine.result import UserError
-from engine.simulate.process import run_tree
+from engine.simulate.process import ProcessTree
 
 EXPORT_LIMIT = 300.0
 OBSERVER = "flare_observer"
@@ -38,7 +38,8 @@ def export_job(directory: Path, target: Path, arguments: list[str], environment:
     if importlib.util.find_spec("nvflare") is None or importlib.util.find_spec("torch") is None:
         raise UserError("running a job needs NVFLARE and torch: pip install 'flare-codemods[flare]'")
     command = [sys.executable, "-W", "ignore", str(script), *arguments, "--export", "--export-dir", str(target)]
-    finished = run_tree(command, directory, environment, EXPORT_LIMIT)
+    with ProcessTree(environment) as tree:
+        finished = tree.run(command, directory, EXPORT_LIMIT)
     jobs = [meta.parent for meta in target.glob("*/meta.json")]
     if finished.return_code or len(jobs) != 1:
         reason = (finished.output.strip().splitlines() or ["no output"])[-1]

@@ -45,8 +45,9 @@ class Run:
     """What is known of a run when it has ended.
 
     Attributes:
-        finished: how the simulator ended.
-        workspace: the simulator's workspace.
+        finished: how FLARE ended.
+        server: the server's folder of the job.
+        logs: folder with the logs of every site and of ``server``.
         sites: names of the sites.
         num_rounds: rounds it should have run.
         ends_early: whether the job may end before them, by its ``stop_cond``.
@@ -56,7 +57,8 @@ class Run:
     """
 
     finished: Finished
-    workspace: Path
+    server: Path
+    logs: dict[str, Path]
     sites: tuple[str, ...]
     num_rounds: int
     ends_early: bool
@@ -75,12 +77,12 @@ def find_failures(run: Run) -> list[Failure]:
         if failures:
             return failures
     if run.finished.return_code:
-        return [Failure("", f"the simulator ended with exit code {run.finished.return_code}: {_last_error(run)}")]
+        return [Failure("", f"FLARE ended with exit code {run.finished.return_code}: {_last_error(run)}")]
     return []
 
 
 def _log(run: Run, site: str, name: str) -> str:
-    path = run.workspace / site / name
+    path = run.logs[site] / name
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
@@ -170,7 +172,7 @@ def _incomplete(run: Run) -> list[Failure]:
 
 
 def _model(run: Run) -> list[Failure]:
-    path = global_model(run.workspace)
+    path = global_model(run.server)
     if path is None:
         return [Failure("server", f"it left no global model: {_last_error(run)}")]
     spoiled = not_finite(load_parameters(path))

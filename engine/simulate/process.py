@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,36 +41,53 @@ class Finished:
         return self.return_code is None
 
 
-def run_tree(
-    command: Sequence[str],
-    cwd: Path,
-    environment: dict[str, str],
-    time_limit: float | None,
-    on_line: Callable[[str], bool] = lambda line: False,
-) -> Finished:
-    """Run a command and end all that is left of it, on every way out: its end, the time limit, Ctrl-C, SIGTERM.
-
-    A process that is alive at the time limit first gets SIGABRT, upon which Python's fault handler writes where it
-    stands.
+class ProcessTree:
+    """Commands, of which nothing is left when the ``with`` statement ends: by itself, by an error, Ctrl-C or SIGTERM.
 
     Args:
-        command: program and arguments.
-        cwd: working directory.
-        environment: complete environment.
-        time_limit: seconds, ``None`` for no limit.
-        on_line: called with every line of output as it comes; returns True where it is no use to go on.
-
-    Returns:
-        Exit code and output.
+        environment: complete environment of the commands.
     """
-    mark = uuid.uuid4().hex
-    started = time.monotonic()
-    lines: list[str] = []
-    with _terminated_as_exception():
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._mark = uuid.uuid4().hex
+        self._environment = {**environment, MARK: self._mark, "PYTHONFAULTHANDLER": "1"}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> ProcessTree:
+        self._stack.enter_context(_terminated_as_exception())
+        self._stack.callback(_end, self._mark)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def run(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        time_limit: float | None,
+        on_line: Callable[[str], bool] = lambda line: False,
+    ) -> Finished:
+        """Run a command to its end; what it leaves running goes on.
+
+        At the time limit every process of the tree gets SIGABRT, upon which Python's fault handler writes where it
+        stands.
+
+        Args:
+            command: program and arguments.
+            cwd: working directory.
+            time_limit: seconds, ``None`` for no limit.
+            on_line: called with every line of output as it comes; returns True where it is no use to go on.
+
+        Returns:
+            Exit code and output.
+        """
+        started = time.monotonic()
+        lines: list[str] = []
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**environment, MARK: mark, "PYTHONFAULTHANDLER": "1"},
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,21 +95,17 @@ def run_tree(
             errors="replace",
             start_new_session=True,
         )
-        try:
-            _no_core_files(process.pid)
-            output = _Output(process)
-            for line in output.until(started + time_limit if time_limit else None):
-                lines.append(line)
-                if on_line(line):
-                    process.terminate()
-            return_code = None if output.timed_out else process.wait()
-            if output.timed_out:
-                _abort(_descendants(mark, process.pid))
-                lines += output.rest()
-        finally:
-            _end(mark)
-            process.wait()
-    return Finished(return_code, "".join(lines), time.monotonic() - started)
+        _no_core_files(process.pid)
+        output = _Output(process)
+        for line in output.until(started + time_limit if time_limit else None):
+            lines.append(line)
+            if on_line(line):
+                process.terminate()
+        return_code = None if output.timed_out else process.wait()
+        if output.timed_out:
+            _abort(_descendants(self._mark))
+            lines += output.rest()
+        return Finished(return_code, "".join(lines), time.monotonic() - started)
 
 
 class _Output:
@@ -158,7 +171,7 @@ def _no_core_files(pid: int) -> None:
             psutil.Process(pid).rlimit(psutil.RLIMIT_CORE, (0, 0))
 
 
-def _descendants(mark: str, without: int = 0) -> list[psutil.Process]:
+def _descendants(mark: str) -> list[psutil.Process]:
     """Every living process that has inherited the mark."""
     found = []
     for process in psutil.process_iter():
@@ -166,7 +179,7 @@ def _descendants(mark: str, without: int = 0) -> list[psutil.Process]:
             marked = process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, OSError):
             continue
-        if marked and process.pid not in (without, os.getpid()):
+        if marked and process.pid != os.getpid():
             found.append(process)
     return found
 

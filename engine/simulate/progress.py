@@ -26,7 +26,6 @@ class Progress:
         self._live = self._stream.isatty()
         self._round = 0
         self._started = time.monotonic()
-        self._show("starting the server and the sites")
 
     def line(self, text: str) -> None:
         """Take note of a line of FLARE's log."""
@@ -40,7 +39,11 @@ class Progress:
         elif EVALUATION.search(text):
             self._show("evaluating the final model")
 
-    def close(self) -> None:
+    def __enter__(self) -> Progress:
+        self._show("starting the server and the sites")
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Leave the terminal's line as if nothing had been shown."""
         if self._live:
             self._stream.write("\r\x1b[2K")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ - (?:.*? - )?(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - ")
 HEADING = "Traceback (most recent call last):"
 FRAME = re.compile(r'^ *File "(?P<path>[^"]+)", line (?P<line>\d+)(?:,? in (?P<function>.+))?$')
-IN_JOB = re.compile(r"(?:/(?P<site>[^/]+)/simulate_job/app_[^/]+/|^)custom/(?P<file>.+)$")
+IN_JOB = re.compile(r"(?:/(?P<site>[^/]+)/[^/]+/app_[^/]+/|^)custom/(?P<file>.+)$")
 
 
 @dataclass(frozen=True)

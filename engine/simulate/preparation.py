@@ -1,0 +1,152 @@
+"""What comes before and after a run, wherever it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.job import JobSpec, job_spec_from, read_conversion
+from engine.job.recipes import RECIPES
+from engine.result import UserError
+from engine.simulate.artifacts import global_model, read_rounds, read_updates, selected_model
+from engine.simulate.baseline import centralised_metrics
+from engine.simulate.curve import draw_curve
+from engine.simulate.export import environment_without, export_job, sites_of, watch
+from engine.simulate.failures import Failure, Run, find_failures
+from engine.simulate.origin import original_place
+from engine.simulate.process import Finished
+from engine.simulate.result import Simulation
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A job that is ready to run.
+
+    Attributes:
+        directory: the converted folder.
+        spec: the job.
+        folder: the folder for all that the run writes.
+        job: the exported job.
+        sites: names of the sites.
+        environment: environment of every process of the run.
+    """
+
+    directory: Path
+    spec: JobSpec
+    folder: Path
+    job: Path
+    sites: tuple[str, ...]
+    environment: dict[str, str]
+
+    def folder_named(self, name: str) -> Path:
+        """A new folder of the run."""
+        path = self.folder / name
+        path.mkdir()
+        return path
+
+
+def prepare(
+    directory: Path,
+    rounds: int | None,
+    clients: int | None,
+    local_epochs: int | None,
+    workspace: Path | None,
+    keep_updates: bool,
+    job_arguments: tuple[str, ...],
+) -> Preparation:
+    """Export the job of a converted folder and let it be watched; see :func:`engine.simulate.simulate`.
+
+    Raises:
+        UserError: where the job cannot be run at all.
+    """
+    directory = Path(directory).resolve()
+    spec = job_spec_from(directory, num_rounds=rounds, num_clients=clients, local_epochs=local_epochs)
+    if clients and spec.sites:
+        raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
+    folder = _workspace(workspace, spec.name)
+    environment = environment_without(directory, directory / spec.source)
+    job = export_job(directory, folder / "job", [*_arguments(spec), *job_arguments], environment)
+    watch(job, folder, keep_updates)
+    return Preparation(directory, spec, folder, job, tuple(sites_of(job, spec.num_clients)), environment)
+
+
+def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict[str, Path]) -> Simulation:
+    """Tell what came of a run.
+
+    Args:
+        prepared: what was run.
+        finished: how FLARE ended.
+        server: the server's folder of the job.
+        logs: folder with the logs of every site and of ``server``.
+    """
+    spec = prepared.spec
+    (prepared.folder / "output.txt").write_text(finished.output, encoding="utf-8")
+    run = Run(
+        finished=finished,
+        server=server,
+        logs=logs,
+        sites=prepared.sites,
+        num_rounds=spec.num_rounds,
+        metric=spec.key_metric if RECIPES[spec.recipe].reports_metrics else "",
+        ends_early=bool(spec.stop_cond),
+        rounds=tuple(read_rounds(server)),
+        updates=tuple(read_updates(prepared.folder)),
+    )
+    return Simulation(
+        job=spec.name,
+        sites=run.sites,
+        num_rounds=spec.num_rounds,
+        metric=spec.key_metric,
+        direction=spec.key_metric_mode,
+        rounds=run.rounds,
+        updates=run.updates,
+        failures=tuple(_with_origin(failure, prepared.directory) for failure in find_failures(run)),
+        global_model=global_model(server),
+        selected_model=selected_model(server),
+        workspace=prepared.folder,
+        seconds=finished.seconds,
+    )
+
+
+def with_baseline(result: Simulation, prepared: Preparation, time_limit: float) -> Simulation:
+    """The result beside the original script, trained centrally for as many epochs as a site has trained."""
+    spec = prepared.spec
+    epochs = spec.num_rounds * (spec.local_epochs or 1)
+    sys.stderr.write(f"training {spec.entry} centrally for {epochs} epochs\n")
+    metrics = centralised_metrics(prepared.directory, epochs, time_limit)
+    return replace(result, baseline=metrics, baseline_epochs=epochs)
+
+
+def keep(result: Simulation) -> Simulation:
+    """Write ``results.json`` and the learning curve."""
+    result = replace(result, curve=draw_curve(result, result.workspace / "curve.png"))
+    text = json.dumps(result.as_json(), indent=1) + "\n"
+    (result.workspace / "results.json").write_text(text, encoding="utf-8")
+    return result
+
+
+def _arguments(spec: JobSpec) -> list[str]:
+    """The options of job.py."""
+    chosen = {"--rounds": spec.num_rounds, "--local-epochs": spec.local_epochs}
+    chosen["--clients"] = None if spec.sites else spec.num_clients
+    return [text for option, value in chosen.items() if value for text in (option, str(value))]
+
+
+def _with_origin(failure: Failure, directory: Path) -> Failure:
+    place = failure.file and original_place(directory, read_conversion(directory), failure.file, failure.line)
+    return replace(failure, origin=str(place)) if place else failure
+
+
+def _workspace(workspace: Path | None, name: str) -> Path:
+    if workspace is None:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    folder = Path(workspace).resolve()
+    if " " in str(folder):
+        raise UserError(f"workspace {folder} has a space in its path, which FLARE's simulator cannot handle")
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UserError(f"workspace {folder} is not empty: give a new folder")
+    return folder
