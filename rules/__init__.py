@@ -93,13 +93,15 @@ def findings(facts: Facts) -> list[Result]:
 
 
 def blockers(facts: Facts) -> list[Result]:
-    """What forbids converting a program; a program that trains nothing is always refused.
+    """What forbids converting a program; one that trains nothing, or no model that is found, is always refused.
 
     What only asks the user to choose (`SeveralTrainingLoops`) is among them: the plan asks where that is all.
     """
     found = [result for result in findings(facts) if result.blocks]
-    if facts.loop is None and not found:
-        found = [NoTrainingLoop.refusal(facts)]
+    if not found and facts.loop is None:
+        return [NoTrainingLoop.refusal(facts)]
+    if not found and not facts.models:
+        return [NoModule.refusal(facts)]
     return found
 
 

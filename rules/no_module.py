@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
-from engine.facts.values import Object, Sequence, Value
+from engine.facts.values import Object, Sequence, Value, options
 from engine.result import Result
 from rules.base import ProgramRule
 
@@ -72,9 +73,18 @@ class NoModule(ProgramRule, LintRule):
             step = facts.optimizer.step_event
             yield cls.found(step.scope.file, step.node)
 
+    @classmethod
+    def refusal(cls, facts: Facts) -> Result:
+        """The finding for a program whose model is not found, whatever the reason."""
+        step = facts.optimizer.step_event
+        message = "The nn.Module whose parameters this optimizer trains is not found."
+        lost = replace(cls.found(step.scope.file, step.node, message), remedy="Name it with --model.")
+        return next(cls.check(facts), lost)
+
 
 def trains_tensors(optimizer: Value | None) -> bool:
     """True for an optimizer built from a list of what calls gave back, none of it a module's parameters."""
     given = optimizer.argument(0, "params") if isinstance(optimizer, Object) else None
     tensors = given.items if isinstance(given, Sequence) else []
-    return bool(tensors) and all(isinstance(each, Object) and isinstance(each.node, ast.Call) for each in tensors)
+    found = [option for tensor in tensors for option in options(tensor)]
+    return bool(found) and all(isinstance(each, Object) and isinstance(each.node, ast.Call) for each in found)

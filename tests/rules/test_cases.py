@@ -11,8 +11,10 @@ import pytest
 from fixit import Invalid, Valid
 
 import rules
+from engine.facts import gather
 from engine.lint import Outcome, lint
 from engine.result import Safety
+from engine.source import Project
 from rules import RULES
 from rules.document import FOLDER, pages, plain
 
@@ -99,3 +101,25 @@ def test_fixit_finds_every_rule_by_the_name_of_the_package() -> None:
 def test_the_pages_are_those_of_the_rules() -> None:
     written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     assert written == pages(), "run `python -m rules.document`"
+
+
+def refused(folder: Path, code: str) -> list[str]:
+    """The codes that refuse a program."""
+    script = folder / "train.py"
+    script.write_text(code)
+    return [result.code for result in rules.blockers(gather(Project(script)))]
+
+
+def test_a_program_that_trains_nothing_is_refused_whatever_it_is(tmp_path: Path) -> None:
+    assert refused(tmp_path, "from torch import nn\nclass Net(nn.Module):\n    pass\n") == ["FLR103"]
+    assert refused(tmp_path, "print('hello')\n") == ["FLR103"]
+
+
+def test_a_program_whose_model_is_not_found_is_refused(tmp_path: Path) -> None:
+    code = "optimizer = torch.optim.SGD(groups, lr=0.1)\nfor epoch in range(3):\n    loss.backward()\n    optimizer.step()\n"
+    assert refused(tmp_path, f"import torch\n{code}") == ["FLR121"]
+
+
+def test_a_reason_stands_alone(tmp_path: Path) -> None:
+    code = "import torch, gym\nenv = gym.make('CartPole-v1')\noptimizer = torch.optim.Adam(policy.parameters())\n"
+    assert refused(tmp_path, code) == ["FLR107"]
