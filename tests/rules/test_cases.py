@@ -116,8 +116,9 @@ def test_a_program_that_trains_nothing_is_refused_whatever_it_is(tmp_path: Path)
 
 
 def test_a_program_whose_model_is_not_found_is_refused(tmp_path: Path) -> None:
-    code = "optimizer = torch.optim.SGD(groups, lr=0.1)\nfor epoch in range(3):\n    loss.backward()\n    optimizer.step()\n"
-    assert refused(tmp_path, f"import torch\n{code}") == ["FLR121"]
+    loop = "for epoch in range(3):\n    loss.backward()\n    optimizer.step()\n"
+    code = f"import torch\noptimizer = torch.optim.SGD(groups, lr=0.1)\n{loop}"
+    assert refused(tmp_path, code) == ["FLR121"]
 
 
 def test_a_reason_stands_alone(tmp_path: Path) -> None:
