@@ -13,8 +13,6 @@ from engine.plan.settings import Setting
 def edits(plan: Plan) -> Iterator[AddImport | Edit]:
     """Declare options with the script's own parser, or one of ours, and read the values where literals stood."""
     parser = plan.parser
-    if parser is None or parser.bound_file is None:
-        return
     for setting in plan.settings:
         if setting.passed is not None:
             call = setting.passed.call
@@ -29,8 +27,14 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
         yield Insert(parser.declare_at, f"# set by the federated job\n{declarations}", after=parser.declare_after)
     else:
         yield AddImport(parser.bound_file, "import argparse")
-        text = f"# set by the federated job\n{parser.parser} = argparse.ArgumentParser()\n{declarations}"
-        yield Insert(parser.declare_at, f"\n{text}{parser.variable} = {parser.parser}.parse_args()\n", apart=True)
+        if parser.alone:
+            head = f"{parser.parser} = argparse.ArgumentParser()\n"
+            parsed = f"{parser.variable} = {parser.parser}.parse_args()\n"
+        else:
+            yield AddImport(parser.bound_file, "import sys")
+            head = f"{parser.parser} = argparse.ArgumentParser(add_help=False, allow_abbrev=False)\n"
+            parsed = f"{parser.variable}, sys.argv[1:] = {parser.parser}.parse_known_args()\n"
+        yield Insert(parser.declare_at, f"\n# set by the federated job\n{head}{declarations}{parsed}")
     yield from shared(plan)
 
 
@@ -47,7 +51,6 @@ def packaged(plan: Plan) -> Iterator[AddImport | Edit]:
 def shared(plan: Plan) -> Iterator[AddImport | Edit]:
     """Hand on, through a module, the values that are read where the parsed arguments are out of reach."""
     parser, module = plan.parser, plan.names.site_settings
-    assert parser is not None and parser.bound_file is not None
     readers = {
         s.literal.place.file for s in plan.settings if s.literal is not None and s.reader.startswith(f"{module}.")
     }

@@ -13,7 +13,7 @@ from engine.plan import Plan
 def edits(plan: Plan) -> Iterator[Edit]:
     """Hand the training loader this site's part of the data set."""
     partition, parser, module = plan.partition, plan.parser, plan.names.site_data
-    if partition is None or parser is None or parser.bound_file is None or plan.partitions is None:
+    if partition is None or plan.partitions is None:
         return
     dataset = partition.dataset
     holders = {dataset.scope.file.name: dataset.scope.file, parser.bound_file.name: parser.bound_file}

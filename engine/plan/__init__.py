@@ -92,7 +92,7 @@ class Plan:
     model: ModelPlan
     evaluation: EvaluationPlan | None
     steps: StepCount
-    parser: ParserPlan | None
+    parser: ParserPlan
     epochs: Setting | None
     paths: tuple[Setting, ...]
     partition: PartitionPlan | None
@@ -154,7 +154,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     rounds_name = free_option("num_rounds", taken)
     schedules = plan_schedules(facts, parser, names, rounds_name)
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
-    partition = plan_partition(facts) if parser is not None else "the script has no command line that could be extended"
+    partition = plan_partition(facts)
     partitions = num_rounds = None
     if isinstance(partition, PartitionPlan):
         name = free_option("partitions", taken)
@@ -182,10 +182,10 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     )  # fmt: skip
 
 
-def plan_init(facts: Facts, parser: ParserPlan | None) -> InitPlan:
+def plan_init(facts: Facts, parser: ParserPlan) -> InitPlan:
     """Right after the arguments are parsed, where that is before any data is read; else before all code of the script."""
     entry = facts.project.entry
-    if parser is not None and parser.existing and parser.bound_file is entry:
+    if parser.existing and parser.bound_file is entry:
         parsed = next((e.number for e in facts.trace.events if e.scope is parser.scope and e.statement is not None
                        and e.scope.file.place(e.statement) == parser.bound_after), None)  # fmt: skip
         loader = facts.data.loader if facts.data else None

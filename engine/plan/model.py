@@ -114,7 +114,7 @@ def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
     if model.value.cls is None:
         return
     if not model.positional:
-        yield Builder(model.value.cls, model.arguments, model.arguments_source)
+        yield Builder(model.value.cls, _spelled_out(model), model.arguments_source)
     events = facts.trace.events
     path = events[model.value.event].path if model.value.event < len(events) else ()
     for entry in reversed([entry for entry in path if isinstance(entry, Call)]):
@@ -124,6 +124,14 @@ def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
         names = [a.arg for a in (*entry.function.node.args.posonlyargs, *entry.function.node.args.args)]
         passed = {**dict(zip(names, made[0].args, strict=False)), **made[0].kwargs}
         yield Builder(entry.function, {name: plain(value) for name, value in passed.items()}, "unresolved")
+
+
+def _spelled_out(model: ModelFact) -> dict[str, Any]:
+    """The constructor's arguments; those handed over in an unknown ``**mapping`` stand for every parameter left."""
+    args = {name: value for name, value in model.arguments.items() if not name.startswith("*")}
+    if len(args) < len(model.arguments):
+        args |= {name: ... for name in _parameters(model.value) if name not in args}
+    return args
 
 
 def _by_name(

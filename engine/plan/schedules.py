@@ -40,7 +40,7 @@ class SchedulePlan:
     decisions: tuple[Decision, ...] = ()
 
 
-def plan_schedules(facts: Facts, parser: ParserPlan | None, names: Names, destination: str) -> SchedulePlan:
+def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: str) -> SchedulePlan:
     """Find what sizes a schedule for one run and stretch it over all rounds.
 
     Args:

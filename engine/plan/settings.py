@@ -84,7 +84,8 @@ class ParserPlan:
         declare_after: after that statement rather than before it.
         bound_after: the statement after which the parsed arguments can be read.
         scope: where the parsed arguments are bound.
-        file: the file all that stands in.
+        bound_file: the file all that stands in.
+        alone: True where nothing else reads the command line.
     """
 
     variable: str
@@ -94,28 +95,25 @@ class ParserPlan:
     declare_after: bool
     bound_after: Place
     scope: Scope = field(compare=False, repr=False)
-    bound_file: SourceFile | None = field(default=None, compare=False, repr=False)
+    bound_file: SourceFile = field(compare=False, repr=False)
+    alone: bool = True
 
 
-def plan_parser(facts: Facts, names: Names) -> ParserPlan | None:
-    """The script's own parser, or where one of ours is put; None where neither can be done."""
+def plan_parser(facts: Facts, names: Names) -> ParserPlan:
+    """The script's own parser where it can be extended, else one of ours; beside a command line that cannot be extended,
+    ours takes its options out of the command line before the script reads it."""
     arguments = facts.arguments
     if arguments.kind == "argparse" and arguments.parse is not None and arguments.parser:
         binding = _binding_of_namespace(facts)
-        if binding is None:
-            return None
-        statement, variable, scope = binding
         declaration = _declaration(facts, arguments)
-        if declaration is None:
-            return None
-        name, place, after = declaration
-        return ParserPlan(variable, True, name, place, after, scope.file.place(statement), scope, scope.file)
-    if arguments.kind != "none":
-        return None
+        if binding is not None and declaration is not None:
+            statement, variable, scope = binding
+            return ParserPlan(variable, True, *declaration, scope.file.place(statement), scope, scope.file)
     entry = facts.project.entry
     module = facts.trace.modules[entry.name].scope
     place = first_code(entry)
-    return ParserPlan(names.args, False, names.parser, place, False, place, module, entry)
+    alone = arguments.kind == "none"
+    return ParserPlan(names.args, False, names.parser, place, False, place, module, entry, alone)
 
 
 def _declaration(facts: Facts, arguments: ArgumentsFact) -> tuple[str, Place, bool] | None:
@@ -161,7 +159,7 @@ def first_code(file: SourceFile) -> Place:
     return file.place(body[min(last_import + 1, len(body) - 1)])
 
 
-def plan_epochs(facts: Facts, parser: ParserPlan | None, names: Names) -> Setting | None:
+def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | None:
     """The option that sets the local epochs of one round; None where the loop's length cannot be set."""
     loop = facts.loop
     if loop is None or loop.count is None:
@@ -246,7 +244,7 @@ def value_of(node: ast.AST, scope: Scope) -> list[Value]:
     return []
 
 
-def plan_paths(facts: Facts, parser: ParserPlan | None, names: Names, taken: set[str]) -> list[Setting]:
+def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) -> list[Setting]:
     """The options that say where the data lies: the script's own, and one for each literal path that can have one."""
     found: list[Setting] = []
     for path in facts.data.paths if facts.data else ():
@@ -268,10 +266,10 @@ def plan_paths(facts: Facts, parser: ParserPlan | None, names: Names, taken: set
     return found
 
 
-def how_to_read(destination: str, parser: ParserPlan | None, place: Range, names: Names, facts: Facts) -> str | None:
+def how_to_read(destination: str, parser: ParserPlan, place: Range, names: Names, facts: Facts) -> str | None:
     """How a parsed value is read at a place: from the parsed arguments where these are at hand, else from
     ``site_settings``, which client.py fills in; None where neither works."""
-    if parser is None or place.scope is None:
+    if place.scope is None:
         return None
     if reaches(parser, place):
         return f"{parser.variable}.{destination}"
