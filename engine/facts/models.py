@@ -35,7 +35,8 @@ def _is_unknown(optimizer: Value) -> bool:
     """True for an optimizer of which it cannot be told what it was given."""
     for option in options(optimizer):
         first = option.argument(0, "params") if isinstance(option, Object) else None
-        known = isinstance(first, Sequence) or (isinstance(first, Object) and not first.kind.startswith("?"))
+        given = [one for item in first.items for one in options(item)] if isinstance(first, Sequence) else [first]
+        known = all(isinstance(one, Object) and (isinstance(first, Sequence) or one.kind[0] != "?") for one in given)
         if not known:
             return True
     return False
