@@ -20,12 +20,12 @@ CERTAINTY = (LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, UNRESOLVED)
 MOST_OPTIONS = 8
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Value:
     """Any value; compared by identity, since two objects built alike are still two objects."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Literal(Value):
     """A value known exactly.
 
@@ -44,7 +44,7 @@ class Literal(Value):
     option: Any = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Unknown(Value):
     """A value nothing is known of.
 
@@ -57,14 +57,14 @@ class Unknown(Value):
     option: Any = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class External(Value):
     """A module, class, function or constant of a library, by its qualified name: ``torch.optim.SGD``."""
 
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LocalModule(Value):
     """A module of the project.
 
@@ -80,7 +80,7 @@ class LocalModule(Value):
     folder: Any = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Scope:
     """The variables of one module, function call or class body.
 
@@ -126,7 +126,7 @@ class Scope:
         return self
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Function(Value):
     """A function, method or lambda of the project."""
 
@@ -159,7 +159,7 @@ class Function(Value):
         return getattr(self.node, "decorator_list", [])
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Bound(Value):
     """A method together with the object it is called on; ``receiver`` is the class for a classmethod."""
 
@@ -167,7 +167,7 @@ class Bound(Value):
     receiver: Value
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Class(Value):
     """A class of the project."""
 
@@ -209,7 +209,7 @@ class Class(Value):
         return any(isinstance(base, External) and base.name.startswith(prefixes) for base in self.ancestry())
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Object(Value):
     """The result of a call: an instance of a local class, or whatever a library returned.
 
@@ -259,7 +259,7 @@ class Object(Value):
         return self.args[position] if position < len(self.args) else None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Sequence(Value):
     """A list, tuple or set whose elements are known.
 
@@ -274,7 +274,7 @@ class Sequence(Value):
     grows: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Mapping(Value):
     """A dictionary whose keys are known; ``rest`` stands for entries under unknown keys."""
 
@@ -282,14 +282,14 @@ class Mapping(Value):
     rest: list[Value] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Parameters(Value):
     """Parameters of one or more modules, on their way to an optimizer."""
 
     owners: list[Value]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Super(Value):
     """``super()``: the receiver, seen from the bases of a class."""
 
@@ -297,7 +297,7 @@ class Super(Value):
     cls: Class
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Choice(Value):
     """One of several values: what the branches of an ``if`` left behind.
 
