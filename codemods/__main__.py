@@ -139,6 +139,7 @@ def apply(
     from engine import atomic, output
     from engine.apply import build
     from engine.apply_report import as_json, as_text, refusal_json, refusal_text
+    from engine.pipeline import select
     from engine.plan import Choices
     from engine.source import NotPython3
     from rules import blockers, not_python3
@@ -150,7 +151,7 @@ def apply(
         click.echo(refusal_json(path.name, refused) if form == "json" else refusal_text(path.name, refused))
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
-    steps = chosen_steps(PIPELINE, only, skip)
+    steps = select(PIPELINE, only, skip)
     settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
     outcome = build(facts, steps, blockers, folder.resolve(), Choices(model_arguments(model_args)), settings)
     if outcome.files is None:
@@ -168,17 +169,6 @@ def apply(
     output.guard(folder, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
     click.echo(as_json(outcome, folder, comparison) if form == "json" else as_text(outcome, folder, comparison))
-
-
-def chosen_steps(pipeline, only: tuple[str, ...], skip: tuple[str, ...]):
-    """The steps to run."""
-    from engine.result import UserError
-
-    names = [step.name for step in pipeline]
-    for name in (*only, *skip):
-        if name not in names:
-            raise UserError(f"there is no step {name}; `python -m codemods list` names them")
-    return [step for step in pipeline if (not only or step.name in only) and step.name not in skip]
 
 
 @main.command()
@@ -275,8 +265,9 @@ def verify(ctx: click.Context, directory: Path, form: str) -> None:
 @click.option("--select", multiple=True, metavar="RULE", help="Run only these rules, by code, its beginning or name.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text",
-              help="How to print.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", help="How to print."
+)
 @click.pass_context
 def lint(ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignore, statistics, form) -> None:
     """Look for what keeps training code from being federated faithfully.

@@ -29,4 +29,5 @@ step = Step(
     "counts the optimizer steps really completed in a round, by a hook on the optimizer",
     "the server weighs a site by its steps; skipped AMP steps, accumulation tails, early stops make other counts wrong",
     edits,
+    needs=("wrap_in_is_running",),
 )

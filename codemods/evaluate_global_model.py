@@ -49,4 +49,5 @@ step = Step(
     "the server chooses the best global model by what the sites measure of it before they train on it",
     edits,
     files,
+    needs=("wrap_in_is_running",),
 )

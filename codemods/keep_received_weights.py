@@ -21,4 +21,5 @@ step = Step(
     "lets every round train all its local epochs from the received weights, whatever a local checkpoint says",
     "a counter left at its end, or set by a checkpoint, would make every round after the first empty",
     edits,
+    needs=("wrap_in_is_running",),
 )

@@ -28,4 +28,5 @@ step = Step(
     "loads the received parameters into the model, strictly, past DataParallel, DDP and compile wrappers",
     "a round starts from the global model; a missing or a strange key has to fail rather than train something else",
     edits,
+    needs=("wrap_in_is_running",),
 )

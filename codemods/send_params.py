@@ -34,4 +34,5 @@ step = Step(
     "sends the trained state as copies on the CPU, with the metrics of the received model and the steps done",
     "FLARE reads the payload after send() has returned, so live parameters would change under it",
     edits,
+    needs=("wrap_in_is_running",),
 )

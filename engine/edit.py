@@ -306,7 +306,10 @@ class _Editor(cst.CSTTransformer):
         for edit in edits:
             if isinstance(edit, Wrap):
                 body = [self.wrapped(edit.header, body)]
-        body = self.surround(body, [e for e in edits if isinstance(e, Insert) and not e.inside])
+        around = [e for e in edits if isinstance(e, Insert) and not e.inside]
+        body = self.surround(body, around, blank=max(len(blank), 1))
+        if any(edit.apart for edit in around):
+            blank = blank[:1]
         if not body:
             return cst.RemoveFromParent()
         leading = list(body[0].leading_lines)
@@ -333,10 +336,10 @@ class _Editor(cst.CSTTransformer):
             return cst.IndentedBlock(edited or [cst.SimpleStatementLine([cst.Pass()])])
         return cst.FlattenSentinel(edited) if edited else cst.RemoveFromParent()
 
-    def surround(self, body: list, edits: list[Insert]) -> list:
+    def surround(self, body: list, edits: list[Insert], blank: int = 1) -> list:
         """Statements with others before and after; the blank lines that end what is inserted before stay between."""
         above = [edit for edit in edits if not edit.after]
-        gap = "\n" if any(edit.apart for edit in above) else ""
+        gap = "\n" * blank if any(edit.apart for edit in above) else ""
         *before, follower = self.statements("".join(edit.text for edit in above) + f"{gap}pass\n")
         after = self.statements("".join(edit.text for edit in edits if edit.after))
         if body and before:

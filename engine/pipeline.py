@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tokenize
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.edit import Document, Edit
@@ -24,6 +24,7 @@ class Step:
         edits: what it changes, from the plan alone.
         files: files it adds, by name, from the plan alone.
         safety: how much it may change what the program does.
+        needs: names of the steps that make the place where its edits go.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Step:
     edits: Callable[[Plan], Iterable[Edit]]
     files: Callable[[Plan], dict[str, str]] = field(default=lambda plan: {})
     safety: Safety = Safety.SAFE
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,30 @@ class Conversion:
     files: dict[str, bytes]
     results: tuple[Result, ...]
     plan: Plan
+
+
+def select(steps: Sequence[Step], only: Collection[str] = (), skip: Collection[str] = ()) -> list[Step]:
+    """The steps to run, with those that the chosen ones need.
+
+    Args:
+        steps: all of them, in order.
+        only: names of the steps to run; all where there are none.
+        skip: names of the steps to leave out.
+
+    Raises:
+        UserError: there is no step of a name, or one is left out that another needs.
+    """
+    known = {step.name: step for step in steps}
+    for name in (*only, *skip):
+        if name not in known:
+            raise UserError(f"there is no step {name}; `python -m codemods list` names them")
+    wanted = {*only, *[need for name in only for need in known[name].needs]} or known.keys()
+    chosen = [step for step in steps if step.name in wanted and step.name not in skip]
+    for step in chosen:
+        for need in step.needs:
+            if need in skip:
+                raise UserError(f"{step.name} needs what {need} makes; skip {step.name} too")
+    return chosen
 
 
 def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:

@@ -19,7 +19,7 @@ from codemods import PIPELINE
 from engine import atomic, output
 from engine.apply import Outcome, build
 from engine.facts import gather
-from engine.pipeline import Step, comments, convert
+from engine.pipeline import Step, comments, convert, select
 from engine.plan import Choices, Plan, make_plan
 from engine.source import Project
 from rules import blockers
@@ -96,8 +96,8 @@ def plan_of(entry: Path, choices: Choices | None = None) -> Plan:
 
 
 def run_alone(step: Step, entry: Path, choices: Choices) -> dict[str, str]:
-    """What one step makes of a project, by file of the converted folder."""
-    files = convert(plan_of(entry, choices), [step]).files
+    """What one step makes of a project, with the steps it needs, by file of the converted folder."""
+    files = convert(plan_of(entry, choices), select(PIPELINE, only=[step.name])).files
     return {name: content.decode() for name, content in files.items()}
 
 

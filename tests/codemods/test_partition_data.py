@@ -1,0 +1,290 @@
+"""Each site of a simulation trains on its own part of the data."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from codemods import partition_data
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, partition_data.step)
+check_unchanged = partial(tools.check_unchanged, partition_data.step)
+
+
+def test_a_loader_at_module_level() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(data, batch_size=4, shuffle=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        import site_data
+
+        site_data.partitions = args.partitions
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(site_data.part(data), batch_size=4, shuffle=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_a_loader_in_a_function_of_a_script_with_arguments() -> None:
+    check_converted(
+        """\
+        import argparse
+
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+
+        def load(size):
+            # all of it
+            return DataLoader(
+                TensorDataset(torch.ones(8, 2), torch.ones(8, 1)),  # stand-in
+                batch_size=size,
+                shuffle=True,
+            )
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--epochs", type=int, default=3)
+            args = parser.parse_args()
+            loader = load(4)
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(args.epochs):
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    model(x).mean().backward()
+                    optimizer.step()
+
+
+        if __name__ == "__main__":
+            main()
+        """,
+        """\
+        import argparse
+
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        import site_data
+
+
+        def load(size):
+            # all of it
+            return DataLoader(
+                site_data.part(TensorDataset(torch.ones(8, 2), torch.ones(8, 1))),  # stand-in
+                batch_size=size,
+                shuffle=True,
+            )
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--epochs", type=int, default=3)
+            args = parser.parse_args()
+            site_data.partitions = args.partitions
+            loader = load(4)
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(args.epochs):
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    model(x).mean().backward()
+                    optimizer.step()
+
+
+        if __name__ == "__main__":
+            main()
+        """,
+    )
+
+
+def test_the_data_set_by_keyword() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(batch_size=4, dataset=data, shuffle=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        import site_data
+
+        site_data.partitions = args.partitions
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(batch_size=4, dataset=site_data.part(data), shuffle=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_only_the_loader_that_trains() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(data, batch_size=4, shuffle=True)
+        test_loader = DataLoader(data, batch_size=8)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+            with torch.no_grad():
+                loss = sum(nn.functional.mse_loss(model(x), y).item() for x, y in test_loader)
+            print(loss)
+        """,
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        import site_data
+
+        site_data.partitions = args.partitions
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(site_data.part(data), batch_size=4, shuffle=True)
+        test_loader = DataLoader(data, batch_size=8)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+            with torch.no_grad():
+                loss = sum(nn.functional.mse_loss(model(x), y).item() for x, y in test_loader)
+            print(loss)
+        """,
+    )
+
+
+def test_names_taken() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(data, batch_size=4, shuffle=True)
+        site_data = 'where it comes from'
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        import site_data as flare_site_data
+
+        flare_site_data.partitions = args.partitions
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(flare_site_data.part(data), batch_size=4, shuffle=True)
+        site_data = 'where it comes from'
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_a_sampler_of_its_own() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(data, batch_size=4, sampler=torch.utils.data.RandomSampler(data))
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_no_loader() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )
