@@ -2,9 +2,9 @@
 
     python benchmarks/verify_against_simulator.py [PATH_TO_TRAIN_SCRIPT]
 
-The script (fixtures/digits by default) is converted into a scratch folder. Both then train one round number of rounds with
-the same sites: `simulate` runs the job once, `verify` runs the original, and jobs of one, two and three sites. Both are
-started as a user starts them, in a process of their own.
+The script (fixtures/digits by default) is converted into a scratch folder. Both then train the same number of rounds:
+`simulate` runs the job with two sites, `verify` the original and jobs of one, two and three sites. Both are started as
+a user starts them, in a process of their own.
 """
 
 from __future__ import annotations

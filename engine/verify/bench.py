@@ -17,7 +17,7 @@ from engine.result import UserError
 from engine.verify import harness
 from engine.verify.conversion import Conversion
 from engine.verify.original import accepts, instrument
-from engine.verify.processes import Child, ChildError
+from engine.verify.processes import Child, ChildError, load_ahead
 from engine.verify.server import Server, State
 from engine.verify.workspace import mirror_project
 
@@ -84,6 +84,7 @@ class Bench:
         self._scratch = scratch.resolve()
         self._numbers = itertools.count(1)
         self._code = mirror_project(conversion.directory, (), self._folder("converted"))
+        load_ahead(self._code)
         self._source = self._copy_of_source("data") if conversion.data else conversion.source_root
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import multiprocessing
@@ -9,8 +10,10 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +24,8 @@ from engine.verify.harness import ENVIRONMENT, Launch
 LAST_LINES = 8
 PRELOADED = ("torch", "torch._dynamo", "nvflare.client", "nvflare.app_common.executors.task_script_runner")
 """What takes long to import (an optimizer loads `torch._dynamo`); the fork server sees installed packages alone."""
+PRELOADED_IF_USED = frozenset({"pandas", "scipy", "sklearn", "torchaudio", "torchvision"})
+"""What a script may import that takes long and does nothing but define things."""
 
 
 class ChildError(Exception):
@@ -37,12 +42,40 @@ class ChildError(Exception):
 
 @functools.cache
 def _context() -> BaseContext:
-    """A fork server that has torch and FLARE loaded; a fresh interpreter per process where there is none."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    return context
+    """Processes are forked from a server that has loaded what they need, or started afresh where there is none."""
+    has_server = "forkserver" in multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver" if has_server else "spawn")
+
+
+def load_ahead(code: Path) -> None:
+    """Start the fork server, with what all children need and what the scripts of a folder import; once per process.
+
+    Args:
+        code: the folder of the converted scripts.
+    """
+    context = _context()
+    if context.get_start_method() != "forkserver":
+        return
+    context.set_forkserver_preload([*PRELOADED, *sorted(_slow_imports(code))])
+    before = dict(os.environ)
+    os.environ |= ENVIRONMENT  # which libraries read when they are loaded: one thread each
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _slow_imports(code: Path) -> set[str]:
+    """The modules of `PRELOADED_IF_USED` that scripts import, under their full names."""
+    names: set[str] = set()
+    for path in code.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.partition(".")[0] in PRELOADED_IF_USED}
 
 
 class Child:
@@ -63,8 +96,7 @@ class Child:
         self._deadline = time.monotonic() + seconds
         self._connection, theirs = multiprocessing.Pipe()
         self._process = _context().Process(target=target, args=(theirs, launch))
-        with _environment():
-            self._process.start()
+        self._process.start()
         theirs.close()
 
     def __enter__(self) -> Child:
@@ -105,18 +137,6 @@ class Child:
     def _ended(self) -> str:
         self._process.join(1)
         return f"the process ended early (exit code {self._process.exitcode}); its last output: {self.output()}"
-
-
-@contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    """What the fork server's own libraries read when they are loaded: one thread each."""
-    before = dict(os.environ)
-    os.environ |= ENVIRONMENT
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def end_tree(pid: int | None) -> None:

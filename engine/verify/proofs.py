@@ -128,13 +128,13 @@ def _partition_fault(parts: Iterable[Mapping[str, Any]]) -> str:
     return ""
 
 
-def server_model(server: State | str, original: Recording, answer: Answer) -> Check:
+def server_model(server: State | str, original: Recording, answers: Sequence[Answer]) -> Check:
     """P5: the model that the server builds has the keys, shapes and types of the client's.
 
     Args:
         server: its state, or why it could not be built.
         original: what the original did.
-        answer: an answer to a train task.
+        answers: the client's answers to train tasks, if there are any.
 
     Returns:
         One check.
@@ -143,7 +143,8 @@ def server_model(server: State | str, original: Recording, answer: Answer) -> Ch
     if isinstance(server, str):
         return Check("P5", claim, Outcome.FAILS, f"the server cannot build it: {server}")
     built = _form(server)
-    for owner, state in (("the original", original.initial), ("the client", answer.params or {})):
+    sent = [("the client", answer.params or {}) for answer in answers]
+    for owner, state in [("the original", original.initial), *sent]:
         if name := unequal(built, _form(state)):
             mine, theirs = built.get(name, "nothing"), _form(state).get(name, "nothing")
             return Check("P5", claim, Outcome.FAILS, f"{name}: the server has {mine}, {owner} {theirs}")

@@ -1,0 +1,164 @@
+"""The jobs that are played for the proofs, and what was seen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from nvflare.app_common.app_constant import AppConstants
+
+from engine.verify.bench import Bench, Recording
+from engine.verify.processes import ChildError, tail
+from engine.verify.server import Answer, Round, Server, SiteError, State
+
+Announce = Callable[[str], None]
+
+
+@dataclass
+class Seen:
+    """What one job showed.
+
+    Attributes:
+        answers: every answer of a site.
+        rounds: the rounds that came to their end.
+        evaluated: the answers to evaluation tasks.
+        submitted: what came of the submit task; None if it was not reached.
+        failed: what came of the task with a planted failure; None if it was not reached.
+        ends: what each site said about its end.
+        broken: why the job broke off; empty if it did not.
+    """
+
+    answers: list[Answer] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
+    evaluated: list[Answer] = field(default_factory=list)
+    submitted: Answer | SiteError | None = None
+    failed: Sequence[Answer] | SiteError | None = None
+    ends: list[dict[str, Any]] = field(default_factory=list)
+    broken: str = ""
+
+    @property
+    def trained(self) -> list[Answer]:
+        """The answers of the rounds, in their order."""
+        return [answer for one in self.rounds for answer in one.answers]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the proofs look at.
+
+    Attributes:
+        original: what the original did.
+        server: state of the model that the server builds, or why it cannot.
+        one: one site and one round of all epochs.
+        several: one site and several rounds.
+        together: number of sites -> the job with as many.
+    """
+
+    original: Recording
+    server: State | str
+    one: Seen
+    several: Seen
+    together: dict[int, Seen]
+
+    @property
+    def jobs(self) -> tuple[Seen, ...]:
+        """All jobs."""
+        return (self.one, self.several, *self.together.values())
+
+    @property
+    def trained(self) -> list[Answer]:
+        """The answers of the rounds of all jobs."""
+        return [answer for job in self.jobs for answer in job.trained]
+
+
+def gather(bench: Bench, recording: Recording | None, announce: Announce) -> Evidence:
+    """Run the original, unless its recording is given, and play all jobs; those of several sites at the same time.
+
+    Args:
+        bench: where.
+        recording: what the original did, where it is known already.
+        announce: told in a few words what is begun.
+
+    Raises:
+        UserError: the original cannot be run or observed here.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        others = beside.submit(_sites_together, bench, announce)
+        if recording is None:
+            announce(f"the original {bench.conversion.entry}")
+            recording = bench.record_original()
+        one, several = _single_site(bench, recording, announce)
+        server, together = others.result()
+    return Evidence(recording, server, one, several, together)
+
+
+def _single_site(bench: Bench, original: Recording, announce: Announce) -> tuple[Seen, Seen]:
+    settings = bench.settings
+    announce(f"one site, {settings.rounds} rounds")
+    several = _play(bench, 1, settings.local_epochs, settings.rounds, original.initial, _several_rounds)
+    # other weights than those trained last, in another order than they were trained
+    states = [evaluation["state"] for evaluation in original.evaluations]
+    states += [one.received for one in reversed(several.rounds)]
+    announce("one site, one round")
+    epochs = settings.rounds * settings.local_epochs
+    one = _play(bench, 1, epochs, 1, original.initial, lambda server, seen: _evaluate(server, seen, states))
+    return one, several
+
+
+def _sites_together(bench: Bench, announce: Announce) -> tuple[State | str, dict[int, Seen]]:
+    settings = bench.settings
+    announce("the server's model")
+    try:
+        server = bench.server_model()
+    except ChildError as error:
+        reason = tail(str(error))
+        return reason, {sites: Seen(broken=f"the server cannot build its model: {reason}") for sites in settings.sites}
+    together = {}
+    for sites in settings.sites:
+        announce(f"{sites} sites, {settings.rounds} rounds")
+        together[sites] = _play(bench, sites, settings.local_epochs, settings.rounds, server, _end)
+    return server, together
+
+
+def _play(
+    bench: Bench, sites: int, epochs: int, rounds: int, initial: State, after: Callable[[Server, Seen], None]
+) -> Seen:
+    """Play the rounds of one job and what comes after; an error of a site ends it and is kept."""
+    seen = Seen()
+    try:
+        with bench.job(sites, epochs, rounds, initial) as server:
+            seen.answers = server.answers
+            seen.rounds = server.train(rounds)
+            after(server, seen)
+    except SiteError as error:
+        seen.broken = tail(str(error))
+    except ValueError as error:
+        seen.broken = f"FLARE refuses what was sent: {error}"
+    return seen
+
+
+def _evaluate(server: Server, seen: Seen, states: Sequence[State]) -> None:
+    seen.evaluated = [server.evaluate(state) for state in states]
+    _end(server, seen)
+
+
+def _end(server: Server, seen: Seen) -> None:
+    seen.ends = list(server.end().values())
+
+
+def _several_rounds(server: Server, seen: Seen) -> None:
+    """Evaluate, submit, and fail."""
+    seen.evaluated = [server.evaluate(seen.rounds[0].received)]
+    try:
+        seen.submitted = server.submit()
+    except SiteError as error:
+        seen.submitted = error
+        return
+    number = len(seen.rounds)
+    task = {"name": AppConstants.TASK_TRAIN, "params": seen.rounds[-1].mean, "round": number, "rounds": number + 1}
+    try:
+        seen.failed = server.ask({**task, "fail_at": 1})
+    except SiteError as error:
+        seen.failed = error
