@@ -72,13 +72,22 @@ def find_failures(run: Run) -> list[Failure]:
 
     The user's own errors come first and leave out what follows from them.
     """
-    for look in (_raised, _ended, _time_limit, _logged, _sent, _incomplete, _model):
+    for look in (_raised, _ended, _time_limit, _logged, _sent):
         failures = look(run)
         if failures:
             return failures
-    if run.finished.return_code:
-        return [Failure("", f"FLARE ended with exit code {run.finished.return_code}: {_last_error(run)}")]
-    return []
+    return _without_cause(run)
+
+
+def _without_cause(run: Run) -> list[Failure]:
+    """What is missing at the end, told by what the server says of it, if it does.
+
+    The server's error log alone is no failure: FLARE writes errors there while it shuts down after a good run.
+    """
+    missing = _incomplete(run) or _model(run)
+    if run.finished.return_code and not missing:
+        missing = [Failure("", f"FLARE ended with exit code {run.finished.return_code}: {_last_error(run)}")]
+    return (_errors_at(run, "server") or missing) if missing else []
 
 
 def _log(run: Run, site: str, name: str) -> str:
@@ -135,10 +144,15 @@ def _logged(run: Run) -> list[Failure]:
         Failure(match["site"], "it sent a result without parameters (are they torch tensors under `params`?)")
         for match in EMPTY.finditer(run.finished.output)
     ]
-    for site in (*run.sites, "server"):
-        lines = [line for line in _errors(_log(run, site, "error_log.txt")) if not ABOUT_OTHERS.search(line)]
-        failures += [Failure(site, line) for line in lines[:1]]
+    for site in run.sites:
+        failures += _errors_at(run, site)
     return _once(failures)
+
+
+def _errors_at(run: Run, site: str) -> list[Failure]:
+    """The first error in the error log of a site that is its own."""
+    lines = [line for line in _errors(_log(run, site, "error_log.txt")) if not ABOUT_OTHERS.search(line)]
+    return [Failure(site, line) for line in lines[:1]]
 
 
 def _sent(run: Run) -> list[Failure]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.job import update_job
-from engine.simulate import Simulation, simulate
+from engine.simulate import Simulation, deploy, simulate
 from engine.simulate.artifacts import load_parameters
 from tests.engine.simulate.conftest import converted
 
@@ -16,15 +17,32 @@ pytest.importorskip("nvflare")
 pytestmark = pytest.mark.simulator
 
 State = dict[str, Any]
+Run = Callable[..., Simulation]
 
 
-def run(folder: Path, **settings: object) -> Simulation:
+def job(folder: Path, **settings: object) -> Path:
     directory = converted(folder)
     for name, content in update_job(directory, force=True, **settings).items():
         (directory / name).write_bytes(content)
-    result = simulate(directory, rounds=2, workspace=folder / "workspace", keep_updates=True, time_limit=240)
+    return directory
+
+
+def run(folder: Path, how: Run = simulate, **settings: object) -> Simulation:
+    directory = job(folder, **settings)
+    result = how(directory, rounds=2, workspace=folder / "workspace", keep_updates=True, time_limit=240)
     assert result.failures == ()
     return result
+
+
+@pytest.fixture
+def initial(tmp_path: Path) -> Path:
+    """A file with the weights that a job starts from."""
+    import torch
+    from torch import nn
+
+    layers = nn.Sequential(nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10))
+    torch.save({f"layers.{name}": value for name, value in layers.state_dict().items()}, tmp_path / "initial.pt")
+    return tmp_path / "initial.pt"
 
 
 def kept(result: Simulation, number: int, name: str) -> State:
@@ -85,3 +103,12 @@ def test_cyclic_hands_the_model_from_site_to_site(tmp_path: Path) -> None:
     for (number, site), (following, receiver) in zip(order, order[1:], strict=False):
         assert_same(kept(result, following, f"to-{receiver}"), kept(result, number, site))
     assert_same(load_parameters(result.global_model), kept(result, *order[-1]))
+
+
+@pytest.mark.timeout(600)
+def test_simulator_and_deployment_train_the_same_model(tmp_path: Path, initial: Path) -> None:
+    simulated = run(tmp_path / "simulated", initial_ckpt=str(initial))
+    deployed = run(tmp_path / "deployed", deploy, initial_ckpt=str(initial))
+    assert_same(kept(simulated, 0, "to-site-1"), kept(deployed, 0, "to-site-1"))
+    assert_same(load_parameters(simulated.global_model), load_parameters(deployed.global_model))
+    assert simulated.rounds == deployed.rounds
