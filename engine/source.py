@@ -11,7 +11,7 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from engine.result import Place, UserError
@@ -29,6 +29,7 @@ LIBRARIES = {
     "skimage", "tensorboard", "tensorboardX", "tensorflow", "timm", "torch", "torchaudio", "torchtext", "torchvision",
     "tqdm", "transformers", "wandb", "xgboost", "yaml", *sys.stdlib_module_names,
 }  # fmt: skip
+LARGEST_PACKAGE = 150
 PYTHON_2 = re.compile(
     r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE
 )
@@ -168,6 +169,8 @@ class Project:
         """
         parts = dotted.split(".") if dotted else []
         for base in [folder] if folder else self.search_path:
+            if folder is None and parts and is_library(base / parts[0]):
+                continue
             target = base.joinpath(*parts)
             for path in (target.with_suffix(".py") if parts else None, target / "__init__.py"):
                 if path and path.is_file():
@@ -194,6 +197,12 @@ class Project:
                     found[module.name] = module
                     pending.append(module)
         return list(found.values())
+
+
+@lru_cache(maxsize=256)
+def is_library(folder: Path) -> bool:
+    """True for a package too large to be part of a training project: a library in its own repository."""
+    return (folder / "__init__.py").is_file() and sum(1 for _ in folder.rglob("*.py")) > LARGEST_PACKAGE
 
 
 def imported_files(project: Project, file: SourceFile) -> Iterator[Path]:

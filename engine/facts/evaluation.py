@@ -7,7 +7,7 @@ import re
 
 from engine.facts.metrics import printed_metrics, returned_metrics
 from engine.facts.models import unwrapped
-from engine.facts.optimizers import BACKWARD
+from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace
@@ -24,7 +24,7 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
     learning = {
         id(pass_of(event, training))
         for event in trace.events
-        if event.name.endswith(BACKWARD) and not _reuses_training(event, training)
+        if goes_backward(event) and not _reuses_training(event, training)
     }
     found: dict[object, list[EvaluationFact]] = {}
     for event in trace.events:

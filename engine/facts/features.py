@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from engine.facts.optimizers import BACKWARD
+from engine.facts.optimizers import goes_backward
 from engine.facts.program import Features
 from engine.facts.source_text import text_of
 from engine.facts.trace import Branch, Call, Context, Event, Loop, Trace
@@ -50,7 +50,7 @@ def accumulates(trace: Trace, training: TrainingLoop) -> bool:
         return True
     steps = [event for event, _ in training.steps]
     node = training.epoch.node
-    backward = [event for event in trace.events if event.name.endswith(BACKWARD) and event.within_node(node)]
+    backward = [event for event in trace.events if goes_backward(event) and event.within_node(node)]
     for step in steps:
         if any(isinstance(entry, Branch) and entry.taken and _counts(entry) for entry in _inner(step, node)):
             return True

@@ -398,10 +398,9 @@ class Interpreter:
             if isinstance(option, Object):
                 source = CONFIG if option.cls is None else CONSTANT
                 option.attributes[name] = self.beside(option.attributes.get(name), as_constant(value, source))
-                if option.is_module or not library.is_namespace(option):
-                    for part in options(value):
-                        if isinstance(part, Object) and part.parent is None and part is not option and part.is_module:
-                            part.parent = (option, name)
+                for part in objects(value):
+                    if part.parent is None and part is not option and (option.is_module or part.is_module):
+                        part.parent = (option, name)
             elif isinstance(option, LocalModule):
                 option.scope.variables[name] = value
             elif isinstance(option, Class):

@@ -199,11 +199,14 @@ def _mapping_method(receiver: Mapping, method: str, args: list[Value]) -> Value:
         receiver.items.update(args[0].items)
         return Literal(None)
     if method == "values":
-        return Sequence(list(receiver.items.values()))
+        return Sequence([*receiver.items.values(), *receiver.rest], grows=bool(receiver.rest))
     if method == "keys":
         return Sequence([Literal(key) for key in receiver.items])
     if method == "items":
-        return Sequence([Sequence([Literal(key), item], "tuple") for key, item in receiver.items.items()])
+        pairs = [Sequence([Literal(key), item], "tuple") for key, item in receiver.items.items()]
+        return Sequence(
+            pairs + [Sequence([Unknown(), item], "tuple") for item in receiver.rest], grows=bool(receiver.rest)
+        )
     if method == "copy":
         return Mapping(dict(receiver.items), list(receiver.rest))
     return Unknown()
@@ -419,6 +422,8 @@ def item_of(value: Value, index: int, count: int) -> Value:
     """One of the values an unpacking assigns."""
     if isinstance(value, Sequence):
         return value.items[index] if index < len(value.items) else Unknown()
+    if isinstance(value, Parameters):
+        return value
     if isinstance(value, Object):
         key = f"[{index}]"
         if key not in value.attributes:

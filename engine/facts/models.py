@@ -36,8 +36,8 @@ def _is_unknown(optimizer: Value) -> bool:
     for option in options(optimizer):
         first = option.argument(0, "params") if isinstance(option, Object) else None
         given = [one for item in first.items for one in options(item)] if isinstance(first, Sequence) else [first]
-        known = all(isinstance(one, Object) and (isinstance(first, Sequence) or one.kind[0] != "?") for one in given)
-        if not known:
+        named = [isinstance(one, Object) and (isinstance(first, Sequence) or one.kind[0] != "?") for one in given]
+        if not named or not all(named):
             return True
     return False
 

@@ -22,10 +22,12 @@ DEEPEST_NESTING = 8
 
 def stepped_optimizer(event: Event) -> Value | None:
     """The optimizer that a call steps; None where the call is not an optimizer's step."""
-    if event.function is not None or event.receiver is None or not event.name.endswith(".step"):
-        return None
     passed = [*event.args, *event.kwargs.values()]
     handed = next((argument for argument in passed if any(map(is_optimizer, objects(argument)))), None)
+    if is_scaling_step(event):
+        return handed
+    if event.function is not None or event.receiver is None or not event.name.endswith(".step"):
+        return None
     if is_scaler(event.receiver) or (handed is not None and not is_optimizer(event.receiver)):
         return handed or (passed[0] if passed else event.receiver)
     if is_scheduler(event.receiver):
@@ -39,10 +41,31 @@ def stepped_optimizer(event: Event) -> Value | None:
     return event.receiver if OPTIMIZER_NAME.search(text) else None
 
 
+def is_scaling_step(event: Event) -> bool:
+    """True for ``loss_scaler(loss, optimizer, ...)`` of a library, which scales, goes backward and steps."""
+    scaler = event.receiver
+    called = event.name == "()" and isinstance(scaler, Object) and scaler.cls is None
+    return called and "scaler" in scaler.kind.lower() and any(map(is_optimizer, map(_first, event.args)))
+
+
+def _first(value: Value) -> Object | None:
+    """The first object a value may be."""
+    return next(iter(objects(value)), None)
+
+
+def goes_backward(event: Event) -> bool:
+    """True for a call that computes gradients."""
+    return event.name.endswith(BACKWARD) or event.name == "torch.autograd.grad" or is_scaling_step(event)
+
+
 def stepped_name(event: Event, optimizer: Value) -> str:
     """The optimizer as it is written in the call that steps it."""
-    if event.node.args and not any(map(is_optimizer, objects(event.receiver))) and optimizer is not event.receiver:
-        return text_of(event.node.args[0])
+    if not any(map(is_optimizer, objects(event.receiver))) and optimizer is not event.receiver:
+        pairs = list(zip(event.node.args, event.args, strict=False))
+        handed = next((node for node, value in pairs if any(map(is_optimizer, objects(value)))), None)
+        first = next(iter(event.node.args), None)
+        if handed is not None or first is not None:
+            return text_of(handed or first)
     return text_of(event.node.func.value) if isinstance(event.node.func, ast.Attribute) else ""
 
 

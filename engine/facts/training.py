@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from engine.facts.library import comes_from_data
-from engine.facts.optimizers import BACKWARD, stepped_optimizer, trained_by
+from engine.facts.optimizers import goes_backward, stepped_optimizer, trained_by
 from engine.facts.source_text import text_of
 from engine.facts.trace import Branch, Call, Entry, Event, Loop, Trace
 from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
@@ -56,7 +56,7 @@ class TrainingLoop:
 def training_loops(trace: Trace) -> list[TrainingLoop]:
     """The epoch loops of the program, in its order; one that trains another model when it is run again stands twice."""
     passes: dict[Place, dict[int, list[Step]]] = {}
-    backward = [event for event in trace.events if event.name.endswith(BACKWARD) or event.name == "torch.autograd.grad"]
+    backward = [event for event in trace.events if goes_backward(event)]
     for event in trace.events:
         optimizer = stepped_optimizer(event)
         loop = epoch_loop(trace, event, optimizer) if optimizer is not None else None

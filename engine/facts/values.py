@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,11 @@ CONSTANT = "constant"
 LITERAL = "literal"
 DATASET = "dataset"
 UNRESOLVED = "unresolved"
+# Classes and factories of libraries that give a torch.nn.Module.
+MODULE_KIND = re.compile(
+    r"(^|\.)nn\.([a-z]\w*\.)*[A-Z]\w*$|^torchvision\.models\.|^timm\.(create_model|models\.)|^monai\.networks\.|"
+    r"^segmentation_models_pytorch\.[A-Z]|^transformers\.\w*Model|\.from_pretrained$|^torch\.hub\.load$|^torch\.jit\."
+)
 CERTAINTY = (LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, UNRESOLVED)
 MOST_OPTIONS = 8
 
@@ -249,8 +255,8 @@ class Object(Value):
     def is_module(self) -> bool:
         """True for an ``nn.Module``, as far as can be seen."""
         if self.cls:
-            return self.cls.derives_from("torch.nn.", "torch.jit.", "torchvision.models", "transformers.", "timm.")
-        return self.kind.startswith("torch.nn.") and self.short_kind[:1].isupper()
+            return any(isinstance(base, External) and MODULE_KIND.search(base.name) for base in self.cls.ancestry())
+        return bool(MODULE_KIND.search(self.kind))
 
     def argument(self, position: int, name: str) -> Value | None:
         """An argument by position or keyword, or None."""
