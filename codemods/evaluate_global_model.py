@@ -14,7 +14,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
     """Evaluate, leaving the training undisturbed; answer evaluation-only tasks."""
     names, evaluation = plan.names, plan.evaluation
     flare = names.flare
-    text, metrics, comment = "", "{}", "  # the script measures nothing"
+    text, metrics, comment = "", "{}", "  # there are none to send"
     if evaluation is not None:
         yield from evaluation.edits
         body = "".join(f"    {line}\n" for line in evaluation.lines)

@@ -17,6 +17,7 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from engine.result import Place, UserError
+from engine.rewrite import lay_out
 from engine.source import SourceFile
 
 
@@ -374,7 +375,10 @@ class _Fill(cst.CSTTransformer):
         self.name, self.node = name, node
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        return self.node if original_node.value == self.name else updated_node
+        if original_node.value != self.name:
+            return updated_node
+        lpar, rpar = [*updated_node.lpar, *self.node.lpar], [*self.node.rpar, *updated_node.rpar]
+        return self.node.with_changes(lpar=lpar, rpar=rpar)
 
 
 def parse_statements(text: str, config: cst.PartialParserConfig) -> list:
@@ -387,18 +391,13 @@ def parse_statements(text: str, config: cst.PartialParserConfig) -> list:
 
 
 def add_argument(call: cst.Call, text: str, config: cst.PartialParserConfig) -> cst.Call:
-    """A call with one more argument, laid out as its others are."""
+    """A call with one more argument, laid out as its others are, or in place of the one of the same name."""
     parsed = cst.parse_expression(f"f({text})", config=config)
     assert isinstance(parsed, cst.Call)
     new = parsed.args[0]
-    kept = [a for a in call.args if not (new.keyword and a.keyword and a.keyword.value == new.keyword.value)]
-    if not kept:
-        return call.with_changes(args=[new])
-    last = kept[-1]
-    separator = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-    if len(kept) > 1 and isinstance(kept[-2].comma, cst.Comma):
-        separator = kept[-2].comma.with_changes()
-    return call.with_changes(args=[*kept[:-1], last.with_changes(comma=separator), new.with_changes(comma=last.comma)])
+    same = [a for a in call.args if new.keyword and a.keyword and a.keyword.value == new.keyword.value]
+    arguments = [new if argument in same else argument for argument in call.args] if same else [*call.args, new]
+    return call.with_changes(args=lay_out(arguments, call))
 
 
 def _ancestors(module: cst.Module, wanted: set[int]) -> set[int]:

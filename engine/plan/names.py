@@ -26,6 +26,8 @@ CANDIDATES = {
     "first_epoch": ("first_epoch", "first_epoch_of_this_round"),
 }
 
+IMPORTED = {"Counter": "collections"}
+
 
 @dataclass(frozen=True)
 class Names:
@@ -42,13 +44,27 @@ class Names:
 
 def free_names(files: Iterable[SourceFile]) -> Names:
     """Choose names that no file uses for anything else."""
-    taken = {name for file in files for name in used_names(file.tree)}
+    taken = {name for file in files for name in used_names(file.tree) - _imported_alike(file.tree)}
     chosen = {}
     for role, candidates in CANDIDATES.items():
         numbered = (f"{candidates[0]}_{number}" for number in range(2, 1000))
         chosen[role] = next(name for name in (*candidates, *numbered) if name not in taken)
         taken.add(chosen[role])
     return Names(chosen)
+
+
+def _imported_alike(tree: ast.Module) -> set[str]:
+    """The names a file binds only by the very import that the conversion would add."""
+    found = set()
+    for name, module in IMPORTED.items():
+        imports = [
+            alias for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == module
+            for alias in node.names if alias.name == name and alias.asname is None
+        ]  # fmt: skip
+        stored = any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(tree))
+        if imports and not stored:
+            found.add(name)
+    return found
 
 
 def used_names(tree: ast.AST) -> set[str]:

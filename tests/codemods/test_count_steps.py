@@ -1,0 +1,261 @@
+"""The weight of a site is the number of optimizer steps it really did."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from codemods import count_steps
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, count_steps.step)
+check_unchanged = partial(tools.check_unchanged, count_steps.step)
+
+
+def test_the_optimizer_of_the_script() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        from collections import Counter
+
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        steps = Counter()  # optimizer steps really done: the weight of this site
+        optimizer.register_step_post_hook(lambda *_: steps.update(done=1))
+
+        while flare.is_running():
+
+            steps.clear()
+            for epoch in range(3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_an_attribute() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, network):
+                self.network = network
+                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+
+            def fit(self, epochs):
+                for epoch in range(epochs):
+                    self.opt.zero_grad()
+                    self.network(torch.ones(4, 2)).mean().backward()
+                    self.opt.step()
+
+
+        network = nn.Linear(2, 1)
+        Trainer(network).fit(3)
+        """,
+        """\
+        from collections import Counter
+
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, network):
+                self.network = network
+                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+
+            def fit(self, epochs):
+                steps = Counter()  # optimizer steps really done: the weight of this site
+                self.opt.register_step_post_hook(lambda *_: steps.update(done=1))
+
+                while flare.is_running():
+
+                    steps.clear()
+                    for epoch in range(epochs):
+                        self.opt.zero_grad()
+                        self.network(torch.ones(4, 2)).mean().backward()
+                        self.opt.step()
+
+
+        network = nn.Linear(2, 1)
+        Trainer(network).fit(3)
+        """,
+    )
+
+
+def test_an_optimizer_built_in_the_loop() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        for epoch in range(3):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1 / (epoch + 1))
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        from collections import Counter
+
+        import torch
+        from torch import nn
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        steps = Counter()  # optimizer steps really done: the weight of this site
+        register_optimizer_step_post_hook(lambda *_: steps.update(done=1))
+
+        while flare.is_running():
+
+            steps.clear()
+            for epoch in range(3):
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.1 / (epoch + 1))
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_an_optimizer_out_of_reach() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+
+        def train(model):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            optimizer.zero_grad()
+            model(torch.ones(4, 2)).mean().backward()
+            optimizer.step()
+
+
+        model = nn.Linear(2, 1)
+        for epoch in range(3):
+            train(model)
+        """,
+        """\
+        from collections import Counter
+
+        import torch
+        from torch import nn
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+
+        def train(model):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            optimizer.zero_grad()
+            model(torch.ones(4, 2)).mean().backward()
+            optimizer.step()
+
+
+        model = nn.Linear(2, 1)
+        steps = Counter()  # optimizer steps really done: the weight of this site
+        register_optimizer_step_post_hook(lambda *_: steps.update(done=1))
+
+        while flare.is_running():
+
+            steps.clear()
+            for epoch in range(3):
+                train(model)
+        """,
+    )
+
+
+def test_names_taken() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from collections import Counter
+
+        steps = Counter('abc')
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from collections import Counter
+
+        steps = Counter('abc')
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        optimizer_steps = Counter()  # optimizer steps really done: the weight of this site
+        optimizer.register_step_post_hook(lambda *_: optimizer_steps.update(done=1))
+
+        while flare.is_running():
+
+            optimizer_steps.clear()
+            for epoch in range(3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_an_import_that_is_there_already() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from collections import Counter
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from collections import Counter
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        steps = Counter()  # optimizer steps really done: the weight of this site
+        optimizer.register_step_post_hook(lambda *_: steps.update(done=1))
+
+        while flare.is_running():
+
+            steps.clear()
+            for epoch in range(3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )

@@ -1,0 +1,858 @@
+"""The received model is measured before training, with the script's own evaluation, which leaves the training alone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from codemods import evaluate_global_model
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, evaluate_global_model.step)
+check_unchanged = partial(tools.check_unchanged, evaluate_global_model.step)
+
+
+def test_what_is_printed_is_returned() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            print("loss", loss)
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            test(model, x, y)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            print("loss", loss)
+
+            return {"loss": float(loss)}  # for the server: what is printed above
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = test(model, x, y)
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                test(model, x, y)
+        """,
+    )
+
+
+def test_one_number_is_returned() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            loss = test(model, x, y)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = {"loss": float(test(model, x, y))}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                loss = test(model, x, y)
+        """,
+    )
+
+
+def test_several_numbers_are_returned() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            accuracy = (output.round() == target).float().mean().item()
+            return loss, accuracy
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            test_loss, test_accuracy = test(model, x, y)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            accuracy = (output.round() == target).float().mean().item()
+            return loss, accuracy
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                results = test(model, x, y)
+                metrics = {"accuracy": float(results[1]), "loss": float(results[0])}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                test_loss, test_accuracy = test(model, x, y)
+        """,
+    )
+
+
+def test_a_dictionary_is_returned() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return {"loss": loss}
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            print(test(model, x, y))
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return {"loss": loss}
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = {"loss": float(test(model, x, y)["loss"])}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                print(test(model, x, y))
+        """,
+    )
+
+
+def test_the_epoch_is_an_argument() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target, epoch):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            print(epoch, "loss", loss)
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            test(model, x, y, epoch)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target, epoch):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            print(epoch, "loss", loss)
+
+            return {"loss": float(loss)}  # for the server: what is printed above
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = test(model, x, y, 0)
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                test(model, x, y, epoch)
+        """,
+    )
+
+
+def test_numpys_random_stream_too() -> None:
+    check_converted(
+        """\
+        import random
+
+        import numpy as np
+        import torch
+        from torch import nn
+
+        random.seed(0)
+        np.random.seed(0)
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            loss = test(model, x, y)
+        """,
+        """\
+        import random
+
+        import numpy as np
+        import torch
+        from torch import nn
+
+        from undisturbed import undisturbed
+
+        random.seed(0)
+        np.random.seed(0)
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        while flare.is_running():
+            with undisturbed(model):
+                metrics = {"loss": float(test(model, x, y))}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                loss = test(model, x, y)
+        """,
+        also={
+            "undisturbed.py": '''\
+            """Evaluate a model without disturbing its training."""
+
+            import random
+            from contextlib import contextmanager
+
+            import numpy as np
+            import torch
+
+
+            @contextmanager
+            def undisturbed(model):
+                """Leave training modes, gradient mode and random streams as they were, whatever happens inside."""
+                modes = [(module, module.training) for module in model.modules()]
+                gradients = torch.is_grad_enabled()
+                python_state, numpy_state = random.getstate(), np.random.get_state()
+                try:
+                    with torch.random.fork_rng():
+                        yield
+                finally:
+                    random.setstate(python_state)
+                    np.random.set_state(numpy_state)
+                    torch.set_grad_enabled(gradients)
+                    for module, training in modes:
+                        module.training = training
+            ''',
+        },
+    )
+
+
+def test_training_mode_is_left_to_the_script() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            loss = test(model, x, y)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        from undisturbed import undisturbed
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        while flare.is_running():
+            with undisturbed(model):
+                metrics = {"loss": float(test(model, x, y))}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                loss = test(model, x, y)
+        """,
+        also={
+            "undisturbed.py": '''\
+            """Evaluate a model without disturbing its training."""
+
+            import random
+            from contextlib import contextmanager
+
+            import numpy as np
+            import torch
+
+
+            @contextmanager
+            def undisturbed(model):
+                """Leave training modes, gradient mode and random streams as they were, whatever happens inside."""
+                modes = [(module, module.training) for module in model.modules()]
+                gradients = torch.is_grad_enabled()
+                python_state, numpy_state = random.getstate(), np.random.get_state()
+                try:
+                    with torch.random.fork_rng():
+                        yield
+                finally:
+                    random.setstate(python_state)
+                    np.random.set_state(numpy_state)
+                    torch.set_grad_enabled(gradients)
+                    for module, training in modes:
+                        module.training = training
+            ''',
+        },
+    )
+
+
+def test_a_method_of_a_trainer() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, network):
+                self.network = network
+                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+
+            def fit(self, epochs):
+                for epoch in range(epochs):
+                    self.network.train()
+                    self.opt.zero_grad()
+                    self.network(torch.ones(4, 2)).mean().backward()
+                    self.opt.step()
+                    val_loss = self.validate()
+                    print(val_loss)
+
+            @torch.no_grad()
+            def validate(self):
+                self.network.eval()
+                return self.network(torch.ones(4, 2)).mean().item()
+
+
+        network = nn.Linear(2, 1)
+        Trainer(network).fit(3)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, network):
+                self.network = network
+                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+
+            def fit(self, epochs):
+
+                while flare.is_running():
+                    with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                        metrics = {"loss": float(self.validate())}
+                    if flare.is_evaluate():
+                        flare.send(flare.FLModel(metrics=metrics))
+                        continue
+                    for epoch in range(epochs):
+                        self.network.train()
+                        self.opt.zero_grad()
+                        self.network(torch.ones(4, 2)).mean().backward()
+                        self.opt.step()
+                        val_loss = self.validate()
+                        print(val_loss)
+
+            @torch.no_grad()
+            def validate(self):
+                self.network.eval()
+                return self.network(torch.ones(4, 2)).mean().item()
+
+
+        network = nn.Linear(2, 1)
+        Trainer(network).fit(3)
+        """,
+    )
+
+
+def test_an_evaluation_that_stands_inline() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(data, batch_size=4, shuffle=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            model.train()
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+
+            # how good is it?
+            model.eval()
+            total, count = 0, 0
+            with torch.no_grad():
+                for x, y in loader:
+                    total += (model(x) - y).abs().sum().item()  # not squared
+                    count += len(y)
+            val_loss = total / count
+            print(f"epoch {epoch}: {val_loss:.3f}")
+        """,
+        """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        loader = DataLoader(data, batch_size=4, shuffle=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        # the evaluation of the loop below, for the received model
+        def evaluate():
+            model.eval()
+            total, count = 0, 0
+            with torch.no_grad():
+                for x, y in loader:
+                    total += (model(x) - y).abs().sum().item()  # not squared
+                    count += len(y)
+            val_loss = total / count
+            return {"loss": float(val_loss)}
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = evaluate()
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    nn.functional.mse_loss(model(x), y).backward()
+                    optimizer.step()
+
+                # how good is it?
+                model.eval()
+                total, count = 0, 0
+                with torch.no_grad():
+                    for x, y in loader:
+                        total += (model(x) - y).abs().sum().item()  # not squared
+                        count += len(y)
+                val_loss = total / count
+                print(f"epoch {epoch}: {val_loss:.3f}")
+        """,
+    )
+
+
+def test_only_every_second_epoch() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            print("loss", loss)
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            if epoch % 2 == 0:
+                test(model, x, y)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            print("loss", loss)
+
+            return {"loss": float(loss)}  # for the server: what is printed above
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = test(model, x, y)
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                if epoch % 2 == 0:
+                    test(model, x, y)
+        """,
+    )
+
+
+def test_after_the_loop_only() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        print("loss", test(model, x, y))
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                metrics = {"loss": float(test(model, x, y))}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        print("loss", test(model, x, y))
+        """,
+    )
+
+
+def test_no_evaluation() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        while flare.is_running():
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics={}))  # there are none to send
+                continue
+            for epoch in range(3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_names_taken() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        for epoch in range(3):
+            model.train()
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            metrics = test(model, x, y)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+        def test(model, data, target):
+            model.eval()
+            with torch.no_grad():
+                output = model(data)
+                loss = ((output - target) ** 2).mean().item()
+            return loss
+
+
+        while flare.is_running():
+            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                global_metrics = {"loss": float(test(model, x, y))}
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=global_metrics))
+                continue
+            for epoch in range(3):
+                model.train()
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                metrics = test(model, x, y)
+        """,
+    )

@@ -1,0 +1,243 @@
+"""Every round trains all its local epochs, whatever the rounds before it, or a checkpoint, left behind."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from codemods import keep_received_weights
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, keep_received_weights.step)
+check_unchanged = partial(tools.check_unchanged, keep_received_weights.step)
+
+
+def test_a_while_loop_counts_anew() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epoch = 0  # passes
+        while epoch < 3:
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            epoch += 1
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epoch = 0  # passes
+
+        while flare.is_running():
+            epoch = 0  # every round trains all its local epochs
+            while epoch < 3:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                epoch += 1
+        """,
+    )
+
+
+def test_a_start_that_a_checkpoint_moves() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        start = 0
+        if torch.cuda.is_available():
+            saved = torch.load("last.pt", weights_only=True)
+            model.load_state_dict(saved["model"])
+            start = saved["epoch"] + 1
+        for epoch in range(start, 3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        start = 0
+        if torch.cuda.is_available():
+            saved = torch.load("last.pt", weights_only=True)
+            model.load_state_dict(saved["model"])
+            start = saved["epoch"] + 1
+
+        while flare.is_running():
+            start = 0  # every round trains all its local epochs
+            for epoch in range(start, 3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_a_loop_that_ends_by_patience() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        best, patience, epoch = 1e9, 0, 0
+        patience = 0
+        epoch = 0
+        best = 1e9
+        while epoch < 30:
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            epoch += 1
+            if loss.item() < best:
+                best = loss.item()
+                patience = 0
+            else:
+                patience += 1
+            if patience > 2:
+                break
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        best, patience, epoch = 1e9, 0, 0
+        patience = 0
+        epoch = 0
+        best = 1e9
+
+        while flare.is_running():
+            epoch = 0
+            patience = 0  # every round trains all its local epochs
+            while epoch < 30:
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(x), y)
+                loss.backward()
+                optimizer.step()
+                epoch += 1
+                if loss.item() < best:
+                    best = loss.item()
+                    patience = 0
+                else:
+                    patience += 1
+                if patience > 2:
+                    break
+        """,
+    )
+
+
+def test_a_plain_range() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        while flare.is_running():
+            for epoch in range(3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_a_start_that_nothing_moves() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        FIRST = 0
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(FIRST, 3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        FIRST = 0
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        while flare.is_running():
+            for epoch in range(FIRST, 3):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_a_loop_over_a_sequence() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for rate in [0.1, 0.2]:
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        while flare.is_running():
+            for rate in [0.1, 0.2]:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )
