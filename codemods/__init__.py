@@ -11,6 +11,8 @@ from codemods import (
     keep_received_weights,
     load_global_params,
     partition_data,
+    per_site_outputs,
+    rank_zero_exchange,
     rescale_schedulers,
     safe_checkpoint_load,
     send_params,
@@ -29,5 +31,7 @@ PIPELINE = (
     keep_received_weights.step,
     rescale_schedulers.step,
     safe_checkpoint_load.step,
+    per_site_outputs.step,
+    rank_zero_exchange.step,
     send_params.step,
 )

@@ -11,10 +11,9 @@ from engine.plan import Plan
 
 def edits(plan: Plan) -> Iterator[Edit]:
     """The import in every file that talks to FLARE, and the one call."""
-    line = f"import nvflare.client as {plan.names.flare}"
-    files = {plan.init.file.name: plan.init.file, plan.frame.file.name: plan.frame.file}
-    for file in files.values():
-        yield AddImport(file, line)
+    if not plan.distributed:
+        for file in plan.client_api_files:
+            yield AddImport(file, f"import nvflare.client as {plan.names.flare}")
     yield Insert(plan.init.place, f"{plan.names.flare}.init()\n", after=plan.init.after, apart=True)
 
 

@@ -17,6 +17,7 @@ from engine.result import UserError
 
 CONVERSION = "conversion.json"
 SCHEMA_VERSION = 1
+TORCHRUN = "python3 -u -m torch.distributed.run --standalone --nproc_per_node=1"
 
 
 def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
         "model": {"class_path": plan.model.class_path, "args": plan.model.args},
         "metric": _metric(plan),
         "recipe": "fedavg-pt",
-        "job": {name: value for name, value in job_settings.items() if value is not None},
+        "job": {name: value for name, value in {**_launch(plan), **job_settings}.items() if value is not None},
         "arguments": {
             "epochs": _setting(plan.epochs),
             "rounds": _setting(plan.num_rounds),
@@ -53,7 +54,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "epochs": _range(plan.epochs),
         },
         "exchange_format": "numpy",
-        "execution": "in_process",
+        "execution": "external" if plan.launches_processes else "in_process",
         "steps": [
             {"name": result.name, "status": result.status.value, "at": str(result.place) if result.place else None}
             for result in conversion.results
@@ -63,6 +64,11 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             for d in plan.decisions
         ],
     }  # fmt: skip
+
+
+def _launch(plan: Plan) -> dict[str, str]:
+    """How a site starts a script that trains in several processes."""
+    return {"command": TORCHRUN} if plan.launches_processes else {}
 
 
 def _metric(plan: Plan) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.facts import Facts, SchedulerFact
+from engine.facts.trace import Branch
 from engine.facts.values import Object, options
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
@@ -104,6 +105,22 @@ class Plan:
     num_rounds: Setting | None
     torch_name: str
     settings_files: tuple[SettingsFile, ...]
+
+    @property
+    def distributed(self) -> bool:
+        """True where several processes of a site train together."""
+        return self.facts.features.distributed is not None
+
+    @property
+    def launches_processes(self) -> bool:
+        """True where the script always trains in several processes, so that it has to be started by torchrun."""
+        started = self.facts.trace.named("torch.distributed.init_process_group")
+        return any(all(entry.default for entry in event.path if isinstance(entry, Branch)) for event in started)
+
+    @property
+    def client_api_files(self) -> list[SourceFile]:
+        """The files that talk to FLARE."""
+        return list({file.name: file for file in (self.init.file, self.frame.file)}.values())
 
     @property
     def settings(self) -> list[Setting]:

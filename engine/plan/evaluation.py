@@ -10,7 +10,7 @@ from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.trace import Call, Event
 from engine.facts.values import Object, options
 from engine.plan.frame import Frame, function_node
-from engine.plan.inline_evaluation import inline_function
+from engine.plan.inline_evaluation import inline_function, phase_evaluation
 from engine.plan.names import Names
 from engine.result import Place
 
@@ -38,7 +38,7 @@ class EvaluationPlan:
 def plan_evaluation(facts: Facts, frame: Frame, names: Names) -> EvaluationPlan | str:
     """The evaluation of the received model, or in words why the script has none that can be used."""
     reasons = []
-    for evaluation in [e for e in (facts.evaluation, *facts.evaluations) if e is not None]:
+    for evaluation in [e for e in (*facts.evaluations, phase_evaluation(facts, frame)) if e is not None]:
         plan = _plan_one(facts, evaluation, frame, names)
         if isinstance(plan, EvaluationPlan):
             return plan

@@ -7,12 +7,15 @@ depend on, without what only reports or keeps them (prints, checkpoints, tracker
 from __future__ import annotations
 
 import ast
+import copy
 from dataclasses import dataclass, field
 
-from engine.facts import EvaluationFact, MetricFact
+from engine.facts import EvaluationFact, Facts, MetricFact
+from engine.facts.metrics import printed_metrics
 from engine.plan.frame import Frame, bodies
 from engine.source import SourceFile
 
+EVALUATING = {"val", "valid", "validation", "test", "eval", "dev"}
 TRAINING_CALLS = {"backward", "step", "zero_grad"}
 
 
@@ -21,14 +24,18 @@ class _Block:
     """The statements around an evaluating loop, outermost header first.
 
     Attributes:
+        target: the evaluating loop.
         headers: ``with`` statements around the loop that belong to the evaluation.
         bodies: the statements the slice is taken from: those beside each header, outermost first.
         bound: what loops over phases bind their variable to, as source.
+        rewritten: True where the statements are no longer those of the source, so that they are written anew.
     """
 
+    target: ast.AST
     headers: list[ast.With] = field(default_factory=list)
     bodies: list[list[ast.stmt]] = field(default_factory=list)
     bound: dict[str, str] = field(default_factory=dict)
+    rewritten: bool = False
 
 
 def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> tuple[str, tuple[MetricFact, ...]] | None:
@@ -46,11 +53,11 @@ def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> tupl
     start = _beside(frame, target)
     if start is None:
         return None
-    block = _Block()
-    if not _descend(start, target, block):
+    block = _Block(target)
+    if not _descend(start, block):
         return None
-    metrics = tuple(m for m in evaluation.metrics if _own_slice(block, target, _names(m), frame) is not None)
-    kept = _own_slice(block, target, {n for m in metrics for n in _names(m)}, frame)
+    metrics = tuple(m for m in evaluation.metrics if _own_slice(block, _names(m), frame) is not None)
+    kept = _own_slice(block, {n for m in metrics for n in _names(m)}, frame)
     if not metrics or kept is None:
         return None
     lines = [f"def {name}():"]
@@ -65,10 +72,10 @@ def _names(metric: MetricFact) -> set[str]:
     return _loads(ast.parse(metric.text, mode="eval"))
 
 
-def _own_slice(block: _Block, target: ast.AST, wanted: set[str], frame: Frame) -> list[ast.stmt] | None:
+def _own_slice(block: _Block, wanted: set[str], frame: Frame) -> list[ast.stmt] | None:
     """The statements that names depend on, where these are the evaluation's own; None where training is among them."""
     kept, needed = _slice(block, wanted)
-    if target not in kept or _trains(kept) or not _self_contained(kept, wanted, frame, block):
+    if block.target not in kept or _trains(kept) or not _self_contained(kept, wanted, frame, block):
         return None
     return kept
 
@@ -89,27 +96,99 @@ def _holds(statement: ast.AST, target: ast.AST) -> bool:
     return any(node is target for node in ast.walk(statement))
 
 
-def _descend(body: list[ast.stmt], target: ast.AST, block: _Block) -> bool:
-    """Collect what lies around the evaluating loop: conditions are passed, ``with`` blocks kept."""
+def _descend(body: list[ast.stmt], block: _Block) -> bool:
+    """Collect what lies around the evaluating loop: conditions are passed, ``with`` blocks kept, phases chosen."""
     block.bodies.append(body)
-    holder = next((statement for statement in body if _holds(statement, target)), None)
-    if holder is target:
+    holder = next((statement for statement in body if _holds(statement, block.target)), None)
+    if holder is block.target:
         return True
     if isinstance(holder, ast.With):
         block.headers.append(holder)
-        return _descend(holder.body, target, block)
+        return _descend(holder.body, block)
     if isinstance(holder, (ast.If, ast.Try)):
-        inner = holder.body if any(_holds(s, target) for s in holder.body) else holder.orelse
-        block.bodies[-1] = [s for s in body if s is not holder]
-        return _inline(body, holder, inner, target, block)
-    return False
+        inner = holder.body if any(_holds(s, block.target) for s in holder.body) else holder.orelse
+        return _inline(body, holder, inner, block)
+    phase = phase_of(holder) if isinstance(holder, ast.For) else None
+    if phase is None:
+        return False
+    variable, value = phase
+    block.bound[variable] = repr(value)
+    inner = [s for statement in copy.deepcopy(holder.body) for s in _Fold(variable, value).statements(statement)]
+    place = (block.target.lineno, block.target.col_offset)
+    found = [n for s in inner for n in ast.walk(s) if isinstance(n, ast.For) and (n.lineno, n.col_offset) == place]
+    if not found:
+        return False
+    block.target, block.rewritten = found[0], True
+    block.bodies.pop()
+    return _descend(inner, block)
 
 
-def _inline(body: list[ast.stmt], holder: ast.stmt, inner: list[ast.stmt], target: ast.AST, block: _Block) -> bool:
+def phase_of(loop: ast.For) -> tuple[str, str] | None:
+    """The variable of a loop over phases such as ``for phase in ["train", "val"]``, and the phase that evaluates."""
+    if not isinstance(loop.target, ast.Name) or not isinstance(loop.iter, (ast.List, ast.Tuple)):
+        return None
+    phases = [element.value for element in loop.iter.elts if isinstance(element, ast.Constant)]
+    evaluating = [phase for phase in phases if isinstance(phase, str) and phase.lower() in EVALUATING]
+    return (loop.target.id, evaluating[0]) if len(phases) > 1 and evaluating else None
+
+
+class _Fold(ast.NodeTransformer):
+    """Decides the tests of a variable whose value is known."""
+
+    def __init__(self, variable: str, value: str) -> None:
+        self.variable, self.value = variable, value
+
+    def statements(self, statement: ast.stmt) -> list[ast.stmt]:
+        """A statement with its tests decided: none, itself, or those of the branch that is taken."""
+        result = self.visit(statement)
+        return result if isinstance(result, list) else [result] if result is not None else []
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        call = node.value
+        clears = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "zero_grad"
+        return None if clears else self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        constant = node.comparators[0]
+        if isinstance(node.left, ast.Name) and node.left.id == self.variable and isinstance(constant, ast.Constant):
+            if isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+                same = constant.value == self.value
+                return ast.copy_location(ast.Constant(same == isinstance(node.ops[0], ast.Eq)), node)
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        test = node.test
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            if any(isinstance(value, ast.Constant) and value.value is False for value in test.values):
+                return node.orelse
+            left = [value for value in test.values if not (isinstance(value, ast.Constant) and value.value is True)]
+            node.test = left[0] if len(left) == 1 else ast.BoolOp(ast.And(), left) if left else ast.Constant(True)
+        if isinstance(node.test, ast.Constant) and isinstance(node.test.value, bool):
+            return node.body if node.test.value else node.orelse
+        return node
+
+
+def phase_evaluation(facts: Facts, frame: Frame) -> EvaluationFact | None:
+    """The evaluation of a loop over phases, whose batches are trained on or only measured by the phase."""
+    batches = facts.data.loop if facts.data else None
+    if batches is None or batches.scope is not frame.scope or not isinstance(frame.node, (ast.For, ast.While)):
+        return None
+    for body in bodies(frame.node.body):
+        for statement in body:
+            if isinstance(statement, ast.For) and phase_of(statement) and _holds(statement, batches.node):
+                position = next((i for i, s in enumerate(statement.body) if s is batches.node), None)
+                if position is not None:
+                    metrics = printed_metrics(statement.body[position:])
+                    return EvaluationFact(None, None, None, "loop", "none", metrics, batches)
+    return None
+
+
+def _inline(body: list[ast.stmt], holder: ast.stmt, inner: list[ast.stmt], block: _Block) -> bool:
     """Take a condition's body for the condition itself: the function evaluates whenever it is called."""
     position = body.index(holder)
     block.bodies.pop()
-    return _descend([*body[:position], *inner, *body[position + 1 :]], target, block)
+    return _descend([*body[:position], *inner, *body[position + 1 :]], block)
 
 
 def _slice(block: _Block, wanted: set[str]) -> tuple[list[ast.stmt], set[str]]:
@@ -121,10 +200,16 @@ def _slice(block: _Block, wanted: set[str]) -> tuple[list[ast.stmt], set[str]]:
         size = len(kept) + len(needed)
         kept = [s for s in candidates if _matters(s, needed)]
         for statement in kept:
-            needed |= _loads(statement)
+            needed |= _loads(statement) | _augmented(statement)
         for header in block.headers:
             needed |= {n for item in header.items for n in _loads(item.context_expr)}
     return kept, needed
+
+
+def _augmented(statement: ast.stmt) -> set[str]:
+    """The names a statement adds to, which have to be set before."""
+    targets = [n.target for n in ast.walk(statement) if isinstance(n, ast.AugAssign)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _matters(statement: ast.stmt, needed: set[str]) -> bool:
@@ -259,10 +344,12 @@ def _written(file: SourceFile, block: _Block, kept: list[ast.stmt]) -> list[str]
     def write(depth: int, indent: str) -> None:
         for statement in block.bodies[depth]:
             if depth < len(block.headers) and statement is block.headers[depth]:
-                lines.extend(indent + line for line in _header(file, statement))
+                header = ast.unparse(statement).splitlines()[:1] if block.rewritten else _header(file, statement)
+                lines.extend(indent + line for line in header)
                 write(depth + 1, indent + "    ")
             elif statement in kept:
-                lines.extend(indent + line if line else "" for line in _text(file, statement))
+                text = ast.unparse(statement).splitlines() if block.rewritten else _text(file, statement)
+                lines.extend(indent + line if line else "" for line in text)
 
     write(0, "")
     return lines
