@@ -8,7 +8,7 @@ from engine.edit import AddImport, Edit, Insert
 from engine.pipeline import Step
 from engine.plan import Plan
 
-LONGEST = 40  # characters of the state's expression that leave the copying on one line
+LONGEST = 106  # characters of a line before its indentation
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
@@ -20,12 +20,10 @@ def edits(plan: Plan) -> Iterator[Edit]:
     metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
     meta = f'{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}["done"]}}'
     copies = ["name: value.detach().cpu().contiguous().clone()", f"for name, value in {state}"]
-    short = len(state) <= LONGEST
-    params = f"{{{' '.join(copies)}}}" if short else "{\n    " + "\n    ".join(copies) + "\n}"
-    text = (
-        f"\n{names.params} = {params}\n"
-        f"{names.flare}.send(\n    {names.flare}.FLModel(params={names.params}{metrics}, meta={meta})\n)\n"
-    )
+    line = f"{names.params} = {{{' '.join(copies)}}}"
+    if len(line) > LONGEST:
+        line = f"{names.params} = {{\n    {copies[0]}\n    {copies[1]}\n}}"
+    text = f"\n{line}\n{names.flare}.send(\n    {names.flare}.FLModel(params={names.params}{metrics}, meta={meta})\n)\n"
     yield Insert(plan.frame.place, text, after=True, inside=True)
 
 

@@ -53,7 +53,7 @@ def test_one_cycle_by_epochs() -> None:
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, epochs=3, steps_per_epoch=1)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3, steps_per_epoch=1)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -67,7 +67,7 @@ def test_one_cycle_by_epochs() -> None:
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, epochs=3 * args.num_rounds, steps_per_epoch=1)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3 * args.num_rounds, steps_per_epoch=1)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()

@@ -139,7 +139,10 @@ def test_without_the_wrapper() -> None:
                 nn.functional.mse_loss(model(x), y).backward()
                 optimizer.step()
 
-            params = {name: value.detach().cpu().contiguous().clone() for name, value in model.module.state_dict().items()}
+            params = {
+                name: value.detach().cpu().contiguous().clone()
+                for name, value in model.module.state_dict().items()
+            }
             flare.send(
                 flare.FLModel(params=params, meta={MetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
             )
@@ -226,7 +229,10 @@ def test_names_taken() -> None:
                 nn.functional.mse_loss(model(x), y).backward()
                 optimizer.step()
 
-            trained_params = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+            trained_params = {
+                name: value.detach().cpu().contiguous().clone()
+                for name, value in model.state_dict().items()
+            }
             flare.send(
                 flare.FLModel(params=trained_params, meta={FlareMetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
             )
@@ -280,7 +286,10 @@ def test_tabs_in_a_method() -> None:
         \t\t\t\tself.network(torch.ones(4, 2)).mean().backward()
         \t\t\t\tself.opt.step()
 
-        \t\t\tparams = {name: value.detach().cpu().contiguous().clone() for name, value in self.network.state_dict().items()}
+        \t\t\tparams = {
+        \t\t\t    name: value.detach().cpu().contiguous().clone()
+        \t\t\t    for name, value in self.network.state_dict().items()
+        \t\t\t}
         \t\t\tflare.send(
         \t\t\t    flare.FLModel(params=params, meta={MetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
         \t\t\t)
