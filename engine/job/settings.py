@@ -1,0 +1,71 @@
+"""The settings of a job as they are typed on a command line."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from engine.job.sites import named_sites
+from engine.result import UserError
+
+
+def job_settings(
+    *,
+    server_optimizer: str | None = None,
+    initial_ckpt: Path | None = None,
+    site: Iterable[str] = (),
+    sites_file: Path | None = None,
+    directory: Path | None = None,
+    **plain: Any,
+) -> dict[str, Any]:
+    """Fields of JobSpec from the options of a command.
+
+    Args:
+        server_optimizer: FedOpt's optimizer with its arguments, such as ``torch.optim.Adam:lr=0.01``.
+        initial_ckpt: weights to start from; packed into the job where the file lies in the converted folder.
+        site: named sites, such as ``hospital-a:data_dir=/data/a``.
+        sites_file: TOML file with one table per site.
+        directory: the converted folder, for ``initial_ckpt``.
+        plain: fields that are taken as they are.
+
+    Returns:
+        Only what was given: ``None``, ``False`` and nothing at all mean that a field stays as it is.
+
+    Raises:
+        UserError: where a text is not understood.
+    """
+    settings = {name: value for name, value in plain.items() if value not in (None, False, "")}
+    if server_optimizer:
+        settings["optimizer_args"] = component(server_optimizer)
+    if initial_ckpt:
+        settings["initial_ckpt"] = _checkpoint(Path(initial_ckpt).resolve(), directory)
+    sites = named_sites(site, sites_file)
+    return {**settings, "sites": sites} if sites else settings
+
+
+def component(text: str) -> dict[str, Any]:
+    """A class with arguments that FLARE builds, from a text such as ``torch.optim.SGD:lr=1.0,momentum=0.9``.
+
+    Raises:
+        UserError: where an argument is not ``name=value`` with a plain Python value.
+    """
+    path, _, rest = text.partition(":")
+    try:
+        call = ast.parse(f"f({rest})", mode="eval").body
+        args = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        values = json.loads(json.dumps(args, allow_nan=False))  # as conversion.json will give them back
+    except (SyntaxError, ValueError, TypeError):
+        call = None
+    if call is None or call.args or None in args:
+        raise UserError(f"{text} is not understood: write CLASS:NAME=VALUE,..., such as torch.optim.Adam:lr=0.01")
+    return {"path": path, "args": values}
+
+
+def _checkpoint(path: Path, directory: Path | None) -> str:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: --initial-ckpt takes a file with the weights to start from")
+    inside = directory is not None and path.is_relative_to(Path(directory).resolve())
+    return path.relative_to(Path(directory).resolve()).as_posix() if inside else str(path)

@@ -1,0 +1,50 @@
+"""Settings of a job as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.job import job_settings
+from engine.job.settings import component
+from engine.result import UserError
+
+
+def test_only_what_was_given_is_set() -> None:
+    assert job_settings(num_rounds=None, cross_site_eval=False, recipe=None, site=()) == {}
+    assert job_settings(num_rounds=3, recipe="fedopt-pt") == {"num_rounds": 3, "recipe": "fedopt-pt"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("torch.optim.Adam", {"path": "torch.optim.Adam", "args": {}}),
+        (
+            "torch.optim.Adam:lr=1e-2, betas=(0.9, 0.99)",
+            {"path": "torch.optim.Adam", "args": {"lr": 0.01, "betas": [0.9, 0.99]}},
+        ),
+        ("torch.optim.SGD:nesterov=True", {"path": "torch.optim.SGD", "args": {"nesterov": True}}),
+    ],
+)
+def test_an_optimizer_with_arguments(text: str, expected: dict[str, object]) -> None:
+    assert component(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["torch.optim.Adam:0.1", "torch.optim.Adam:lr=rate", "torch.optim.Adam:lr=", "a.B:**{}"]
+)
+def test_an_argument_that_is_no_plain_value_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="CLASS:NAME=VALUE"):
+        component(text)
+
+
+def test_a_checkpoint_inside_the_folder_travels_with_the_job(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "federated" / "initial.pt", tmp_path / "initial.pt"
+    inside.parent.mkdir()
+    inside.touch()
+    outside.touch()
+    assert job_settings(initial_ckpt=inside, directory=inside.parent) == {"initial_ckpt": "initial.pt"}
+    assert job_settings(initial_ckpt=outside, directory=inside.parent) == {"initial_ckpt": str(outside)}
+    with pytest.raises(UserError, match="does not exist"):
+        job_settings(initial_ckpt=tmp_path / "missing.pt")
