@@ -16,33 +16,11 @@ import torch
 from engine.result import UserError
 from engine.verify import harness
 from engine.verify.conversion import Conversion
+from engine.verify.launch import Launch, Settings
 from engine.verify.original import accepts, instrument
 from engine.verify.processes import Child, ChildError, load_ahead
 from engine.verify.server import Server, State
 from engine.verify.workspace import mirror_project
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How much is tried, and how.
-
-    Attributes:
-        rounds: rounds of the proofs with several rounds.
-        local_epochs: epochs of each; the original trains ``rounds * local_epochs``.
-        sites: numbers of sites that are tried together.
-        seed: for the random streams of both scripts.
-        time_limit: seconds that one process may take.
-        arguments: command line arguments for both scripts.
-        gpu: let the scripts see the machine's GPUs; equality to the last bit is then up to their kernels.
-    """
-
-    rounds: int = 2
-    local_epochs: int = 1
-    sites: tuple[int, ...] = (2, 3)
-    seed: int = 0
-    time_limit: float = 600.0
-    arguments: tuple[str, ...] = ()
-    gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +129,7 @@ class Bench:
             raise ChildError(reply["error"])
         return reply["state"]
 
-    def _site(self, index: int, sites: int, epochs: int, rounds: int) -> harness.Launch:
+    def _site(self, index: int, sites: int, epochs: int, rounds: int) -> Launch:
         conversion, name = self.conversion, f"site-{index + 1}"
         is_split = conversion.partitions_option is not None
         arguments: list[str] = []
@@ -175,13 +153,13 @@ class Bench:
             partitions=is_split and sites > 1,
         )
 
-    def _launch(self, folder: Path, **options: Any) -> harness.Launch:
+    def _launch(self, folder: Path, **options: Any) -> Launch:
         environment = {} if self.settings.gpu else {"CUDA_VISIBLE_DEVICES": ""}
         if self.conversion.execution == "external":
             environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
         options.setdefault("seed", self.settings.seed)
-        return harness.Launch(
+        return Launch(
             folder=folder,
             log=self._scratch / f"{next(self._numbers)}.log",
             hidden=(Path.cwd(), self.conversion.source_root, self.conversion.directory),

@@ -17,7 +17,6 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import torch
 from nvflare.fuel.utils.class_utils import instantiate_class
 
+from engine.verify.launch import ENVIRONMENT, Launch
 from engine.verify.original import PROBE
 from engine.verify.partitions import watch_partitions
 from engine.verify.probe import Probe
@@ -32,47 +32,6 @@ from engine.verify.recorder import Recorder, seed_everything
 from engine.verify.site import Site
 
 OWN_PACKAGES = ("engine", "codemods", "rules", "__mp_main__")
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "MPLBACKEND": "Agg",
-    "WANDB_MODE": "disabled",
-}
-"""What the children see beside the user's environment: one thread, no windows, no tracker."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How a child process runs a script.
-
-    Attributes:
-        folder: where it stands; what it writes by relative path lands here.
-        script: the script, or the folder of the modules for `build_model`.
-        import_root: first place of its imports.
-        log: the file its standard output and error go to.
-        arguments: its command line arguments.
-        seed: for the random streams.
-        hidden: places that its imports must not see.
-        name: name of the site.
-        exchange_format: ``numpy`` or ``pytorch``.
-        partitions: watch how `site_data` splits the data.
-        environment: environment variables to set.
-    """
-
-    folder: Path
-    script: Path
-    import_root: Path
-    log: Path
-    arguments: tuple[str, ...] = ()
-    seed: int = 0
-    hidden: tuple[Path, ...] = ()
-    name: str = "site-1"
-    exchange_format: str = "numpy"
-    partitions: bool = False
-    environment: tuple[tuple[str, str], ...] = ()
 
 
 def run_original(connection: Connection, launch: Launch) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from engine.verify.harness import ENVIRONMENT, Launch
+from engine.verify.launch import ENVIRONMENT, Launch
 
 LAST_LINES = 8
 PRELOADED = ("torch", "torch._dynamo", "nvflare.client", "nvflare.app_common.executors.task_script_runner")

@@ -73,7 +73,9 @@ def steps_claimed(answers: Sequence[Answer]) -> Check:
         if type(claimed) is not int or claimed not in {*done.values(), sum(done.values())}:
             detail = f"{answer.site} claims {claimed!r} steps; counted: {sum(done.values())}"
             return Check("P3", claim, Outcome.FAILS, detail)
-    return Check("P3", claim, Outcome.HOLDS, f"{', '.join(str(answer.claimed_steps) for answer in answers)}")
+    counts = [answer.claimed_steps for answer in answers]
+    fewest, most = min(counts), max(counts)
+    return Check("P3", claim, Outcome.HOLDS, f"{fewest} to {most} steps in {len(answers)} rounds of a site")
 
 
 def weighted_mean(sites: int, rounds: Sequence[Round]) -> Check:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.verify import metrics, proofs
-from engine.verify.bench import Bench, Recording, Settings
+from engine.verify.bench import Bench, Recording
 from engine.verify.conversion import Conversion, read_conversion
 from engine.verify.difference import unrepeatable
 from engine.verify.jobs import Announce, Evidence, Seen, gather
+from engine.verify.launch import Settings
 from engine.verify.report import Check, Outcome, Report
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+import engine.verify
 from engine.result import UserError
+from engine.verify.launch import Settings
 from engine.verify.report import Outcome, render_json, render_text
-from engine.verify.run import Settings, record, verify
+from engine.verify.run import record, verify
 from tests.conftest import snapshot
 
 PROJECTS = Path(__file__).parent / "projects"
@@ -213,3 +217,13 @@ def test_nothing_reaches_the_environment_of_the_caller(project):
     before = dict(os.environ)
     record(project("schedule"))
     assert dict(os.environ) == before
+
+
+def test_command_line_entry_imports_torch_only_when_it_runs(project):
+    look = "import sys, engine.verify; print([name for name in ('torch', 'nvflare', 'psutil') if name in sys.modules])"
+    seen = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    assert seen == "[]\n"
+    said: list[str] = []
+    report = engine.verify.verify(project("schedule"), QUICK, said.append)
+    assert report.exit_code == 0, render_text(report)
+    assert {"the original train.py", "one site, one round", "2 sites, 2 rounds"} <= set(said)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.verify.launch import Settings
 from engine.verify.report import render_text
-from engine.verify.run import Settings, record, verify
+from engine.verify.run import record, verify
 from tests.engine.verify.defects import DEFECTS, Defect
 
 PROJECTS = Path(__file__).parent / "projects"
