@@ -191,6 +191,7 @@ def external(
             path = next((p for p in map(plain, option.args) if isinstance(p, str)), None)
             if path:
                 data = read_configuration(scope.file, interpreter.project.root, path)
+                interpreter.trace.settings_files += [] if data is None else [option]
                 return None if data is None else as_value(data)
     return None
 
@@ -199,7 +200,11 @@ def read_configuration(file: SourceFile, root: Path, name: str) -> Any:
     """The contents of a JSON, YAML or TOML file of the project, as data; None where it cannot be had."""
     for folder in (file.path.parent, root):
         path = folder / name
-        if not path.is_file() or path.stat().st_size > LARGEST_CONFIGURATION or root not in path.resolve().parents:
+        if (
+            not path.is_file()
+            or path.stat().st_size > LARGEST_CONFIGURATION
+            or root.resolve() not in path.resolve().parents
+        ):
             continue
         try:
             text = path.read_text()

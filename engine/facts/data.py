@@ -139,7 +139,7 @@ def read_paths(trace: Trace, training: TrainingLoop) -> Iterator[PathFact]:
     """The paths data is read from, each place once, in the order of the program."""
     seen = set()
     for event in trace.events:
-        if not _reads_data(event):
+        if not _reads_data(event) or event.result in trace.settings_files:
             continue
         for value in _path_arguments(event):
             for found in _path_facts(event, value):

@@ -207,7 +207,9 @@ def _targets(calling: Event | None) -> list[str]:
 
 def _where(event: Event, training: TrainingLoop) -> str:
     """Where an evaluation stands with respect to the epoch loop."""
-    if training.batch is not None and event.within_node(training.batch.node):
+    own = pass_of(event, training)
+    around = event.path[: event.path.index(own)] if own in event.path else event.path
+    if training.batch is not None and any(getattr(entry, "node", None) is training.batch.node for entry in around):
         return "batch_loop"
     if event.within_node(training.epoch.node):
         return "loop"

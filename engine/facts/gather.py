@@ -10,10 +10,11 @@ from engine.facts.evaluation import evaluations
 from engine.facts.features import features
 from engine.facts.interpreter import Interpreter
 from engine.facts.loops import loop_fact
-from engine.facts.models import construction, trained_models
+from engine.facts.models import construction, trained_models, unwrapped
 from engine.facts.optimizers import stepped_name
 from engine.facts.program import Facts, ModelFact, OptimizerFact
 from engine.facts.schedules import schedules
+from engine.facts.trace import Event, Trace
 from engine.facts.training import TrainingLoop, training_loops
 from engine.facts.values import objects
 from engine.result import UserError
@@ -61,7 +62,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         later_models=tuple(model for others in again for model in others),
         schedulers=schedules(trace, chosen),
         loops=tuple({loop.epoch.place: loop_fact(trace, loop) for loop, _ in reversed(trained)}.values())[::-1],
-        train_function=chosen.function,
+        train_function=chosen.function(forward_pass(trace, chosen, models)),
         evaluation=found[0] if found else None,
         evaluations=found,
         data=training_data(trace, chosen),
@@ -106,7 +107,14 @@ def choose_model(trained: Trained, wanted: str | None) -> Trained:
     return chosen
 
 
-def optimizers(trace, training: TrainingLoop) -> tuple[OptimizerFact, ...]:
+def forward_pass(trace: Trace, training: TrainingLoop, models: tuple[ModelFact, ...]) -> Event | None:
+    """The first forward pass of a trained model in the pass that steps."""
+    values = [value for model in models for value in (model.value, *model.alternatives)]
+    inside = (event for event in trace.events if event.name == "()" and event.within(training.batch or training.epoch))
+    return next((event for event in inside if any(unwrapped(one) in values for one in objects(event.receiver))), None)
+
+
+def optimizers(trace: Trace, training: TrainingLoop) -> tuple[OptimizerFact, ...]:
     """The optimizers that step in an epoch loop."""
     found = []
     for event, optimizer in training.steps:

@@ -65,7 +65,7 @@ def _add(groups: list[list[Object]], models: list[Object]) -> None:
 def _is_part(part: Object, whole: Object) -> bool:
     """True where one object is stored on another, directly or further down."""
     seen = 0
-    while part.parent is not None and seen < 20:
+    while part.parent is not None and _holds_modules(part.parent[0]) and seen < 20:
         part, seen = part.parent[0], seen + 1
         if part is whole:
             return True
@@ -95,11 +95,16 @@ def root(part: Object) -> Object:
         inner = unwrapped(part)
         if inner is not part and isinstance(inner, Object):
             part = inner
-        elif part.parent is not None and not _stands_alone(part):
+        elif part.parent is not None and _holds_modules(part.parent[0]) and not _stands_alone(part):
             part = part.parent[0]
         else:
             break
     return part
+
+
+def _holds_modules(owner: Object) -> bool:
+    """True for a module, and for a library's object that may be one; not for a trainer that keeps a model."""
+    return owner.is_module or owner.cls is None
 
 
 def _stands_alone(part: Object) -> bool:

@@ -159,6 +159,7 @@ class Trace:
         loops: every loop entered, with the entries around it.
         exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
         stores: what is stored on objects, in order.
+        settings_files: files opened and read as configurations.
         exhausted: True where the analysis stopped early.
         dormant: the statements that a constant of the script keeps from running.
     """
@@ -169,6 +170,7 @@ class Trace:
     loops: list[tuple[Loop, tuple[Entry, ...]]] = field(default_factory=list)
     exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
+    settings_files: list[Object] = field(default_factory=list)
     exhausted: bool = False
     dormant: list[tuple[list[ast.stmt], Scope]] = field(default_factory=list)
 

@@ -42,10 +42,15 @@ class TrainingLoop:
         """The first call that steps."""
         return self.steps[0][0]
 
-    @property
-    def function(self) -> str | None:
-        """The function that holds the batch loop, or the step where there is none; None at module level."""
+    def function(self, forward: Event | None) -> str | None:
+        """The function that holds the batch loop, or what is done with a batch; None at module level.
+
+        Args:
+            forward: a forward pass of the trained model: helpers that only step are not meant.
+        """
         calls = [entry for entry in self.first_step.path if isinstance(entry, Call)]
+        if forward is not None:
+            calls = [call for call in calls if forward.within(call)]
         if self.batch is not None and self.batch.scope is not self.epoch.scope:
             return next((call.function.readable_name for call in calls if call.scope is self.batch.scope), None)
         below = [call for call in calls if call not in self.path]
