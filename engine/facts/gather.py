@@ -16,7 +16,7 @@ from engine.facts.program import Facts, ModelFact, OptimizerFact
 from engine.facts.schedules import schedules
 from engine.facts.trace import Event, Trace
 from engine.facts.training import TrainingLoop, training_loops
-from engine.facts.values import objects
+from engine.facts.values import Value, objects
 from engine.result import UserError
 from engine.source import Project
 
@@ -53,16 +53,17 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     trained = choose_model(choose_loop(trained, choices.loop), choices.model)
     chosen, models = trained[0]
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
+    forward = forward_pass(trace, chosen, models)
     again = [others for loop, others in trained[1:] if loop.epoch.place == chosen.epoch.place]
     return Facts(
         project,
         trace,
         models=models,
-        optimizers=optimizers(trace, chosen),
+        optimizers=optimizers(trace, chosen, forward),
         later_models=tuple(model for others in again for model in others),
         schedulers=schedules(trace, chosen),
         loops=tuple({loop.epoch.place: loop_fact(trace, loop) for loop, _ in reversed(trained)}.values())[::-1],
-        train_function=chosen.function(forward_pass(trace, chosen, models)),
+        train_function=chosen.function(forward),
         evaluation=found[0] if found else None,
         evaluations=found,
         data=training_data(trace, chosen),
@@ -114,7 +115,20 @@ def forward_pass(trace: Trace, training: TrainingLoop, models: tuple[ModelFact, 
     return next((event for event in inside if any(unwrapped(one) in values for one in objects(event.receiver))), None)
 
 
-def optimizers(trace: Trace, training: TrainingLoop) -> tuple[OptimizerFact, ...]:
+def optimizer_name(event: Event, optimizer: Value, training: TrainingLoop, forward: Event | None) -> str:
+    """What the training calls an optimizer: as it is stepped, unless a helper of its own does that."""
+    written = stepped_name(event, optimizer)
+    helpers = [call for call in event.calls if forward is not None and not forward.within(call)]
+    if not helpers:
+        return written
+    for name, value in (training.batch or training.epoch).scope.variables.items():
+        for one in objects(value):
+            if one in objects(optimizer) or any(part in objects(optimizer) for part in one.attributes.values()):
+                return name
+    return written
+
+
+def optimizers(trace: Trace, training: TrainingLoop, forward: Event | None) -> tuple[OptimizerFact, ...]:
     """The optimizers that step in an epoch loop."""
     found = []
     for event, optimizer in training.steps:
@@ -122,7 +136,7 @@ def optimizers(trace: Trace, training: TrainingLoop) -> tuple[OptimizerFact, ...
         built = trace.events[value.event] if value is not None else None
         found.append(
             OptimizerFact(
-                variable=stepped_name(event, optimizer),
+                variable=optimizer_name(event, optimizer, training, forward),
                 name=value.kind if value is not None else "?",
                 construction=construction(value) if value is not None else None,
                 step=event.place,

@@ -1,0 +1,36 @@
+"""click options."""
+
+import click
+import torch
+from torch import nn, optim
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Net(nn.Module):
+    def __init__(self, hidden=8):
+        super().__init__()
+        self.first = nn.Linear(4, hidden)
+        self.last = nn.Linear(hidden, 2)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.first(x)))
+
+
+@click.command()
+@click.option("--hidden", default=40)
+@click.option("--epochs", default=3)
+def main(hidden, epochs):
+    data = TensorDataset(torch.randn(8, 4), torch.randint(0, 2, (8,)))
+    loader = DataLoader(data, batch_size=2)
+    model = Net(hidden)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(epochs):  # epoch loop
+        for x, y in loader:
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()  # step
+
+
+if __name__ == "__main__":
+    main()
