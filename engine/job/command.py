@@ -1,0 +1,37 @@
+"""The options of a command line that set a job; :func:`engine.job.job_settings` makes fields of JobSpec of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+SIZE = (
+    click.option("--clients", "num_clients", type=click.IntRange(1), help="Number of sites."),
+    click.option("--rounds", "num_rounds", type=click.IntRange(1), help="Number of rounds."),
+    click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round."),
+)
+ALGORITHM = (
+    click.option("--recipe", metavar="NAME", help="Algorithm: a recipe of FLARE, such as fedavg-pt or fedopt-pt."),
+    click.option("--server-optimizer", metavar="CLASS:NAME=VALUE,...", help="FedOpt: the optimizer of the server."),
+    click.option("--fedprox-mu", type=click.FloatRange(0), help="FedProx: weight of the proximal term."),
+    click.option("--aggregator", metavar="MODULE:CLASS", help="A ModelAggregator of yours instead of the mean."),
+    click.option("--initial-ckpt", type=EXISTING, help="Weights to start from."),
+    click.option("--stop-cond", metavar="CONDITION", help='End early, such as "accuracy >= 0.9".'),
+    click.option(
+        "--patience", type=click.IntRange(1), help="With --stop-cond: end after this many rounds without gain."
+    ),
+    click.option("--cross-site-eval", is_flag=True, help="Let every site evaluate the model of every other."),
+    click.option("--site", multiple=True, metavar="NAME:KEY=VALUE", help="A named site, with an option of its own."),
+    click.option("--sites-file", type=EXISTING, help="TOML file with a table of options per site."),
+)
+
+
+def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command every option that sets a job, by the names that :func:`engine.job.job_settings` takes."""
+    for option in reversed((*SIZE, *ALGORITHM)):
+        command = option(command)
+    return command
