@@ -37,7 +37,8 @@ def in_program(path: Path, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
     if not checks:
         return
     try:
-        facts = gather(Project(path))
+        with naming("the analysis", name_of(path)):
+            facts = gather(Project(path))
     except UserError as error:
         refusals = [rule.unreadable(error) for rule in checks]
         if not any(refusals):
@@ -45,7 +46,7 @@ def in_program(path: Path, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
         yield from (replace(result, place=replace(result.place, file=name_of(path))) for result in refusals if result)
         return
     for rule in checks:
-        with naming(rule, name_of(path)):
+        with naming(f"the rule {rule.__name__}", name_of(path)):
             yield from (moved(result, facts.project.root) for result in rule.check(facts))
 
 
@@ -56,14 +57,14 @@ def moved(result: Result, root: Path) -> Result:
 
 
 @contextmanager
-def naming(rule: type[LintRule], file: str) -> Iterator[None]:
-    """Turns whatever a rule raises into an error that names the rule and the file."""
+def naming(what: str, file: str) -> Iterator[None]:
+    """Turns whatever is raised into an error that names what failed and the file."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # a rule may fail in any way, and none must pass for a clean file
-        raise UserError(f"{file}: the rule {rule.__name__} failed: {type(error).__name__}: {error}") from error
+        raise UserError(f"{file}: {what} failed: {type(error).__name__}: {error}") from error
 
 
 def in_file(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Result]) -> list[Result]:
@@ -94,7 +95,7 @@ def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[
     codes = {rule.CODE for rule in looking if hasattr(rule, "check")}
     found = [result for result in known if result.code not in codes]
     for rule in looking:
-        with naming(rule, source.name):
+        with naming(f"the rule {rule.__name__}", source.name):
             if hasattr(rule, "check"):
                 found.extend(tree.mended(rule, result) for result in known if result.code == rule.CODE)
             else:
@@ -126,7 +127,8 @@ class Tree:
         try:
             self.wrapper = MetadataWrapper(cst.parse_module(source.text), unsafe_skip_copy=True)
         except (cst.ParserSyntaxError, RecursionError) as error:
-            raise UserError(f"{source.name} cannot be linted: libcst does not parse it ({error})") from None
+            place = Place(source.name, getattr(error, "raw_line", 1))
+            raise UserError("libcst cannot parse this, so that only the program was checked", place) from None
         self.names = Names(self.wrapper.module)
 
     @cached_property

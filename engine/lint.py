@@ -131,9 +131,10 @@ def examine(paths: Sequence[Path], rules: Sequence[type[LintRule]]) -> tuple[lis
             errors.append(str(error))
     asked = {name_of(path) for path in paths}
     for name in sorted(asked | known.keys()):
+        found = list(dict.fromkeys(known[name]))
         try:
-            source = read_file(Path(name), Path())
-            results.extend(in_file(source, rules if name in asked else [], list(dict.fromkeys(known[name]))))
+            found = in_file(read_file(Path(name), Path()), rules if name in asked else [], found)
         except UserError as error:
             errors.append(str(error))
+        results.extend(found)
     return sorted(results, key=lambda result: (result.place, result.code)), list(dict.fromkeys(errors))

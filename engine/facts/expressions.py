@@ -35,6 +35,7 @@ from engine.facts.values import (
     least_certain,
     options,
     plain,
+    plain_key,
     source_of,
 )
 
@@ -214,8 +215,8 @@ def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
             else:
                 result.rest.append(value)
             continue
-        known = plain(evaluate(interpreter, key, scope))
-        if known is ... or isinstance(known, (list, dict)):
+        known = plain_key(evaluate(interpreter, key, scope))
+        if known is ...:
             result.rest.extend((evaluate(interpreter, key, scope), value))
         else:
             result.items[known] = value

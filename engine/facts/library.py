@@ -33,6 +33,7 @@ from engine.facts.values import (
     least_certain,
     options,
     plain,
+    plain_key,
     source_of,
 )
 from engine.result import Place
@@ -190,9 +191,9 @@ def _sequence_method(interpreter: Interpreter, receiver: Sequence, method: str, 
 def _mapping_method(receiver: Mapping, method: str, args: list[Value]) -> Value:
     """A dictionary's own methods."""
     if method in ("get", "pop", "setdefault") and args:
-        key = plain(args[0])
+        key = plain_key(args[0])
         default = [args[1]] if len(args) > 1 else [Literal(None)]
-        if key is not ... and not isinstance(key, (list, dict)) and key in receiver.items:
+        if key is not ... and key in receiver.items:
             return receiver.items[key]
         return choose([*receiver.items.values(), *default]) if key is ... else choose([*receiver.rest, *default])
     if method == "update" and args and isinstance(args[0], Mapping):
@@ -435,13 +436,13 @@ def item_of(value: Value, index: int, count: int) -> Value:
 
 def get_item(interpreter: Interpreter, owner: Value, key: Value, node: ast.Subscript, scope: Scope) -> Value:
     """What a subscript gives."""
-    known = plain(key)
+    known = plain_key(key)
     if isinstance(owner, LocalModule):
         if isinstance(known, str):
             return expressions.module_attribute(interpreter, owner, known)
         return _any_member(owner)
     if isinstance(owner, Mapping):
-        if known is not ... and not isinstance(known, (list, dict)) and known in owner.items:
+        if known is not ... and known in owner.items:
             return owner.items[known]
         return choose([*owner.items.values(), *owner.rest]) if known is ... else choose([*owner.rest, Unknown()])
     if isinstance(owner, Sequence):
@@ -479,10 +480,10 @@ def _any_member(module: LocalModule) -> Value:
 
 def set_item(interpreter: Interpreter, owner: Value, key: Value, value: Value) -> None:
     """Store a value under a key, beside what other branches stored there."""
-    known = plain(key)
+    known = plain_key(key)
     for option in options(owner):
         if isinstance(option, Mapping):
-            if known is ... or isinstance(known, (list, dict)):
+            if known is ...:
                 option.rest.extend((key, value))
             else:
                 option.items[known] = interpreter.beside(option.items.get(known), value)

@@ -365,6 +365,16 @@ def objects(value: Value | None) -> list[Object]:
     return [option for option in options(value) if isinstance(option, Object)]
 
 
+def plain_key(value: Value | None) -> Any:
+    """The Python value of a dictionary's key where it is known exactly, ``...`` otherwise."""
+    known = plain(value)
+    try:
+        hash(known)
+    except TypeError:
+        return ...
+    return known
+
+
 def plain(value: Value | None) -> Any:
     """The Python value where it is known exactly, ``...`` otherwise."""
     if isinstance(value, Literal):

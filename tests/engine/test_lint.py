@@ -315,3 +315,10 @@ def test_the_command_prints_results_to_stdout_and_errors_to_stderr(folder: Path)
     assert Path("train.py").read_text() == FIXED
     missing = run("nowhere.py")
     assert (missing.returncode, missing.stdout) == (2, "")
+
+
+def test_what_libcst_cannot_parse_is_an_error_beside_what_the_program_shows(folder: Path) -> None:
+    Path("train.py").write_text("import torch, gym\nenv = gym.make('CartPole-v1')\n(x): int = torch.load(env)\n")
+    outcome = linted()
+    assert codes(outcome) == ["train.py:2 FLR107"]
+    assert outcome.errors == ("train.py:3: libcst cannot parse this, so that only the program was checked",)
