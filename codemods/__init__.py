@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from codemods import (
-    count_steps,
-    evaluate_global_model,
-    expose_arguments,
-    extract_model,
-    insert_flare_init,
-    keep_received_weights,
-    load_global_params,
-    partition_data,
-    per_site_outputs,
-    rank_zero_exchange,
-    rescale_schedulers,
-    safe_checkpoint_load,
-    send_params,
-    wrap_in_is_running,
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.pipeline import Step
+
+    PIPELINE: tuple[Step, ...]
+
+STEPS = (
+    "extract_model",
+    "expose_arguments",
+    "insert_flare_init",
+    "partition_data",
+    "wrap_in_is_running",
+    "load_global_params",
+    "evaluate_global_model",
+    "count_steps",
+    "keep_received_weights",
+    "rescale_schedulers",
+    "safe_checkpoint_load",
+    "per_site_outputs",
+    "rank_zero_exchange",
+    "send_params",
 )
 
-PIPELINE = (
-    extract_model.step,
-    expose_arguments.step,
-    insert_flare_init.step,
-    partition_data.step,
-    wrap_in_is_running.step,
-    load_global_params.step,
-    evaluate_global_model.step,
-    count_steps.step,
-    keep_received_weights.step,
-    rescale_schedulers.step,
-    safe_checkpoint_load.step,
-    per_site_outputs.step,
-    rank_zero_exchange.step,
-    send_params.step,
-)
+
+def __getattr__(name: str) -> object:
+    """``PIPELINE``: the steps, imported when first asked for; the command line starts without libcst."""
+    if name != "PIPELINE":
+        raise AttributeError(name)
+    return tuple(import_module(f"codemods.{step}").step for step in STEPS)

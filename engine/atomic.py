@@ -34,6 +34,8 @@ def write(folder: Path, files: Mapping[str, bytes], modes: Mapping[str, int] | N
     Raises:
         UserError: the folder cannot be written to, or a file of it would lie elsewhere.
     """
+    if not files:
+        return
     fresh = not folder.exists()
     home = folder.parent if fresh else folder
     staged = home / f"{STAGED}{uuid.uuid4().hex}"
