@@ -36,6 +36,7 @@ class Recording:
         parameters: names of its parameters.
         evaluations: ``state``, ``printed`` numbers and ``values`` of variables of its first evaluations; ``placed`` is
             False where the conversion does not say where they stand, and all that was printed last is taken.
+        error: traceback of what went wrong after the loop; None if nothing did.
     """
 
     initial: dict[str, torch.Tensor]
@@ -45,6 +46,7 @@ class Recording:
     parameters: list[str]
     final: dict[str, torch.Tensor] | None = None
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
 
 
 class Bench:

@@ -174,12 +174,15 @@ def exchange(answers: Sequence[Answer], ends: Sequence[Mapping[str, Any]]) -> Ch
     return Check("P5", claim, Outcome.HOLDS, f"{len(answers)} answers")
 
 
-def good_end(ends: Sequence[Mapping[str, Any]]) -> Check:
-    """P5: the script ends without an error when the job is over."""
+def good_end(original: Recording, ends: Sequence[Mapping[str, Any]]) -> Check:
+    """P5: the script ends without an error when the job is over, where the original does."""
     claim = "the script ends well after the last round"
     if not ends:
         return Check("P5", claim, Outcome.NOT_CHECKED, "no job came to its end")
     errors = [end["error"] for end in ends if end["error"]]
+    if errors and original.error:
+        reason = f"the original does not either, after as few epochs: {original.error.splitlines()[-1]}"
+        return Check("P5", claim, Outcome.NOT_APPLICABLE, reason)
     return Check("P5", claim, Outcome.FAILS, tail(errors[0])) if errors else Check("P5", claim, Outcome.HOLDS)
 
 

@@ -136,7 +136,7 @@ def _protocol(evidence: Evidence) -> Iterator[Check]:
     ends = [end for job in evidence.jobs for end in job.ends]
     yield proofs.server_model(evidence.server, evidence.original, one.trained)
     yield proofs.exchange([answer for job in evidence.jobs for answer in job.answers], ends)
-    yield proofs.good_end(ends)
+    yield proofs.good_end(evidence.original, ends)
     for job in evidence.jobs:
         if job.rounds and job.broken:
             yield Check("P5", "every task is answered", Outcome.FAILS, job.broken)

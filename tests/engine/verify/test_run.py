@@ -138,6 +138,15 @@ def test_external_process_sees_one_rank(project):
     assert report.exit_code == 0, render_text(report)
 
 
+def test_original_that_fails_after_its_loop_excuses_the_conversion(project):
+    directory = project("schedule")
+    for script in (directory.parent / "train.py", directory / "client.py"):
+        change(script, "    main()", "    main()\n    print(['A'].index('E'))")
+    report = verify(directory, QUICK)
+    assert report.exit_code == 0, render_text(report)
+    assert "after as few epochs: ValueError: 'E' is not in list" in render_text(report)
+
+
 def test_own_module_called_engine_is_found(project):
     directory = project("schedule")
     for folder, script in ((directory.parent, "train.py"), (directory, "client.py")):
