@@ -1,0 +1,63 @@
+"""Whatever Python file there is, linting ends with an answer or one sentence, never with a traceback."""
+
+from __future__ import annotations
+
+import sysconfig
+import warnings
+from pathlib import Path
+
+import hypothesmith
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from engine.lint import Outcome, lint
+from rules import RULES
+
+STANDARD_LIBRARY = Path(sysconfig.get_paths()["stdlib"])
+MODULES = sorted(path for path in STANDARD_LIBRARY.glob("*.py") if path.stat().st_size < 40_000)[::3]
+WORDS = "\n# load save sum mean Scale symeig data 0\nimport torch\n"
+
+
+def linted(path: Path, content: bytes) -> Outcome:
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return lint([path], lambda: RULES)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_the_standard_library(module: Path, tmp_path: Path) -> None:
+    outcome = linted(tmp_path / "module.py", module.read_bytes() + WORDS.encode())
+    assert outcome.errors == ()
+    assert not [result for result in outcome.left if result.code.startswith("FLR1")]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(source=hypothesmith.from_node())
+def test_programs_made_at_random(source: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outcome = linted(tmp_path_factory.mktemp("random") / "module.py", (source + WORDS).encode(errors="replace"))
+    assert all("failed" not in error for error in outcome.errors)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"import torch\0", "is a binary file"),
+        (b"import torch\n\xff\xfe", "is not text in a readable encoding"),
+        (b"# coding: nonsense\nimport torch\n", "is not text in a readable encoding"),
+        (b"import torch\nx = " + b"(" * 3000 + b")" * 3000, "nested"),
+        (b"", None),
+        (b"# torch", None),
+        (b"\xef\xbb\xbfimport torch\r\nif 1:\r\n\tx = torch.load(p)\r\n", None),
+        ("# coding: latin-1\nimport torch  # caf\u00e9\n".encode("latin-1"), None),
+        (b"import torch\nx = " + b"[" * 60 + b"]" * 60 + b"\ntorch.load(x)\n", None),
+        (b"import torch\n" + b"x = torch.zeros(3)\n" * 20_000, None),
+    ],
+    ids=["null", "bytes", "coding", "nesting", "empty", "comment", "CRLF", "Latin-1", "brackets", "20,000 lines"],
+)
+def test_odd_files_give_an_answer_or_one_sentence(content: bytes, said: str | None, tmp_path: Path) -> None:
+    outcome = linted(tmp_path / "odd.py", content)
+    told = [*outcome.errors, *(result.message for result in outcome.left if result.code == "FLR101")]
+    assert all(sentence.count("\n") == 0 for sentence in told)
+    assert bool(told) == bool(said)
+    assert said is None or said in told[0]
