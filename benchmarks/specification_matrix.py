@@ -1,14 +1,8 @@
-"""Training specifications that cover the options of the trainer: pairwise for the tests, all of them for a long run.
-
-``python -m benchmarks.specification_matrix FOLDER [--full]`` writes the small data sets, the model and the
-specifications into a folder, one file for each.
-"""
+"""Training specifications that cover the options of the trainer: pairwise for the tests, all of them for a long run."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,20 +176,3 @@ def _complete(row: dict[str, int], generator: random.Random) -> dict[str, int]:
             whole["workers"] = 0
         if _possible(dict(_unfrozen(tuple(whole.items())))):
             return whole
-
-
-def main() -> None:
-    """Write the specifications and what they need."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--full", action="store_true", help="every combination instead of every pair")
-    args = parser.parse_args()
-    args.folder.mkdir(parents=True)
-    write_data(args.folder)
-    for number, row in enumerate(full() if args.full else pairwise()):
-        text = json.dumps(specification(row), indent=2)
-        (args.folder / f"{number:04}.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
