@@ -58,7 +58,8 @@ def selection(command: Any) -> Any:
 def read_facts(path: Path, entry: str | None, model: str | None, loop: str | None):
     """The facts of the program a path means."""
     from engine.facts import Choices, gather
-    from engine.source import Project, find_entry
+    from engine.facts.entry import find_entry
+    from engine.source import Project
 
     chosen = path / entry if entry and path.is_dir() else path
     return gather(Project(find_entry(chosen).resolve()), Choices(model=model, loop=loop))

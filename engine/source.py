@@ -16,12 +16,6 @@ from pathlib import Path
 
 from engine.result import Place, UserError
 
-MENTIONS_TRAINING = re.compile(
-    rb"torch|keras|tensorflow|sklearn|xgboost|lightgbm|lightning|fastai|transformers|numpy|jax", re.IGNORECASE
-)
-SKIPPED_FOLDERS = {
-    "federated", "build", "dist", "node_modules", "__pycache__", "venv", "site-packages", "tests", "test",
-}  # fmt: skip
 # Never a folder of the project without ``__init__.py``: what is installed under the name is found before it.
 LIBRARIES = {
     "accelerate", "albumentations", "apex", "cv2", "datasets", "fastai", "gym", "h5py", "ignite", "jax", "keras",
@@ -249,36 +243,3 @@ def _holds(folder: Path, name: str) -> bool:
     """True where a folder holds a module or package of that name."""
     package = folder / name
     return (folder / f"{name}.py").is_file() or (package.is_dir() and any(package.glob("*.py")))
-
-
-def find_entry(path: Path) -> Path:
-    """The training script a path means: the file itself, or the one training script of a folder.
-
-    Raises:
-        UserError: nothing there, not Python, no training script, or more than one.
-    """
-    if not path.exists():
-        raise UserError(f"{path} does not exist; give the path of a training script or of its folder")
-    if path.is_file():
-        if path.suffix not in (".py", ".pyw", ".ipynb") and b"\0" in path.read_bytes()[:4096]:
-            raise UserError(f"{path.name} is a binary file, not a Python script")
-        return path
-    scripts = [file for file in sorted(path.glob("*.py")) if _trains(file)]
-    if not scripts:
-        below = [file for file in sorted(path.rglob("*.py")) if not SKIPPED_FOLDERS & set(file.parts) and _trains(file)]
-        scripts = below[:9]
-    mains = [file for file in scripts if re.fullmatch(r"(train|main|run_train|training)\.py", file.name)]
-    if len(scripts) > 1 and len(mains) == 1:
-        return mains[0]
-    if len(scripts) == 1:
-        return scripts[0]
-    if not scripts:
-        raise UserError(f"{path} holds no training script; give the path of the script that trains")
-    names = ", ".join(file.relative_to(path).as_posix() for file in scripts)
-    raise UserError(f"{path} holds several training scripts ({names}); choose one with --entry")
-
-
-def _trains(file: Path) -> bool:
-    """True where a file's text looks like a script that trains: a guess by words, to choose between files."""
-    raw = file.read_bytes()
-    return b"torch" in raw and b".step(" in raw and b".backward(" in raw
