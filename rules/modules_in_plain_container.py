@@ -60,6 +60,11 @@ class ModulesInPlainContainer(ProgramRule, LintRule):
                 layers = [nn.Linear(2, 2), nn.Linear(2, 2)]
                 self.names = ["first", "second"]
                 self.all = [nn.Linear(2, 2)]
+                self.blocks = []
+                for index in range(3):
+                    block = nn.Linear(2, 2)
+                    setattr(self, f"block{index}", block)
+                    self.blocks.append(block)
                 self.body = nn.Sequential(*layers)
                 self.more = nn.ModuleList(self.all)
         model = Net()
@@ -196,7 +201,7 @@ def registered_in(module: Object) -> set[int]:
 
 
 def added_to(facts: Facts, module: Object) -> set[int]:
-    """The modules handed to ``add_module`` or ``register_module`` of a module."""
-    events = facts.trace.named(".add_module", ".register_module", "torch.nn.Module.add_module")
+    """The modules handed to ``setattr``, or to ``add_module`` or ``register_module`` of a module."""
+    events = facts.trace.named("builtins.setattr", ".add_module", ".register_module", "torch.nn.Module.add_module")
     added = [option for event in events for value in event.args for option in options(value)]
     return {id(option) for option in added}

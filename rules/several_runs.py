@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
-from engine.facts.trace import Loop
+from engine.facts.trace import Branch, Call, Entry, Loop
 from engine.facts.values import objects
 from engine.result import Result
 from rules.base import ProgramRule
@@ -25,7 +26,7 @@ class SeveralRuns(ProgramRule, LintRule):
     """
     ## What it does
     Refuses a program that trains again and again in one run: over the folds of a cross-validation, over seeds, over
-    settings of a sweep, or over a list of models.
+    settings of a sweep, over a list of models, or by calling its training function once more.
 
     ## Why is this bad
     A federated job trains one model. Which of the trainings would be a round's, and whose weights would be exchanged,
@@ -54,6 +55,22 @@ class SeveralRuns(ProgramRule, LintRule):
     VALID = [
         """
         import torch
+        def train(epochs):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(epochs):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+        if args.short:
+            train(epochs=1)
+        else:
+            try:
+                train(epochs=10)
+            except torch.cuda.OutOfMemoryError:
+                train(epochs=10)
+        """,
+        """
+        import torch
         from torch import nn
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -62,7 +79,7 @@ class SeveralRuns(ProgramRule, LintRule):
                 for x, y in loader:
                     model(x).sum().backward()
                     optimizer.step()
-        """
+        """,
     ]
     INVALID = [
         Invalid(
@@ -80,12 +97,24 @@ class SeveralRuns(ProgramRule, LintRule):
                 train(nn.Linear(2, 1), epochs=3)
             """
         ),
+        Invalid(
+            """
+            import torch
+            def fit(optimizer, epochs):
+                for epoch in range(epochs):
+                    for x, y in loader:
+                        model(x).sum().backward()
+                        optimizer.step()
+            fit(torch.optim.SGD(model.head.parameters(), lr=0.1), epochs=3)
+            fit(torch.optim.SGD(model.parameters(), lr=0.01), epochs=30)
+            """
+        ),
         Invalid("import optuna\nstudy = optuna.create_study()\nstudy.optimize(objective, n_trials=20)"),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """The outermost loop on each pass of which a model is built and trained, or the sweep that runs trainings."""
+        """The outermost loop on each pass of which a model is built and trained, or what else runs trainings."""
         for loop in outer_loops(facts):
             if over_folds(loop) or builds_model(facts, loop):
                 yield cls.found(loop.scope.file, loop.node)
@@ -94,11 +123,45 @@ class SeveralRuns(ProgramRule, LintRule):
         if sweep and facts.loop is None:
             message = "A sweep runs several trainings; a federated job trains one model."
             yield cls.found(sweep.scope.file, sweep.node, message)
+        again = second_run(facts)
+        if again:
+            message = "This call runs the training loop once more; a federated job trains in one."
+            yield cls.found(again.caller.file, again.node, message)
 
 
 def over_folds(loop: Loop) -> bool:
     """True for a loop over the folds of a cross-validation."""
     return any(FOLDS.search(iterable.kind) for iterable in objects(loop.iterable))
+
+
+def second_run(facts: Facts) -> Call | None:
+    """The call that reaches the training loop again, on another way that does not exclude the first."""
+    if facts.loop is None:
+        return None
+    known = {id(call.node) for call in facts.loop.calls}
+    for loop, path in facts.trace.loops:
+        calls = [entry for entry in path if isinstance(entry, Call) and entry.node is not None]
+        new = next((call for call in calls if id(call.node) not in known), None)
+        if new and trains(facts, loop) and not excludes(facts.loop.path, path):
+            return new
+    return None
+
+
+def trains(facts: Facts, loop: Loop) -> bool:
+    """True for a pass of the epoch loop in which an optimizer steps."""
+    steps = {optimizer.step for optimizer in facts.optimizers}
+    same = loop.node is facts.loop.loop.node
+    return same and any(event.place in steps and event.within(loop) for event in facts.trace.events)
+
+
+def excludes(first: Sequence[Entry], second: Sequence[Entry]) -> bool:
+    """True for two ways on either side of a branch, and where the second is an answer to an error."""
+    sides = {id(entry.node): entry.taken for entry in first if isinstance(entry, Branch)}
+    branches = [entry for entry in second if isinstance(entry, Branch)]
+    return any(
+        isinstance(branch.node, ast.ExceptHandler) or sides.get(id(branch.node), branch.taken) != branch.taken
+        for branch in branches
+    )
 
 
 def builds_model(facts: Facts, loop: Loop) -> bool:
