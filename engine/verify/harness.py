@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import importlib.abc
+import multiprocessing
 import os
 import pickle
 import runpy
@@ -104,6 +105,7 @@ def _prepared(launch: Launch) -> Iterator[None]:
     """Stand in the scratch folder with output redirected and this tool's own packages out of sight."""
     if hasattr(os, "setsid"):
         os.setsid()
+    multiprocessing.set_start_method(None, force=True)  # the user's scripts start processes as they always do
     _end_with_parent()
     os.environ |= {**ENVIRONMENT, **dict(launch.environment)}
     launch.folder.mkdir(parents=True, exist_ok=True)

@@ -147,6 +147,14 @@ def test_original_that_fails_after_its_loop_excuses_the_conversion(project):
     assert "after as few epochs: ValueError: 'E' is not in list" in render_text(report)
 
 
+def test_loader_with_worker_processes_in_a_script_without_main_guard(project):
+    directory = project("flat")
+    change(directory.parent / "train.py", "shuffle=True)", "shuffle=True, num_workers=1)")
+    change(directory / "client.py", "shuffle=True)", "shuffle=True, num_workers=1)")
+    report = verify(directory, QUICK)
+    assert report.exit_code == 0, render_text(report)
+
+
 def test_own_module_called_engine_is_found(project):
     directory = project("schedule")
     for folder, script in ((directory.parent, "train.py"), (directory, "client.py")):
