@@ -16,6 +16,11 @@ SIZE = (
 )
 ALGORITHM = (
     click.option("--recipe", metavar="NAME", help="Algorithm: a recipe of FLARE, such as fedavg-pt or fedopt-pt."),
+    click.option(
+        "--style",
+        type=click.Choice(["recipe", "fedjob"]),
+        help="Describe the job by a recipe, or put it together of FLARE's components.",
+    ),
     click.option("--server-optimizer", metavar="CLASS:NAME=VALUE,...", help="FedOpt: the optimizer of the server."),
     click.option("--fedprox-mu", type=click.FloatRange(0), help="FedProx: weight of the proximal term."),
     click.option("--aggregator", metavar="MODULE:CLASS", help="A ModelAggregator of yours instead of the mean."),

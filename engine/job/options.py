@@ -9,6 +9,10 @@ from engine.job.spec import CLIENT, JobSpec, Option, option_name
 
 ELSEWHERE = re.compile(r"/|~|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # absolute, at home, on a drive, an address
 WORKSPACE = "/tmp/nvflare/simulation"  # FLARE's own default
+EXPORT_OPTIONS = [  # a recipe has them from FLARE
+    'parser.add_argument("--export", action="store_true", help="write the job folder instead")',
+    'parser.add_argument("--export-dir", type=os.path.abspath, default="fl_job", help="where it is written")',
+]
 
 
 def job_options(spec: JobSpec) -> list[str]:

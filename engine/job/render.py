@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from engine.job.literals import literal
-from engine.job.options import client_arguments, is_relative, job_options, site_values
+from engine.job.options import EXPORT_OPTIONS, client_arguments, is_relative, job_options, site_values
 from engine.job.recipes import RECIPES, check_keywords
 from engine.job.spec import CLIENT, JobSpec
 from engine.result import UserError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SHUTDOWN_TIMEOUT = 10.0  # FLARE's default of 0.0 kills a client in its own process right after the last round
 SITES_NEED_QUOTES = """any("'" in train_args for train_args in site_args.values())"""
+EXCHANGE_FORMAT = "from nvflare.client.config import ExchangeFormat"
 NEEDS_QUOTES = """"'" in train_args"""
 
 Keywords = list[tuple[str, str]]
@@ -37,12 +38,14 @@ def render(spec: JobSpec) -> str:
     model_name = spec.model.class_path.rpartition(".")[2]
     if recipe.server_builds_from_instance and not model_name[0].isupper():
         raise UserError(f"{spec.recipe} needs a model class, and {spec.model.class_path} is a function")
+    if spec.style == "fedjob":
+        return _render_fedjob(spec)
     keywords = _keywords(spec)
     check_keywords(spec.recipe, [name for name, _ in keywords])
     quoting = ("launch_external_process", "needs_quotes") in keywords
     sites = {site: site_values(spec, values) for site, values in spec.sites.items()}
     sources = [*(option.default for option in spec.arguments.data), *_path_values(spec)]
-    return _template().render(
+    return _template("recipe.py.j2").render(
         spec=spec,
         recipe=recipe,
         model_name=model_name,
@@ -57,15 +60,52 @@ def render(spec: JobSpec) -> str:
     )
 
 
+def _render_fedjob(spec: JobSpec) -> str:
+    return _template("fedjob.py.j2").render(
+        spec=spec,
+        recipe=RECIPES[spec.recipe],
+        imports=_fedjob_imports(spec),
+        options=[*job_options(spec), *EXPORT_OPTIONS],
+        client_args=client_arguments(spec),
+        job_model={"path": spec.model.class_path, "args": spec.model.args},
+        runner_keywords=_runner(spec),
+        uses_source=any(is_relative(option.default) for option in spec.arguments.data),
+    )
+
+
+def _fedjob_imports(spec: JobSpec) -> list[str]:
+    lines = [
+        "from nvflare.apis.dxo import DataKind",
+        "from nvflare.app_common.aggregators import InTimeAccumulateWeightedAggregator",
+        "from nvflare.app_common.shareablegenerators import FullModelShareableGenerator",
+        "from nvflare.app_common.workflows.scatter_and_gather import ScatterAndGather",
+        "from nvflare.app_opt.pt.job_config.model import PTModel",
+        "from nvflare.job_config.base_fed_job import BaseFedJob",
+        "from nvflare.job_config.script_runner import ScriptRunner",
+    ]
+    if spec.final_evaluation:
+        lines.append("from nvflare.app_common.workflows.cross_site_model_eval import CrossSiteModelEval")
+    if spec.server_expected_format != "numpy":
+        lines.append(EXCHANGE_FORMAT)
+    return sorted(lines)
+
+
+def _runner(spec: JobSpec) -> Keywords:
+    """The keyword arguments of ``ScriptRunner``."""
+    arguments = [("script_args", "train_args")] if client_arguments(spec) else []
+    execution = [(name, NEEDS_QUOTES if value == "needs_quotes" else value) for name, value in _execution(spec)]
+    return arguments + execution
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("engine.job", "."), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
     environment.filters["literal"] = literal
-    return environment.get_template("job.py.j2")
+    return environment.get_template(name)
 
 
 def _path_values(spec: JobSpec) -> list[str | int]:
@@ -83,7 +123,7 @@ def _imports(spec: JobSpec) -> list[str]:
         names.append("set_per_site_config")
     lines = [f"from {recipe.module} import {recipe.class_name}", f"from nvflare.recipe import {', '.join(names)}"]
     if spec.server_expected_format != "numpy":
-        lines.append("from nvflare.client.config import ExchangeFormat")
+        lines.append(EXCHANGE_FORMAT)
     return sorted(lines)
 
 

@@ -100,6 +100,7 @@ class JobSpec(Frozen):
         entry: training script it was made from, for the text of ``job.py``.
         source: folder of the source project, relative to the converted folder.
         recipe: name in FLARE's recipe catalogue.
+        style: ``recipe``, or ``fedjob`` for FedAvg put together of FLARE's components, each to be replaced by hand.
         model: how the server builds the model.
         num_clients: number of sites; every site takes part in every round.
         num_rounds: number of rounds.
@@ -127,6 +128,7 @@ class JobSpec(Frozen):
     entry: str
     source: str = ".."
     recipe: str = "fedavg-pt"
+    style: Literal["recipe", "fedjob"] = "recipe"
     model: Model
     num_clients: int = Field(default=2, ge=1)
     num_rounds: int = Field(default=3, ge=1)
@@ -160,6 +162,12 @@ class JobSpec(Frozen):
             raise ValueError("FLARE heeds patience with stop_cond only, such as 'accuracy >= 0.9'")
         if (self.stop_cond or self.cross_site_eval) and not self.key_metric:
             raise ValueError("stop_cond and cross_site_eval need a metric, and the training script computes none")
+        only_recipes = ("stop_cond", "cross_site_eval", "aggregator", "optimizer_args", "lr_scheduler_args", "sites")
+        beyond = [name for name in only_recipes if getattr(self, name)]
+        if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
+            raise ValueError(
+                f"a job in the style fedjob is plain fedavg-pt: leave out {', '.join(beyond) or self.recipe}"
+            )
         if self.sites and not RECIPES[self.recipe].per_site:
             raise ValueError(f"{self.recipe} has no arguments per site")
         known = {option_name(option) for option in self.arguments.data} | (

@@ -177,3 +177,17 @@ def test_every_site_evaluates_every_model(tmp_path: Path) -> None:
     server = exported_config(tmp_path, "server", cross_site_eval=True, stop_cond="loss <= 0.1", patience=2)
     assert [each["path"].rsplit(".", 1)[1] for each in server["workflows"]] == ["FedAvg", "CrossSiteModelEval"]
     assert server["workflows"][0]["args"]["stop_cond"] == "loss <= 0.1"
+
+
+def test_a_job_of_components_names_each_of_them(tmp_path: Path) -> None:
+    server = exported_config(tmp_path, "server", style="fedjob", num_rounds=4)
+    controller = server["workflows"][0]
+    assert controller["path"].endswith("ScatterAndGather")
+    assert controller["args"]["num_rounds"] == 4
+    paths = {each["id"]: each["path"].rsplit(".", 1)[1] for each in server["components"]}
+    assert paths["aggregator"] == "InTimeAccumulateWeightedAggregator"
+    assert paths["shareable_generator"] == "FullModelShareableGenerator"
+    assert paths["persistor"] == "PTFileModelPersistor"
+    assert arguments_of(server, "persistor")["model"] == {"path": "nets.small.Net", "args": {"hidden": 4}}
+    custom = tmp_path / "out" / "train" / "app" / "custom"
+    assert {path.relative_to(custom).as_posix() for path in custom.rglob("*") if path.is_file()} == set(SOURCES)

@@ -72,6 +72,15 @@ VARIANTS = {
     "aggregator": {"job": {"aggregator": "aggregation:Median"}},
     "sites": {"job": {"sites": SITES}},
     "early stop": {"job": {"stop_cond": "accuracy >= 0.9", "patience": 2, "cross_site_eval": True}},
+    "fedjob": {"job": {"style": "fedjob"}},
+    "fedjob without anything": {
+        "job": {"style": "fedjob", "initial_ckpt": "initial.pt"},
+        "arguments": {},
+        "files": {},
+        "metric": None,
+        "exchange_format": "pytorch",
+    },
+    "fedjob in a process of its own": {"job": {"style": "fedjob"}, "execution": "external"},
     "long": {
         "model": {
             "class_path": "digits_network.architectures.ResidualNetwork",
@@ -162,6 +171,8 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"recipe": "fedavg-xy"}, "fedavg-pt, fedprox-pt"),
         ({"recipe": "fedprox-pt"}, "apply --recipe fedprox-pt"),
         ({"patience": 3}, "stop_cond"),
+        ({"style": "fedjob", "recipe": "cyclic-pt"}, "leave out cyclic-pt"),
+        ({"style": "fedjob", "aggregator": "a:B"}, "leave out aggregator"),
         ({"stop_cond": "accuracy>=0.9"}, "stop_cond"),
         ({"aggregator": "Mean"}, "aggregator"),
         ({"sites": {"a": {"data": "/a"}}}, "site a sets data; it can set data_dir, local_epochs"),

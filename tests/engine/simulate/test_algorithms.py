@@ -112,3 +112,12 @@ def test_simulator_and_deployment_train_the_same_model(tmp_path: Path, initial: 
     assert_same(kept(simulated, 0, "to-site-1"), kept(deployed, 0, "to-site-1"))
     assert_same(load_parameters(simulated.global_model), load_parameters(deployed.global_model))
     assert simulated.rounds == deployed.rounds
+
+
+def test_recipe_and_components_train_the_same_model(tmp_path: Path, initial: Path) -> None:
+    recipe = run(tmp_path / "recipe", initial_ckpt=str(initial))
+    components = run(tmp_path / "components", initial_ckpt=str(initial), style="fedjob")
+    assert_same(load_parameters(recipe.global_model), load_parameters(components.global_model))
+    assert [each.overall("accuracy") for each in recipe.rounds] == pytest.approx(
+        [each.overall("accuracy") for each in components.rounds]
+    )
