@@ -44,11 +44,11 @@ def write(folder: Path, files: Mapping[str, bytes], modes: Mapping[str, int] | N
         finish(folder)
         _refuse_links(folder, files)
         _sweep(home)
-        made += _make(home)
+        _make(home, made)
         _stage(staged, folder, files, modes or {})
         if not fresh:
             for name in files:
-                made += _make((folder / name).parent)
+                _make((folder / name).parent, made)
                 _refuse_unwritable(folder / name)
         _commit(staged, folder)
     except BaseException as error:
@@ -94,11 +94,10 @@ def _refuse_unwritable(target: Path) -> None:
         raise PermissionError(0, f"{target.parent} is read-only")
 
 
-def _make(folder: Path) -> list[Path]:
-    """Make a folder with its parents; the ones that were made."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+def _make(folder: Path, made: list[Path]) -> None:
+    """Make a folder with its parents, and note those that were not there."""
+    made += [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    return missing
 
 
 def _stage(staged: Path, folder: Path, files: Mapping[str, bytes], modes: Mapping[str, int]) -> None:
