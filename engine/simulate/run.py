@@ -46,13 +46,18 @@ def simulate(
         UserError: where the job cannot be run at all.
     """
     prepared = prepare(directory, rounds, clients, local_epochs, workspace, keep_updates, job_arguments)
-    flare = prepared.folder / "flare"
-    finished = _run(prepared, flare, time_limit)
-    logs = {name: flare / name for name in (*prepared.sites, "server")}
-    result = conclude(prepared, finished, flare / "server" / "simulate_job", logs)
+    result = run_prepared(prepared, time_limit)
     if baseline and result.succeeded and result.metric:
         result = with_baseline(result, prepared, time_limit or TIME_LIMIT)
     return keep(result)
+
+
+def run_prepared(prepared: Preparation, time_limit: float | None) -> Simulation:
+    """Run an exported job, which needs nothing any more of the folder it was exported from."""
+    flare = prepared.folder / "flare"
+    finished = _run(prepared, flare, time_limit)
+    logs = {name: flare / name for name in (*prepared.sites, "server")}
+    return conclude(prepared, finished, flare / "server" / "simulate_job", logs)
 
 
 def _run(prepared: Preparation, workspace: Path, time_limit: float | None) -> Finished:
