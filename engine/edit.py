@@ -344,7 +344,10 @@ class _Editor(cst.CSTTransformer):
         *before, follower = self.statements("".join(edit.text for edit in above) + f"{gap}pass\n")
         after = self.statements("".join(edit.text for edit in edits if edit.after))
         if body and before:
-            body = [_with_leading(body[0], [*follower.leading_lines, *body[0].leading_lines]), *body[1:]]
+            own = body[0].leading_lines
+            if follower.leading_lines and own and own[0].comment is None:
+                own = own[1:]
+            body = [_with_leading(body[0], [*follower.leading_lines, *own]), *body[1:]]
         return [*before, *body, *after]
 
     def statements(self, text: str) -> list:

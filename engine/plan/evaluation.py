@@ -56,7 +56,8 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
             return "the script's evaluation stands inline, mixed with the training"
         text, metrics = found
         comment = "# the evaluation of the loop below, for the received model\n"
-        inserted = Insert(frame.place, f"\n{comment}{text}\n")
+        blank = "\n\n" if frame.scope.parent is None else "\n"
+        inserted = Insert(frame.place, f"{blank}{comment}{text}{blank}")
         lines = (f"{names.metrics} = {names.evaluate}()",)
         return EvaluationPlan(lines, metrics[0], (inserted,), _needs_guard(facts, evaluation))
     event = _call_in_frame(facts, evaluation, frame)

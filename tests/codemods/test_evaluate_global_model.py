@@ -605,6 +605,7 @@ def test_an_evaluation_that_stands_inline() -> None:
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
+
         # the evaluation of the loop below, for the received model
         def evaluate():
             model.eval()
