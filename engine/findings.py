@@ -53,7 +53,10 @@ def in_program(path: Path, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
 def moved(result: Result, root: Path) -> Result:
     """A finding whose file is named from the working directory instead of the project root."""
     name = name_of(root / result.place.file)
-    return replace(result, place=replace(result.place, file=name), end=result.end and replace(result.end, file=name))
+    place, end, edit = replace(result.place, file=name), result.end, result.edit
+    if edit:
+        edit = replace(edit, start=replace(edit.start, file=name), end=replace(edit.end, file=name))
+    return replace(result, place=place, end=end and replace(end, file=name), edit=edit)
 
 
 @contextmanager
@@ -106,7 +109,8 @@ def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[
 def is_worth_looking(rule: type[LintRule], source: SourceFile, known: list[Result]) -> bool:
     """True for a program rule with something to fix, and for any other that may find something in the text."""
     if hasattr(rule, "check"):
-        return any(result.code == rule.CODE and result.safety is not Safety.DISPLAY_ONLY for result in known)
+        open_ones = (result for result in known if result.code == rule.CODE and not result.edit)
+        return any(result.safety is not Safety.DISPLAY_ONLY for result in open_ones)
     return not hasattr(rule, "may_match") or rule.may_match(source.text)
 
 
@@ -140,6 +144,8 @@ class Tree:
 
     def mended(self, rule: type[LintRule], result: Result) -> Result:
         """A finding of a program rule with its fix, where there is one."""
+        if result.edit:
+            return result
         start, end = result.place, result.end or result.place
         wanted = (start.line, start.column, end.line, end.column)
         from engine.tree import walk

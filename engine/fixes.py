@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tokenize
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from engine.atomic import write
@@ -60,13 +60,23 @@ def apart(results: Iterable[Result]) -> list[Result]:
 
 def edited(text: str, edits: Sequence[TextEdit]) -> str:
     """A text after edits that do not overlap."""
-    starts = [0]
-    for line in io.StringIO(text, newline=""):
-        starts.append(starts[-1] + len(line))
-
-    def offset(place: Place) -> int:
-        return starts[place.line - 1] + place.column
-
+    offset = offsets(text)
     for edit in sorted(edits, key=lambda each: each.start, reverse=True):
         text = text[: offset(edit.start)] + edit.text + text[offset(edit.end) :]
     return text
+
+
+def merged(text: str, edits: Sequence[TextEdit]) -> TextEdit:
+    """One edit that does what several do which do not overlap."""
+    offset = offsets(text)
+    start, end = min(edit.start for edit in edits), max(edit.end for edit in edits)
+    new = edited(text, edits)
+    return TextEdit(start, end, new[offset(start) : len(new) - (len(text) - offset(end))])
+
+
+def offsets(text: str) -> Callable[[Place], int]:
+    """Gives the offset of a place in a text."""
+    starts = [0]
+    for line in io.StringIO(text, newline=""):
+        starts.append(starts[-1] + len(line))
+    return lambda place: starts[place.line - 1] + place.column

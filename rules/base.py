@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import libcst as cst
 from libcst.metadata import CodePosition, CodeRange, PositionProvider
 
+from engine.fixes import edited
 from engine.names import Names
 from engine.result import Result, Safety, UserError
 from engine.rewrite import RewriteRule
@@ -113,6 +114,10 @@ class ProgramRule(Documented):
         facts = facts_of(node)
         for result in self.check(facts) if facts else ():
             span = span_of(result)
+            if result.edit:
+                changed = cst.parse_module(edited(node.code, [result.edit]))
+                self.report(node, result.message, position=span, replacement=changed)
+                continue
             nodes = [each for each in walk(node) if self.get_metadata(PositionProvider, each, None) == span]
             spanned, replacement = self.mend(nodes, names_of(node)) or ((nodes or [node])[0], None)
             self.report(spanned, result.message, position=span, replacement=replacement)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
-from engine.result import Result
+from engine.fixes import merged
+from engine.result import Result, Safety, TextEdit
 from rules.base import ProgramRule
 
 if TYPE_CHECKING:
-    from engine.facts import Facts
+    from engine.facts import ArgumentsFact, Expression, Facts, PathFact
+
+OPTIONS = {"directory": "--data-dir", "file": "--data-file", "any": "--data-path"}
 
 
 class HardCodedDataPath(ProgramRule, LintRule):
@@ -32,13 +37,17 @@ class HardCodedDataPath(ProgramRule, LintRule):
     Make the path an argument of the script (`--data-dir`). `apply` does it, with the present path as the default.
 
     ## Fix safety
-    `lint` has no fix, since an argument takes edits in several places; the step `expose_arguments` of `apply` makes
-    them.
+    The fix is safe: the present path stays the default. It is made where the script has a parser of `argparse` whose
+    result is in scope; elsewhere the step `expose_arguments` of `apply` does it.
+
+    ## References
+    - [argparse](https://docs.python.org/3/library/argparse.html)
     """
 
     CODE = "FLR203"
     MESSAGE = "The training data is read from a path written in the source; it lies elsewhere at every site."
     REMEDY = "Make the path an argument of the script; apply does it."
+    SAFETY = Safety.SAFE
     VALID = [
         """
         import argparse, torch
@@ -59,6 +68,43 @@ class HardCodedDataPath(ProgramRule, LintRule):
     INVALID = [
         Invalid(
             """
+            import argparse, torch
+            from torch import nn
+            from torchvision import datasets
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--lr", type=float, default=0.1)
+            args = parser.parse_args()
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+            train_set = datasets.MNIST("../data", train=True)
+            test_set = datasets.MNIST("../data", train=False)
+            loader = torch.utils.data.DataLoader(train_set)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import argparse, torch
+            from torch import nn
+            from torchvision import datasets
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--lr", type=float, default=0.1)
+            parser.add_argument("--data-dir", default="../data")
+            args = parser.parse_args()
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+            train_set = datasets.MNIST(args.data_dir, train=True)
+            test_set = datasets.MNIST(args.data_dir, train=False)
+            loader = torch.utils.data.DataLoader(train_set)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
+        Invalid(
+            """
             import torch
             from torch import nn
             from torchvision import datasets
@@ -70,12 +116,47 @@ class HardCodedDataPath(ProgramRule, LintRule):
                     model(x).sum().backward()
                     optimizer.step()
             """
-        )
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """Every known path that no option of the script sets."""
-        for path in facts.data.paths if facts.data else ():
-            if path.option is None and path.value:
-                yield cls.found(path.expression.scope.file, path.expression.node)
+        """Every known path that no option of the script sets, with an option for it where there is a parser."""
+        loose = [path for path in facts.data.paths if path.option is None and path.value] if facts.data else []
+        for path in loose:
+            found = cls.found(path.expression.scope.file, path.expression.node)
+            edit = with_option(facts.arguments, path, loose)
+            yield replace(found, edit=edit, safety=cls.SAFETY if edit else Safety.DISPLAY_ONLY)
+
+
+def with_option(arguments: ArgumentsFact, path: PathFact, loose: list[PathFact]) -> TextEdit | None:
+    """The edit that declares an option before the arguments are parsed, and reads the path from it wherever it stands.
+
+    ``None`` where the arguments are not in reach of it, or the option's name is taken.
+    """
+    option = OPTIONS[path.kind]
+    same = [other.expression for other in loose if other.value == path.value]
+    parse = arguments.parse
+    if parse is None or not all(in_reach(parse, each) for each in same):
+        return None
+    if option in (flag for known in arguments.options for flag in known.flags):
+        return None
+    quote = path.expression.text[-1]
+    declaration = f"{arguments.parser}.add_argument({quote}{option}{quote}, default={path.expression.text})"
+    variable = f"{parse.node.targets[0].id}.{option.strip('-').replace('-', '_')}"
+    inserted = TextEdit(parse.place, parse.place, f"{declaration}\n{' ' * parse.place.column}")
+    return merged(parse.scope.file.text, [inserted, *(TextEdit(each.place, each.end, variable) for each in same)])
+
+
+def in_reach(parse: Expression, literal: Expression) -> bool:
+    """True for a literal that runs after ``args = parser.parse_args()`` and where that name means the same."""
+    if not (isinstance(parse.node, ast.Assign) and isinstance(parse.node.targets[0], ast.Name)):
+        return False
+    if not isinstance(literal.node, ast.Constant) or literal.scope.file is not parse.scope.file:
+        return False
+    functions = (node for node in ast.walk(parse.scope.file.tree) if isinstance(node, ast.arguments))
+    is_default = any(literal.node is default for node in functions for default in (*node.defaults, *node.kw_defaults))
+    visible = literal.scope is parse.scope or (
+        parse.scope.parent is None and parse.node.targets[0].id not in literal.scope.variables
+    )
+    return visible and not is_default and literal.place > parse.place
