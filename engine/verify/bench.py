@@ -85,7 +85,10 @@ class Bench:
         told = (option, str(epochs)) if self.epochs_can_be_set and option and accepts(root, option) else ()
         script = root / self.conversion.entry
         launch = self._launch(
-            folder=root, script=script, import_root=script.parent, arguments=(*told, *self.settings.arguments)
+            folder=script.parent,
+            script=script,
+            import_roots=(script.parent, root),
+            arguments=(*told, *self.settings.arguments),
         )
         try:
             with Child(harness.run_original, launch, self.settings.time_limit) as child:
@@ -124,7 +127,7 @@ class Bench:
             ChildError: it cannot be built.
         """
         client = Path(self.conversion.client).stem
-        launch = self._launch(folder=self._folder("server"), script=self._code, import_root=self._code, name=client)
+        launch = self._launch(folder=self._folder("server"), script=self._code, import_roots=(self._code,), name=client)
         with Child(harness.build_model, launch, self.settings.time_limit) as child:
             reply = child.ask((self.conversion.class_path, self.conversion.model_args))
         if reply["error"]:
@@ -147,7 +150,7 @@ class Bench:
         return self._launch(
             folder=self._folder(name),
             script=self._code / conversion.client,
-            import_root=self._code,
+            import_roots=(self._code,),
             arguments=(*arguments, *self.settings.arguments),
             seed=self.settings.seed + index,
             name=name,

@@ -116,7 +116,9 @@ def _prepared(launch: Launch) -> Iterator[None]:
     sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
     sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
     hidden = {str(path) for path in (*launch.hidden, Path(__file__).resolve().parents[2])}
-    sys.path[:] = [str(launch.import_root)] + [place for place in sys.path if place and place not in hidden]
+    sys.path[:] = [str(place) for place in launch.import_roots] + [
+        place for place in sys.path if place and place not in hidden
+    ]
     sys.argv = [str(launch.script), *launch.arguments]
     for name in [name for name in sys.modules if name.partition(".")[0] in OWN_PACKAGES]:
         del sys.modules[name]

@@ -47,7 +47,7 @@ class Launch:
     Attributes:
         folder: where it stands; what it writes by relative path lands here.
         script: the script, or the folder of the modules for `build_model`.
-        import_root: first place of its imports.
+        import_roots: first places of its imports.
         log: the file its standard output and error go to.
         arguments: its command line arguments.
         seed: for the random streams.
@@ -60,7 +60,7 @@ class Launch:
 
     folder: Path
     script: Path
-    import_root: Path
+    import_roots: tuple[Path, ...]
     log: Path
     arguments: tuple[str, ...] = ()
     seed: int = 0

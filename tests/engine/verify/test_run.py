@@ -155,6 +155,19 @@ def test_loader_with_worker_processes_in_a_script_without_main_guard(project):
     assert report.exit_code == 0, render_text(report)
 
 
+def test_entry_in_a_package_finds_it_and_its_data(project):
+    directory = project("flat")
+    source = directory.parent
+    (source / "package").mkdir()
+    (source / "package" / "sizes.py").write_text("BATCH = 10\n")
+    shutil.move(source / "train.py", source / "package" / "train.py")
+    change(source / "package" / "train.py", '"data/points.csv"', '"../data/points.csv"')
+    change(source / "package" / "train.py", "batch_size=10", "batch_size=__import__('package.sizes').sizes.BATCH")
+    change(directory / "conversion.json", "train.py", "package/train.py")
+    report = verify(directory, QUICK)
+    assert report.exit_code == 0, render_text(report)
+
+
 def test_own_module_called_engine_is_found(project):
     directory = project("schedule")
     for folder, script in ((directory.parent, "train.py"), (directory, "client.py")):
