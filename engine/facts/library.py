@@ -331,7 +331,17 @@ def fill_fields(interpreter: Interpreter, instance: Object, args: list[Value], k
         else:
             found = instance.cls.find(name)
             if found is not None:
-                instance.attributes[name] = found
+                instance.attributes[name] = _field_default(interpreter, instance, found)
+
+
+def _field_default(interpreter: Interpreter, instance: Object, declared: Value) -> Value:
+    """The default of a dataclass field, that of ``field(default=...)`` and ``field(default_factory=...)`` included."""
+    if not isinstance(declared, Object) or declared.kind != "dataclasses.field":
+        return declared
+    factory = declared.kwargs.get("default_factory")
+    if isinstance(factory, (Class, Function)) and isinstance(declared.node, ast.Call) and declared.scope is not None:
+        return dispatch(interpreter, declared.node, declared.scope, None, factory, [], {})
+    return declared.kwargs.get("default", Unknown())
 
 
 def is_namespace(value: Object) -> bool:

@@ -77,8 +77,18 @@ def choose_frame(facts: Facts) -> Frame:
     for frame, call in zip(candidates[1:], reversed(facts.loop.calls if facts.loop else []), strict=False):
         if evaluation.call.scope is frame.scope:
             inside = [b for b in built if isinstance(b, Object) and _built_within(facts, b, call)]
-            return candidates[0] if inside else frame
+            return candidates[0] if inside or _changes_model(facts, frame, call) else frame
     return candidates[0]
+
+
+def _changes_model(facts: Facts, frame: Frame, call: Call) -> bool:
+    """True where a call gives back another model than it trained, or loads other weights into it after training:
+    what is sent has to be what the optimizer has trained."""
+    assert facts.model is not None
+    bound = {node.id for node in ast.walk(frame.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if bound & {name.split(".")[0] for name in facts.model.value.names}:
+        return True
+    return any(event.name == ".load_state_dict" and event.within_node(call.node) for event in facts.trace.events if call.node is not None)
 
 
 def _built_within(facts: Facts, built: Object, call: Call) -> bool:

@@ -76,7 +76,8 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
         if first is not None and any(_unsaid(model.value, name) for name, _ in first.missing):
             return first
         own = _factory(facts, model, changes, new_file, given)
-        return first if first is not None and (own.problem or own.missing) else own
+        in_settings = first is not None and any(_is_settings(v) for v in [*model.value.args, *model.value.kwargs.values()])
+        return first if first is not None and (own.problem or own.missing and not in_settings) else own
     return _factory(facts, model, changes, new_file, given)
 
 
@@ -252,7 +253,7 @@ def _factory(
     """A ``build_model`` function that holds the expression that builds the model, and what alters it afterwards."""
     scope = model.construction.scope
     own = {n.id for s in changes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    writer = _Parameters(scope, own | set(model.value.names))
+    writer = _Parameters(scope, own | set(model.value.names), _passed(model))
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
     steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
     args, missing = _pinned(writer.values, {k: v for k, v in given.items() if k in writer.values}, model.arguments_source)
@@ -286,9 +287,10 @@ class _Parameters(ast.NodeTransformer):
         takes_options: True where a whole namespace of options is among them.
     """
 
-    def __init__(self, scope: Scope, own: set[str]) -> None:
+    def __init__(self, scope: Scope, own: set[str], passed: dict[str, Value]) -> None:
         self.scope = scope
         self.own = own
+        self.passed = passed
         self.values: dict[str, Any] = {}
         self.takes_options = False
 
@@ -305,7 +307,7 @@ class _Parameters(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if not isinstance(node.ctx, ast.Load) or node.id in self.own:
             return node
-        held = options(self.scope.look_up(node.id))
+        held = options(self.passed.get(node.id) or self.scope.look_up(node.id))
         if any(isinstance(o, Object) and (is_namespace(o) or is_record(o)) for o in held):
             return self.written(held, node.id) or node
         if self.scope.parent is not None and node.id in self.scope.variables:
@@ -324,12 +326,23 @@ class _Parameters(ast.NodeTransformer):
             return ast.parse("SimpleNamespace(**options)", mode="eval").body
         if isinstance(value, Object) and is_record(value):
             assert value.cls is not None
-            fields = {key: plain(part) for key, part in value.attributes.items() if key.isidentifier()}
-            if all(_is_plain(part) for part in fields.values()):
-                keywords = [ast.keyword(key, ast.parse(repr(part), mode="eval").body) for key, part in fields.items()]
-                return ast.Call(ast.Name(value.cls.name, ast.Load()), [], keywords)
+            keywords = [
+                ast.keyword(key, ast.parse(repr(plain(part)), mode="eval").body if _is_plain(plain(part)) else ast.Name(key, ast.Load()))
+                for key, part in value.attributes.items() if key.isidentifier()
+            ]  # fmt: skip
+            self.values |= {k.arg: ... for k in keywords if k.arg and isinstance(k.value, ast.Name)}
+            return ast.Call(ast.Name(value.cls.name, ast.Load()), [], keywords)
         self.values[name] = plain(value)
         return ast.Name(name, ast.Load())
+
+
+def _passed(model: ModelFact) -> dict[str, Value]:
+    """What the names among a constructor's arguments stood for when it was called."""
+    call = model.construction.node
+    if not isinstance(call, ast.Call):
+        return {}
+    pairs = [*zip(call.args, model.value.args, strict=False), *[(k.value, model.value.kwargs.get(k.arg or "")) for k in call.keywords]]
+    return {node.id: value for node, value in pairs if isinstance(node, ast.Name) and value is not None}
 
 
 def is_record(value: Object) -> bool:
