@@ -7,7 +7,10 @@ and returns the output document. Importing this package imports neither torch, p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.simulate.result import Simulation
 
 
 def scaffold(specification: Path, out: Path | None = None, force: bool = False) -> Path:
@@ -73,15 +76,12 @@ def specification_name(script: str) -> str | None:
     return name_in(script)
 
 
-def federated_document(rounds: list[dict[str, Any]], checkpoint: Path | None, seconds: float) -> dict[str, Any]:
+def simulation_document(simulation: Simulation) -> dict[str, Any]:
     """The output document of a federated run of a scaffolded script, with the learning curve by round.
 
     Args:
-        rounds: for each round ``{"round": 1-based number, "metrics": {"loss": ..., "accuracy": ...}}``: what the sites
-            measured of the global model.
-        checkpoint: the global model, if one was left.
-        seconds: how long the run took.
+        simulation: what came of the run in FLARE's simulator.
     """
-    from engine.trainer.document import federated
+    from engine.trainer.document import of_simulation
 
-    return federated(rounds, checkpoint, seconds)
+    return of_simulation(simulation)

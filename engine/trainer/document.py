@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from engine.simulate.artifacts import Round
+    from engine.simulate.result import Simulation
 
 _SCAFFOLDED = re.compile(r"^Scaffolded from (\S.*)\.$", re.MULTILINE)
 
@@ -81,11 +87,24 @@ def build(
     return document.model_dump(by_alias=True, exclude_none=True)
 
 
-def federated(rounds: list[dict[str, Any]], checkpoint: Path | None, seconds: float) -> dict[str, Any]:
-    """The output document of a federated run; see :func:`engine.trainer.federated_document`."""
-    share = seconds / max(1, len(rounds))
-    history = [{"epoch": item["round"], "train": {}, "val": item["metrics"], "seconds": share} for item in rounds]
-    return build("success", history, checkpoint)
+def of_simulation(simulation: Simulation) -> dict[str, Any]:
+    """The output document of a federated run; see :func:`engine.trainer.simulation_document`."""
+    rounds = [each for each in simulation.rounds if each.rounds > 0]
+    share = simulation.seconds / max(1, len(rounds))
+    history = [{"epoch": each.rounds, "train": {}, "val": dict(_overall(each)), "seconds": share} for each in rounds]
+    checkpoint = simulation.best_model or simulation.global_model
+    if simulation.succeeded:
+        return build("success", history, checkpoint)
+    told = "; ".join(f"{failure.site}: {failure.message}" for failure in simulation.failures)
+    return build("error", history, checkpoint, told)
+
+
+def _overall(each: Round) -> Iterator[tuple[str, float]]:
+    """The finite metrics of a round's global model, under the names the scaffolded script gives them."""
+    for name, reported in (("loss", "loss"), ("accuracy", "accuracy"), ("mae", "mae"), ("mae", "error")):
+        value = each.overall(reported)
+        if value is not None and math.isfinite(value):
+            yield name, value
 
 
 def _named(prefix: str, metrics: dict[str, float]) -> dict[str, float]:
