@@ -1,23 +1,24 @@
-"""What the rules find: in a program, by its facts, and in a file, by fixit's visitors."""
+"""What the rules find: in a program, by its facts, and in a file, by its tree.
+
+There are three kinds of rules, all of them fixit's: one with ``check`` reads the facts of the program, one with
+``mended`` is a set of patterns, and any other is a visitor.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.result import Place, Result, Safety, TextEdit, UserError
+from engine.result import Result, Safety, UserError
 from engine.source import Project, SourceFile
 from engine.suppressions import suppressions, unused
 
 if TYPE_CHECKING:
-    import libcst as cst
     from fixit import LintRule
-    from libcst.metadata import CodeRange
 
 
 def name_of(path: Path) -> str:
@@ -94,6 +95,8 @@ def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[
     looking = [rule for rule in rules if is_worth_looking(rule, source, known)]
     if not looking:
         return known
+    from engine.concrete import Tree
+
     tree = Tree(source)
     codes = {rule.CODE for rule in looking if hasattr(rule, "check")}
     found = [result for result in known if result.code not in codes]
@@ -112,96 +115,3 @@ def is_worth_looking(rule: type[LintRule], source: SourceFile, known: list[Resul
         open_ones = (result for result in known if result.code == rule.CODE and not result.edit)
         return any(result.safety is not Safety.DISPLAY_ONLY for result in open_ones)
     return not hasattr(rule, "may_match") or rule.may_match(source.text)
-
-
-class Tree:
-    """The concrete syntax tree of a file, with what the rules ask of it worked out when asked for.
-
-    Raises:
-        UserError: libcst cannot parse the file.
-    """
-
-    def __init__(self, source: SourceFile) -> None:
-        import libcst as cst
-        from libcst.metadata import MetadataWrapper
-
-        from engine.names import Names
-
-        self.source = source
-        try:
-            self.wrapper = MetadataWrapper(cst.parse_module(source.text), unsafe_skip_copy=True)
-        except (cst.ParserSyntaxError, RecursionError) as error:
-            place = Place(source.name, getattr(error, "raw_line", 1))
-            raise UserError("libcst cannot parse this, so that only the program was checked", place) from None
-        self.names = Names(self.wrapper.module)
-
-    @cached_property
-    def spans(self) -> Mapping[cst.CSTNode, CodeRange]:
-        """Where each node stands."""
-        from libcst.metadata import PositionProvider
-
-        return self.wrapper.resolve(PositionProvider)
-
-    def mended(self, rule: type[LintRule], result: Result) -> Result:
-        """A finding of a program rule with its fix, where there is one."""
-        if result.edit:
-            return result
-        start, end = result.place, result.end or result.place
-        wanted = (start.line, start.column, end.line, end.column)
-        from engine.tree import walk
-
-        nodes = [
-            node for node in walk(self.wrapper.module) if node in self.spans and _numbers(self.spans[node]) == wanted
-        ]
-        mended = rule.mend(nodes, self.names)
-        return replace(result, edit=self.edit(*mended)) if mended else replace(result, safety=Safety.DISPLAY_ONLY)
-
-    def matched(self, rule: type[LintRule]) -> Iterator[Result]:
-        """What the patterns of a rule find."""
-        for node, replacement in rule.mended(self.wrapper.module, self.names):
-            yield self.result(rule, rule.MESSAGE, self.spans[node], node, replacement)
-
-    def visited(self, rule: type[LintRule]) -> Iterator[Result]:
-        """What any other fixit rule reports."""
-        visitor = rule()
-        visitor.ignore_lint = lambda node: False  # comments are heeded later, so that unused ones show
-        self.wrapper.visit_batched([visitor])
-        for found in visitor._violations:
-            yield self.result(rule, found.message, found.range, found.node, found.replacement)
-
-    def result(self, rule: type[LintRule], message: str, span: CodeRange, node, replacement) -> Result:
-        """A finding as a result."""
-        edit = self.edit(node, replacement) if replacement else None
-        return Result(
-            name=rule.__name__,
-            code=getattr(rule, "CODE", ""),
-            message=message,
-            place=Place(self.source.name, span.start.line, span.start.column),
-            end=Place(self.source.name, span.end.line, span.end.column),
-            remedy=getattr(rule, "REMEDY", ""),
-            safety=getattr(rule, "SAFETY", Safety.UNSAFE) if edit else Safety.DISPLAY_ONLY,
-            source=self.source.line(span.start.line),
-            edit=edit,
-        )
-
-    def edit(self, node: cst.CSTNode, replacement: cst.CSTNode) -> TextEdit:
-        """The edit that puts a replacement in a node's place."""
-        first, start, last, end = _numbers(self.spans[node])
-        line = self.source.lines[first - 1]
-        indent = line[: len(line) - len(line.lstrip())]
-        text = code_of(replacement, indent, self.wrapper.module)
-        return TextEdit(Place(self.source.name, first, start), Place(self.source.name, last, end), text)
-
-
-def _numbers(span: CodeRange) -> tuple[int, int, int, int]:
-    return span.start.line, span.start.column, span.end.line, span.end.column
-
-
-def code_of(node: cst.CSTNode, indent: str, module: cst.Module) -> str:
-    """The code of an expression or small statement as it reads in a block of that indentation."""
-    import libcst as cst
-
-    statement = cst.SimpleStatementLine([cst.Expr(node) if isinstance(node, cst.BaseExpression) else node])
-    block = cst.If(cst.Name("x"), cst.IndentedBlock([statement], indent=indent or module.default_indent))
-    code = module.code_for_node(block if indent else statement)
-    return code.partition(":")[2].strip() if indent else code.strip()

@@ -214,8 +214,13 @@ def test_a_fix_lands_in_the_file_where_the_finding_is(folder: Path) -> None:
             "import torch\nif x:\n\tname = '\U0001f600', torch.load(\n\t\tpath,  # \u00e9\n"
             "\t\tweights_only=True,\n\t)\n    # odd\n".encode(),
         ),
+        (
+            b"import torch\ndef f():\n    x = g(\n        torch.load(\n            p,\n        ),\n    )\n",
+            b"import torch\ndef f():\n    x = g(\n        torch.load(\n            p,\n"
+            b"            weights_only=True,\n        ),\n    )\n",
+        ),
     ],
-    ids=["CRLF", "BOM", "Latin-1", "no last newline", "tabs, wide characters, a stray comment"],
+    ids=["CRLF", "BOM", "Latin-1", "no last newline", "tabs, wide characters, a stray comment", "nested brackets"],
 )
 def test_a_fix_leaves_every_other_byte_alone(folder: Path, before: bytes, after: bytes) -> None:
     Path("train.py").write_bytes(before)

@@ -1,0 +1,113 @@
+"""The concrete syntax tree of a file: what rules find in it, and their fixes as edits of the text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from engine.names import Names
+from engine.result import Place, Result, Safety, TextEdit, UserError
+from engine.source import SourceFile
+from engine.tree import walk
+
+if TYPE_CHECKING:
+    from fixit import LintRule
+
+
+class Tree:
+    """One file, with what the rules ask of it worked out when asked for.
+
+    Raises:
+        UserError: libcst cannot parse the file.
+    """
+
+    def __init__(self, source: SourceFile) -> None:
+        self.source = source
+        try:
+            self.wrapper = MetadataWrapper(cst.parse_module(source.text), unsafe_skip_copy=True)
+        except (cst.ParserSyntaxError, RecursionError) as error:
+            place = Place(source.name, getattr(error, "raw_line", 1))
+            raise UserError("libcst cannot parse this, so that only the program was checked", place) from None
+        self.module = self.wrapper.module
+        self.names = Names(self.module)
+
+    @cached_property
+    def spans(self) -> Mapping[cst.CSTNode, CodeRange]:
+        """Where each node stands."""
+        return self.wrapper.resolve(PositionProvider)
+
+    def places(self, span: CodeRange) -> tuple[Place, Place]:
+        """Where a range starts and ends."""
+        name = self.source.name
+        return Place(name, span.start.line, span.start.column), Place(name, span.end.line, span.end.column)
+
+    def mended(self, rule: type[LintRule], result: Result) -> Result:
+        """A finding of a program rule with its fix, where there is one."""
+        if result.edit:
+            return result
+        wanted = (result.place, result.end or result.place)
+        spanned = [node for node in walk(self.module) if node in self.spans and self.places(self.spans[node]) == wanted]
+        mended = rule.mend(spanned, self.names)
+        return replace(result, edit=self.edit(*mended)) if mended else replace(result, safety=Safety.DISPLAY_ONLY)
+
+    def matched(self, rule: type[LintRule]) -> Iterator[Result]:
+        """What the patterns of a rule find."""
+        for node, replacement in rule.mended(self.module, self.names):
+            yield self.result(rule, rule.MESSAGE, self.spans[node], node, replacement)
+
+    def visited(self, rule: type[LintRule]) -> Iterator[Result]:
+        """What any other fixit rule reports."""
+        visitor = rule()
+        visitor.ignore_lint = lambda node: False  # comments are heeded later, so that unused ones show
+        self.wrapper.visit_batched([visitor])
+        for found in visitor._violations:
+            yield self.result(rule, found.message, found.range, found.node, found.replacement)
+
+    def result(
+        self,
+        rule: type[LintRule],
+        message: str,
+        span: CodeRange,
+        node: cst.CSTNode,
+        replacement: cst.CSTNode | None,
+    ) -> Result:
+        """A finding as a result."""
+        start, end = self.places(span)
+        edit = self.edit(node, replacement) if replacement else None
+        return Result(
+            name=rule.__name__,
+            code=getattr(rule, "CODE", ""),
+            message=message,
+            place=start,
+            end=end,
+            remedy=getattr(rule, "REMEDY", ""),
+            safety=getattr(rule, "SAFETY", Safety.UNSAFE) if edit else Safety.DISPLAY_ONLY,
+            source=self.source.line(start.line),
+            edit=edit,
+        )
+
+    def edit(self, node: cst.CSTNode, replacement: cst.CSTNode) -> TextEdit:
+        """The edit that puts a replacement in the place of an expression or a small statement."""
+        start, end = self.places(self.spans[node])
+        return TextEdit(start, end, self.code(replacement, self.indent(start.line)))
+
+    def indent(self, line: int) -> str:
+        """The indentation of the innermost statement that a line belongs to."""
+        statements = (node for node in ast.walk(self.source.tree) if isinstance(node, ast.stmt))
+        around = [node.lineno for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
+        text = self.source.lines[max(around, default=line) - 1]
+        return text[: len(text) - len(text.lstrip())]
+
+    def code(self, node: cst.CSTNode, indent: str) -> str:
+        """The code of an expression or small statement as it reads in a block of that indentation."""
+        statement = cst.SimpleStatementLine([cst.Expr(node) if isinstance(node, cst.BaseExpression) else node])
+        if not indent:
+            return self.module.code_for_node(statement).strip()
+        block = cst.If(cst.Name("x"), cst.IndentedBlock([statement], indent=indent))
+        return self.module.code_for_node(block).partition(":")[2].strip()
