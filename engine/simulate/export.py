@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -33,8 +34,6 @@ def export_job(directory: Path, target: Path, arguments: list[str], environment:
         UserError: where NVFLARE is missing, or job.py fails: with its own last line.
     """
     script = directory / "job.py"
-    if not script.is_file():
-        raise UserError(f"{script} does not exist: give a folder that `apply` has written")
     if importlib.util.find_spec("nvflare") is None or importlib.util.find_spec("torch") is None:
         raise UserError("running a job needs NVFLARE and torch: pip install 'flare-codemods[flare]'")
     command = [sys.executable, "-W", "ignore", str(script), *arguments, "--export", "--export-dir", str(target)]
@@ -45,6 +44,33 @@ def export_job(directory: Path, target: Path, arguments: list[str], environment:
         reason = (finished.output.strip().splitlines() or ["no output"])[-1]
         raise UserError(f"{script} cannot be exported: {reason}")
     return jobs[0]
+
+
+def job_defaults(script: Path) -> dict[str, int]:
+    """The whole numbers that ``job.py`` has as defaults of its options, which the user may have edited.
+
+    Args:
+        script: the file; nothing is executed.
+
+    Returns:
+        Values by option without its dashes, such as ``{"rounds": 3}``.
+
+    Raises:
+        UserError: where it is missing or not Python.
+    """
+    try:
+        tree = ast.parse(script.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{script} does not exist: give a folder that `apply` has written") from None
+    except SyntaxError as error:
+        raise UserError(f"{script}:{error.lineno} is not valid Python: {error.msg}") from None
+    defaults = {}
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("add_argument") and call.args:
+            option, default = call.args[0], next((each.value for each in call.keywords if each.arg == "default"), None)
+            if isinstance(option, ast.Constant) and isinstance(default, ast.Constant) and type(default.value) is int:
+                defaults[str(option.value).lstrip("-")] = default.value
+    return defaults
 
 
 def watch(job: Path, folder: Path, keep_updates: bool) -> None:

@@ -14,7 +14,7 @@ from engine.result import UserError
 from engine.simulate.artifacts import global_model, read_rounds, read_updates, selected_model
 from engine.simulate.baseline import centralised_metrics
 from engine.simulate.curve import draw_curve
-from engine.simulate.export import environment_without, export_job, sites_of, watch
+from engine.simulate.export import environment_without, export_job, job_defaults, sites_of, watch
 from engine.simulate.failures import Failure, Run, find_failures
 from engine.simulate.origin import original_place
 from engine.simulate.process import Finished
@@ -63,7 +63,13 @@ def prepare(
         UserError: where the job cannot be run at all.
     """
     directory = Path(directory).resolve()
-    spec = job_spec_from(directory, num_rounds=rounds, num_clients=clients, local_epochs=local_epochs)
+    edited = job_defaults(directory / "job.py")
+    spec = job_spec_from(
+        directory,
+        num_rounds=rounds or edited.get("rounds"),
+        num_clients=clients or edited.get("clients"),
+        local_epochs=local_epochs or edited.get("local-epochs"),
+    )
     if clients and spec.sites:
         raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
     folder = _workspace(workspace, spec.name)

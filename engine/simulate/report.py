@@ -33,7 +33,8 @@ def _table(result: Simulation) -> str:
         values = [_number(result.baseline.get(name)) for name in metrics]
         rows.append([f"central, {_count(result.baseline_epochs, 'epoch')}", *values, *("" for _ in result.sites)])
     lines = _aligned([header, *rows])
-    notes = ["  best" if each is result.best_round else "" for each in result.rounds]
+    best = result.best_round if result.succeeded else None
+    notes = ["  best" if each is best else "" for each in result.rounds]
     return "\n".join((line + note).rstrip() for line, note in zip_longest(lines, ["", *notes], fillvalue=""))
 
 
