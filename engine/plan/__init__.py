@@ -109,7 +109,7 @@ class Plan:
     @property
     def distributed(self) -> bool:
         """True where several processes of a site train together."""
-        return self.facts.features.distributed is not None
+        return self.facts.features.distributed not in (None, "DataParallel")
 
     @property
     def launches_processes(self) -> bool:

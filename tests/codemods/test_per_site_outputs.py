@@ -1,0 +1,160 @@
+"""A site reports its training nowhere outside of the federation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from codemods import per_site_outputs
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, per_site_outputs.step)
+check_unchanged = partial(tools.check_unchanged, per_site_outputs.step)
+
+
+def test_a_tracker() -> None:
+    check_converted(
+        """\
+        import torch
+        import wandb
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        wandb.init(project="sums")  # where the curves go
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            wandb.log({'epoch': epoch})
+        """,
+        """\
+        import torch
+        import wandb
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        wandb.init(project="sums", mode="disabled")  # where the curves go
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            wandb.log({'epoch': epoch})
+        """,
+    )
+
+
+def test_a_tracker_with_arguments_on_lines_of_their_own() -> None:
+    check_converted(
+        """\
+        import torch
+        import wandb as tracker
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        tracker.init(
+            project="sums",
+            mode="online",  # always
+        )
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        import wandb as tracker
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        tracker.init(
+            project="sums",
+            mode="disabled",  # always
+        )
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )
+
+
+def test_a_tracker_switched_off_already() -> None:
+    check_unchanged(
+        """\
+        import torch
+        import wandb
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        wandb.init(project="sums", mode="disabled")
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )
+
+
+def test_a_tracker_on_this_machine() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch.utils.tensorboard import SummaryWriter
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        writer = SummaryWriter("runs")
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            writer.add_scalar("epoch", epoch)
+        """,
+    )
+
+
+def test_a_file_with_a_relative_path() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        torch.save(model.state_dict(), "model.pt")
+        """,
+    )
+
+
+def test_an_init_of_something_else() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        nn.init.zeros_(model.bias)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )
