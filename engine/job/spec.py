@@ -18,6 +18,7 @@ CONVERSION = "conversion.json"
 CLIENT = "client.py"
 OWN_NAMES = {"clients", "rounds", "local_epochs", "workspace", "export", "export_dir", "help"}
 GENERATED = {CLIENT, "job.py", CONVERSION}
+ONLY_IN_RECIPES = ("stop_cond", "cross_site_eval", "aggregator", "optimizer_args", "lr_scheduler_args", "sites")
 DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
@@ -157,31 +158,31 @@ class JobSpec(Frozen):
         return recipe_named(name).name
 
     @model_validator(mode="after")
-    def _consistent(self) -> JobSpec:
+    def _metric_is_there(self) -> JobSpec:
         if self.patience and not self.stop_cond:
             raise ValueError("FLARE heeds patience with stop_cond only, such as 'accuracy >= 0.9'")
         if (self.stop_cond or self.cross_site_eval) and not self.key_metric:
             raise ValueError("stop_cond and cross_site_eval need a metric, and the training script computes none")
-        only_recipes = ("stop_cond", "cross_site_eval", "aggregator", "optimizer_args", "lr_scheduler_args", "sites")
-        beyond = [name for name in only_recipes if getattr(self, name)]
-        if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
-            raise ValueError(
-                f"a job in the style fedjob is plain fedavg-pt: leave out {', '.join(beyond) or self.recipe}"
-            )
-        if self.sites and not RECIPES[self.recipe].per_site:
-            raise ValueError(f"{self.recipe} has no arguments per site")
-        known = {option_name(option) for option in self.arguments.data} | (
-            {"local_epochs"} if self.local_epochs else set()
-        )
-        for site, values in self.sites.items():
-            for name in values.keys() - known:
-                raise ValueError(f"site {site} sets {name}; it can set {', '.join(sorted(known)) or 'nothing'}")
         return self
 
-    @property
-    def clients(self) -> int:
-        """Number of sites."""
-        return len(self.sites) or self.num_clients
+    @model_validator(mode="after")
+    def _style_can_say_it(self) -> JobSpec:
+        beyond = [name for name in ONLY_IN_RECIPES if getattr(self, name)]
+        if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
+            names = ", ".join(beyond) or self.recipe
+            raise ValueError(f"a job in the style fedjob is plain fedavg-pt: leave out {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _sites_have_known_values(self) -> JobSpec:
+        if self.sites and not RECIPES[self.recipe].per_site:
+            raise ValueError(f"{self.recipe} has no arguments per site")
+        known = {option_name(option) for option in self.arguments.data}
+        known |= {"local_epochs"} if self.local_epochs else set()
+        for site, values in self.sites.items():
+            for name in sorted(values.keys() - known):
+                raise ValueError(f"site {site} sets {name}; it can set {', '.join(sorted(known)) or 'nothing'}")
+        return self
 
 
 def option_name(option: Option) -> str:
@@ -207,7 +208,9 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         settings.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt")
     )
     if recipe.client_step and conversion.get("recipe") != recipe.name:
-        raise UserError(f"{CLIENT} does not do what {recipe.name} asks of it: run `apply --recipe {recipe.name}`")
+        raise UserError(
+            f"{CLIENT} does not do what {recipe.name} asks of it, {recipe.client_step}: it would train something else"
+        )
     values = {
         "name": re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(source["entry"]).stem).strip("-") or "job",
         "entry": source["entry"],
@@ -230,23 +233,26 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         return JobSpec.model_validate({**values, **chosen_before, **chosen})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{where} of the job: {first['msg']}" if where else first["msg"]) from None
+        where, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{where} of the job: {message}" if where else message) from None
 
 
 def read_conversion(directory: Path) -> dict[str, Any]:
     """The content of ``conversion.json`` in a converted folder.
 
     Raises:
-        UserError: where it is missing or not JSON.
+        UserError: where it is missing or not what ``apply`` writes.
     """
     path = Path(directory) / CONVERSION
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        conversion = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: give a folder that `apply` has written") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}): run `apply` again") from None
+    if not isinstance(conversion, dict) or not {"source", "model", "files"} <= conversion.keys():
+        raise UserError(f"{path} is not what `apply` writes: run it again")
+    return conversion
 
 
 def job_spec_from(directory: Path, **settings: Any) -> JobSpec:

@@ -169,7 +169,7 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"name": "../elsewhere"}, "name"),
         ({"recipe": "fedavg-he-pt"}, "homomorphic encryption"),
         ({"recipe": "fedavg-xy"}, "fedavg-pt, fedprox-pt"),
-        ({"recipe": "fedprox-pt"}, "apply --recipe fedprox-pt"),
+        ({"recipe": "fedprox-pt"}, "add_fedprox_term"),
         ({"patience": 3}, "stop_cond"),
         ({"style": "fedjob", "recipe": "cyclic-pt"}, "leave out cyclic-pt"),
         ({"style": "fedjob", "aggregator": "a:B"}, "leave out aggregator"),
@@ -195,6 +195,9 @@ def test_a_folder_that_apply_has_not_written_is_refused(tmp_path: Path) -> None:
         job_spec_from(tmp_path)
     (tmp_path / "conversion.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
+        read_conversion(tmp_path)
+    (tmp_path / "conversion.json").write_text("[]")
+    with pytest.raises(UserError, match="is not what `apply` writes"):
         read_conversion(tmp_path)
 
 
