@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from engine.edit import Insert
 from engine.facts import Facts, LoopFact
+from engine.facts.models import unwrapped
+from engine.facts.values import options
 from engine.plan.decision import Decision
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
@@ -35,7 +37,7 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names) -> RoundPlan | Result:
     """Decide what has to hold from round to round, or refuse a loop that could not run a second time."""
     loop = facts.loop
     assert loop is not None
-    trouble = _leaving(facts, frame)
+    trouble = _leaving(facts, frame) or _reloading(facts, frame)
     if trouble is not None:
         return trouble
     decisions: list[Decision] = []
@@ -87,6 +89,22 @@ def _leaving(facts: Facts, frame: Frame) -> Result | None:
                 "ReturnInLoop", "this return leaves the function from inside the epoch loop, so a round would end without sending its result",
                 "FLR152", place, remedy="leave the loop with break, and return after it", safety=Safety.DISPLAY_ONLY,
                 source=frame.file.line(place.line),
+            )  # fmt: skip
+    return None
+
+
+def _reloading(facts: Facts, frame: Frame) -> Result | None:
+    """Weights loaded into the model inside the epoch loop: from round 2 on they would take the place of the received ones,
+    or of the trained ones before they are sent."""
+    assert facts.model is not None
+    model = facts.model.value
+    for event in facts.trace.named(".load_state_dict"):
+        loaded = [unwrapped(value) for value in options(event.receiver)]
+        if event.within_node(frame.node) and any(value is model for value in loaded):
+            return Result(
+                "LocalWeightsInLoop", "weights are loaded into the model inside the epoch loop; they would take the place of the "
+                "weights a site has received or trained", "FLR154", event.place, safety=Safety.DISPLAY_ONLY,
+                remedy="load weights before the loop, or after it", source=event.scope.file.line(event.place.line),
             )  # fmt: skip
     return None
 

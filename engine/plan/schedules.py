@@ -10,6 +10,7 @@ from engine.edit import Replace
 from engine.facts import Facts
 from engine.facts.values import Function, Object, Scope, options
 from engine.plan.decision import Decision
+from engine.plan.frame import bodies
 from engine.plan.names import Names
 from engine.plan.settings import ParserPlan, Range, how_to_read, leaves, value_of
 
@@ -97,31 +98,53 @@ def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iter
 
 
 def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
-    """The number of epochs where a function that sets the learning rate uses it."""
+    """The number of epochs where a learning rate is computed from it: in the loop, or in a function it calls."""
     loop = facts.loop
-    if loop is None:
+    if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
         return
+    for expression in rate_expressions(loop.loop.node.body):
+        yield from _counts(facts, expression, loop.scope)
     seen: set[int] = set()
     for event in facts.trace.events:
         function = event.function
         if function is None or isinstance(function.node, ast.Lambda) or not event.within_node(loop.loop.node):
             continue
-        if id(function.node) in seen or not sets_learning_rate(function.node):
+        if id(function.node) in seen:
             continue
         seen.add(id(function.node))
         names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
         passed = [event.receiver, *event.args] if function.owner is not None else list(event.args)
-        inside = Scope(function.file, function.qualified_name, function.scope, dict(zip(names, passed, strict=False)) | event.kwargs)
-        yield from _counts(facts, function.node, inside)
+        bound = dict(zip(names, passed, strict=False)) | event.kwargs
+        inside = Scope(function.file, function.qualified_name, function.scope, bound)
+        for expression in rate_expressions(function.node.body):
+            yield from _counts(facts, expression, inside)
 
 
-def sets_learning_rate(node: ast.AST) -> bool:
-    """True for code that stores under ``["lr"]``."""
-    return any(
-        isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)
-        and isinstance(n.slice, ast.Constant) and n.slice.value == "lr"
-        for n in ast.walk(node)
-    )  # fmt: skip
+def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
+    """The expressions that a learning rate set in some statements is computed from, conditions included."""
+    statements = [s for inner in bodies(body) for s in inner]
+    found: list[ast.expr] = []
+    needed: set[str] = set()
+    size = -1
+    while size != len(found):
+        size = len(found)
+        for statement in statements:
+            if isinstance(statement, (ast.Assign, ast.AugAssign)) and _sets(statement, needed):
+                parts = [statement.value, *[s.test for s in statements if isinstance(s, ast.If) and statement in list(ast.walk(s))]]
+                found += [part for part in parts if part not in found]
+        needed |= {n.id for part in found for n in ast.walk(part) if isinstance(n, ast.Name)}
+    return found
+
+
+def _sets(statement: ast.Assign | ast.AugAssign, names: set[str]) -> bool:
+    """True for an assignment of a learning rate, or of a name it is computed from."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    for target in targets:
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value == "lr":
+            return True
+        if isinstance(target, ast.Name) and target.id in names:
+            return True
+    return False
 
 
 def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
