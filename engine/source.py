@@ -142,9 +142,10 @@ class Project:
     """
 
     def __init__(self, entry: Path, root: Path | None = None) -> None:
-        self.root = root or import_root(entry)
+        file = read_file(entry, entry.parent)
+        self.root = root or import_root(file)
         self.search_path = list(dict.fromkeys([entry.parent, self.root]))
-        self.files: dict[str, SourceFile] = {}
+        self.files: dict[str, SourceFile] = {file.name: file} if self.root == entry.parent else {}
         self.entry = self.read(entry)
 
     def read(self, path: Path) -> SourceFile:
@@ -219,10 +220,9 @@ def imported_files(project: Project, file: SourceFile) -> Iterator[Path]:
                     yield path
 
 
-def import_root(entry: Path) -> Path:
+def import_root(file: SourceFile) -> Path:
     """The folder the entry's local imports resolve against: its own, or the nearest parent with what it imports."""
-    file = read_file(entry, entry.parent)
-    wanted = set()
+    entry, wanted = file.path, set()
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Import):
             wanted |= {alias.name.split(".")[0] for alias in node.names}

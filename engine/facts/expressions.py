@@ -53,7 +53,8 @@ COMPARISONS = {
 }  # fmt: skip
 CONSTANTS_OF = {"string": string, "math": math}
 BUILTINS = set(dir(builtins))
-LONGEST_TEXT = 10_000
+LONGEST_TEXT = 2_000
+LARGEST_NUMBER = 1e12
 MOST_REPEATED = 200
 
 
@@ -243,17 +244,21 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
     return Unknown(DATASET if library.comes_from_data(left) or library.comes_from_data(right) else "")
 
 
+def _is_plain(value: Any) -> bool:
+    """True for a number or text."""
+    return isinstance(value, (int, float, str))
+
+
 def _is_count(value: Any) -> bool:
     """True for a number of elements that a list may be repeated to."""
     return isinstance(value, int) and 0 <= value <= MOST_REPEATED
 
 
 def _small(*values: Any) -> bool:
-    """True where folding cannot blow up."""
-    return all(
-        isinstance(v, (int, float, bool)) and abs(v) < 1e12 or isinstance(v, str) and len(v) < LONGEST_TEXT
-        for v in values
-    )
+    """True where folding cannot blow up: numbers of a usual size, and text that stays short when it is repeated."""
+    sizes = [len(value) if isinstance(value, str) else abs(value) for value in values if _is_plain(value)]
+    limit = LONGEST_TEXT if any(isinstance(value, str) for value in values) else LARGEST_NUMBER
+    return len(sizes) == len(values) and all(size < limit for size in sizes)
 
 
 def boolean(interpreter: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ CONVERTS_IN_PLACE = {
     "prepare_qat", "prepare_model", "optimize_model",
 }  # fmt: skip
 MOST_ELEMENTS = 200
+WIDE_FIELD = re.compile(r"\d{4,}")
 CALLS_ITS_ARGUMENT = {
     "torch.multiprocessing.spawn": (0, "fn"), "torch.multiprocessing.Process": (None, "target"),
     "multiprocessing.Process": (None, "target"), "fire.Fire": (0, "component"), "absl.app.run": (0, "main"),
@@ -217,7 +219,7 @@ def _text_method(receiver: Literal, method: str, args: list[Value]) -> Value:
     """The string methods that cannot fail in surprising ways."""
     known = [plain(argument) for argument in args]
     if method in ("lower", "upper", "strip", "format", "replace", "split", "startswith", "endswith"):
-        if ... not in known:
+        if ... not in known and not (method == "format" and WIDE_FIELD.search(receiver.value)):
             try:
                 result = getattr(receiver.value, method)(*known)
             except (ValueError, TypeError, IndexError, KeyError):

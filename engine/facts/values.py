@@ -24,6 +24,7 @@ MODULE_KIND = re.compile(
 )
 CERTAINTY = (LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, UNRESOLVED)
 MOST_OPTIONS = 8
+DEEPEST_VALUE = 12
 
 
 @dataclass(eq=False, repr=False)
@@ -333,16 +334,15 @@ def choose(values: list[Value], default_first: bool = False) -> Value:
     if len(values) == 1:
         return values[0]
     flat: list[Value] = []
-    for value in values:
-        for option in options(value):
-            if not any(option is known or _same(option, known) for known in flat):
-                flat.append(option)
-    if not flat:
-        return Unknown()
-    if len(flat) == 1:
-        return flat[0]
+    for option in (option for value in values for option in options(value)):
+        if not any(option is known or _same(option, known) for known in flat):
+            flat.append(option)
+        if len(flat) == MOST_OPTIONS:
+            break
+    if len(flat) < 2:
+        return flat[0] if flat else Unknown()
     decided = default_first and not (isinstance(values[0], Choice) and not values[0].default_first)
-    return Choice(flat[:MOST_OPTIONS], decided)
+    return Choice(flat, decided)
 
 
 def _same(left: Value, right: Value) -> bool:
@@ -375,31 +375,35 @@ def plain_key(value: Value | None) -> Any:
     return known
 
 
-def plain(value: Value | None) -> Any:
+def plain(value: Value | None, depth: int = 0) -> Any:
     """The Python value where it is known exactly, ``...`` otherwise."""
     if isinstance(value, Literal):
         return value.value
+    if depth > DEEPEST_VALUE:
+        return ...
     if isinstance(value, Choice) and value.default_first:
-        return plain(value.options[0])
+        return plain(value.options[0], depth + 1)
     if isinstance(value, Sequence):
-        items = [...] if value.grows else [plain(item) for item in value.items]
-        return ... if ... in items else (tuple(items) if value.kind == "tuple" else items)
+        items = [...] if value.grows else [plain(item, depth + 1) for item in value.items]
+        return ... if any(item is ... for item in items) else (tuple(items) if value.kind == "tuple" else items)
     if isinstance(value, Mapping) and not value.rest:
-        items = {key: plain(item) for key, item in value.items.items()}
-        return ... if ... in items.values() else items
+        entries = {key: plain(item, depth + 1) for key, item in value.items.items()}
+        return ... if any(item is ... for item in entries.values()) else entries
     return ...
 
 
-def source_of(value: Value | None) -> str:
+def source_of(value: Value | None, depth: int = 0) -> str:
     """Where a value comes from: the least certain of its parts."""
     if isinstance(value, Literal):
         return value.source
+    if depth > DEEPEST_VALUE:
+        return UNRESOLVED
     if isinstance(value, Choice) and value.default_first:
-        return least_certain([Literal(None, ARGUMENTS), value.options[0]])
+        return least_certain([Literal(None, ARGUMENTS), value.options[0]], depth + 1)
     if isinstance(value, Sequence):
-        return least_certain(value.items)
+        return least_certain(value.items, depth + 1)
     if isinstance(value, Mapping):
-        return least_certain([*value.items.values(), *value.rest])
+        return least_certain([*value.items.values(), *value.rest], depth + 1)
     if isinstance(value, Unknown) and value.source:
         return value.source
     if isinstance(value, (External, Class, Function)):
@@ -407,9 +411,9 @@ def source_of(value: Value | None) -> str:
     return UNRESOLVED
 
 
-def least_certain(values: Iterable[Value]) -> str:
+def least_certain(values: Iterable[Value], depth: int = 0) -> str:
     """The source of a value made of several: literal only where all are."""
-    return max((source_of(value) for value in values), key=CERTAINTY.index, default=LITERAL)
+    return max((source_of(value, depth) for value in values), key=CERTAINTY.index, default=LITERAL)
 
 
 def written_parts(value: Value | None, depth: int = 0) -> Iterator[Literal | Unknown]:
