@@ -7,7 +7,8 @@ import tokenize
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from engine.edit import Document, Edit
+from engine.document import Document
+from engine.edit import Edit
 from engine.plan import Plan
 from engine.plan.layout import CLIENT
 from engine.result import Place, Result, Safety, Status, UserError
