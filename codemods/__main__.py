@@ -295,10 +295,13 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignor
 def list_(form: str) -> None:
     """List the steps and the rules."""
     from codemods import PIPELINE
+    from engine.plan.refusals import REFUSALS
     from rules import RULES
 
     steps = [{"name": step.name, "safety": step.safety.value, "summary": step.summary} for step in PIPELINE]
     rules = [{"code": rule.CODE, "name": rule.__name__, "message": rule.MESSAGE} for rule in RULES]
+    rules += [{"code": r.code, "name": r.name, "message": r.message.format(what="...")} for r in REFUSALS]
+    rules.sort(key=lambda rule: rule["code"])
     if form == "json":
         click.echo(json.dumps({"steps": steps, "rules": rules}, indent=2))
         return
@@ -318,6 +321,7 @@ def explain(name: str) -> None:
     import inspect as inspection
 
     from codemods import PIPELINE
+    from engine.plan.refusals import REFUSALS
     from engine.result import UserError
     from rules import RULES
 
@@ -328,6 +332,11 @@ def explain(name: str) -> None:
     for rule in RULES:
         if name in (rule.CODE, rule.__name__):
             click.echo(f"{rule.CODE} {rule.__name__}\n\n{inspection.getdoc(rule)}")
+            return
+    for refusal in REFUSALS:
+        if name in (refusal.code, refusal.name):
+            text = f"{refusal.message}.\n\nWhy: {refusal.why}.\n\nRemedy: {refusal.remedy}."
+            click.echo(f"{refusal.code} {refusal.name}\n\n{text.format(what='...')}")
             return
     raise UserError(f"there is no step or rule {name}; `python -m codemods list` names them")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.facts import Facts
 from engine.pipeline import Conversion, Step, convert
 from engine.plan import Choices, make_plan
+from engine.plan.refusals import MODEL_ARGUMENT_NEEDED
 from engine.result import Result, UserError
 
 
@@ -82,10 +83,8 @@ def _need(facts: Facts, name: str, source: str) -> Result:
     model = facts.model
     assert model is not None
     reason = "it is read from local data" if source == "dataset" else "its value cannot be told from the source"
-    return Result(
-        "ModelArgumentNeeded", f"the server needs {name} of {model.name} to build the model: {reason}", "FLR160",
-        model.construction.place, remedy=f"--model-arg {name}=VALUE",
-    )  # fmt: skip
+    asked = MODEL_ARGUMENT_NEEDED.at(model.construction.scope.file, model.construction.place, name)
+    return replace(asked, message=f"the server needs {name} of {model.name} to build the model: {reason}")
 
 
 __all__ = ["Outcome", "UserError", "build"]

@@ -16,10 +16,20 @@ from engine.plan.model import ModelPlan, plan_model
 from engine.plan.names import Names, free_names, used_names
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.partition import PartitionPlan, plan_partition
+from engine.plan.refusals import MODEL_NEEDS_SCRIPT, MODEL_OUT_OF_REACH
 from engine.plan.rounds import RoundPlan, plan_rounds
 from engine.plan.schedules import SchedulePlan, plan_schedules
-from engine.plan.settings import ParserPlan, Setting, first_code, flag, free_option, plan_epochs, plan_parser, plan_paths
-from engine.result import Place, Result, Safety
+from engine.plan.settings import (
+    ParserPlan,
+    Setting,
+    first_code,
+    flag,
+    free_option,
+    plan_epochs,
+    plan_parser,
+    plan_paths,
+)
+from engine.result import Place, Result
 from engine.source import SourceFile
 
 
@@ -80,7 +90,7 @@ class Plan:
         schedules: how learning-rate schedules come to cover all rounds.
         decisions: the judgements taken.
         init: where ``flare.init()`` goes.
-        partitions, num_rounds: options that tell the client in how many parts the data is split, and how many rounds there are.
+        partitions, num_rounds: options that tell the client how many parts of the data and how many rounds there are.
         settings_files: settings files of the project that travel with the client.
         torch_name: how the frame's file names the torch module; empty where it does not import it.
     """
@@ -154,16 +164,15 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     names = free_names(files)
     model_name = name_model(facts, frame.scope)
     if model_name is None:
-        return [refusal("FLR150", "ModelOutOfReach", "the model cannot be named where the epoch loop stands", frame.place,
-                        "build the model where it is trained, or pass it to the function that trains")]  # fmt: skip
+        return [MODEL_OUT_OF_REACH.at(frame.file, frame.place)]
     round_plan = plan_rounds(facts, frame, names)
     if isinstance(round_plan, Result):
         return [round_plan]
     layout = lay_out(facts.project)
     model = plan_model(facts, layout, choices.model_args)
     if model.problem:
-        return [refusal("FLR151", "ModelNeedsScript", model.problem, model.problem_place or frame.place,
-                        "pass what the model needs to its constructor")]  # fmt: skip
+        place = model.problem_place or frame.place
+        return [MODEL_NEEDS_SCRIPT.at(facts.project.files.get(place.file), place, model.problem)]
     evaluation = plan_evaluation(facts, frame, names)
     parser = plan_parser(facts, names)
     taken = {option.destination for option in facts.arguments.options}
@@ -175,46 +184,81 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     partitions = num_rounds = None
     if isinstance(partition, PartitionPlan):
         name = free_option("partitions", taken)
-        partitions = Setting(flag(name), name, 1, "int", "split the training data between the sites of a simulation", False)
+        partitions = Setting(
+            flag(name), name, 1, "int", "split the training data between the sites of a simulation", False
+        )
     if schedules.needs_rounds:
         help_text = "rounds of the job, which the learning-rate schedule spans"
         num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
     decisions = [*round_plan.decisions, *schedules.decisions]
     if isinstance(evaluation, str):
-        decisions.append(Decision("metrics", f"no metrics are sent: {evaluation}",
-                                  "write the evaluation as a function that is called in the epoch loop"))  # fmt: skip
+        decisions.append(
+            Decision(
+                "metrics",
+                f"no metrics are sent: {evaluation}",
+                "write the evaluation as a function that is called in the epoch loop",
+            )
+        )
     if isinstance(partition, str):
-        decisions.append(Decision("simulation data", f"every site trains on all the data it is given: {partition}",
-                                  "give each site its own data location"))  # fmt: skip
+        decisions.append(
+            Decision(
+                "simulation data",
+                f"every site trains on all the data it is given: {partition}",
+                "give each site its own data location",
+            )
+        )
     for name, value in model.args.items():
         if facts.model and facts.model.arguments_source == "arguments" and value is not ...:
-            decisions.append(Decision("model arguments", f"the server builds the model with {name}={value!r}, the default of the script's option",
-                                      "change it in job.py where the sites are given another value"))  # fmt: skip
+            decisions.append(
+                Decision(
+                    "model arguments",
+                    f"the server builds the model with {name}={value!r}, the default of the script's option",
+                    "change it in job.py where the sites are given another value",
+                )
+            )
     return Plan(
-        facts, names, layout, frame, model_name, model, evaluation if isinstance(evaluation, EvaluationPlan) else None,
-        plan_steps(facts, frame), parser, epochs, tuple(paths),
-        partition if isinstance(partition, PartitionPlan) else None, round_plan, schedules, tuple(decisions),
-        plan_init(facts, parser), partitions, num_rounds, torch_name(frame),
+        facts,
+        names,
+        layout,
+        frame,
+        model_name,
+        model,
+        evaluation if isinstance(evaluation, EvaluationPlan) else None,
+        plan_steps(facts, frame),
+        parser,
+        epochs,
+        tuple(paths),
+        partition if isinstance(partition, PartitionPlan) else None,
+        round_plan,
+        schedules,
+        tuple(decisions),
+        plan_init(facts, parser),
+        partitions,
+        num_rounds,
+        torch_name(frame),
         plan_settings_files(facts, layout),
-    )  # fmt: skip
+    )
 
 
 def plan_init(facts: Facts, parser: ParserPlan) -> InitPlan:
-    """Right after the arguments are parsed, where that is before any data is read; else before all code of the script."""
+    """Right after the arguments are parsed, where that is before data is read; else before all code of the script."""
     entry = facts.project.entry
     if parser.existing and parser.bound_file is entry:
-        parsed = next((e.number for e in facts.trace.events if e.scope is parser.scope and e.statement is not None
-                       and e.scope.file.place(e.statement) == parser.bound_after), None)  # fmt: skip
+        parsed = next(
+            (
+                e.number
+                for e in facts.trace.events
+                if e.scope is parser.scope
+                and e.statement is not None
+                and e.scope.file.place(e.statement) == parser.bound_after
+            ),
+            None,
+        )
         loader = facts.data.loader if facts.data else None
         built = next((e.number for e in facts.trace.events if loader is not None and e.node is loader.node), None)
         if parsed is not None and (built is None or parsed < built):
             return InitPlan(entry, parser.bound_after, True)
     return InitPlan(entry, first_code(entry), False)
-
-
-def refusal(code: str, name: str, message: str, place: Place, remedy: str) -> Result:
-    """A refusal that only shows while planning."""
-    return Result(name, message, code, place, remedy=remedy, safety=Safety.DISPLAY_ONLY)
 
 
 def plan_steps(facts: Facts, frame: Frame) -> StepCount:

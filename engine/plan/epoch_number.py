@@ -9,26 +9,31 @@ from engine.facts.trace import Event
 from engine.facts.values import Function
 
 REPORTS = {
-    "print", "info", "debug", "warning", "log", "write", "format", "add_scalar", "add_scalars", "add_image", "add_images",
-    "add_histogram", "set_description", "set_postfix", "set_postfix_str", "save", "append", "update", "join", "str", "savefig",
-    "save_image", "dump", "title", "line", "track", "writerow", "log_metric", "log_metrics", "record", "tqdm", "range", "isfile",
-    "mkdir", "makedirs", "Path", "plot", "extend", "imwrite", "imsave", "report", "progress_bar", "save_checkpoint",
+    "print", "info", "debug", "warning", "log", "write", "format", "add_scalar", "add_scalars", "add_image",
+    "add_images", "add_histogram", "set_description", "set_postfix", "set_postfix_str", "save", "append", "update",
+    "join", "str", "savefig", "save_image", "dump", "title", "line", "track", "writerow", "log_metric",
+    "log_metrics", "record", "tqdm", "range", "isfile", "mkdir", "makedirs", "Path", "plot", "extend", "imwrite",
+    "imsave", "report", "progress_bar", "save_checkpoint",
 }  # fmt: skip
 
 
 def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
-    """True where the loop's variable reaches anything but a report: a learning rate, a schedule, a sampler, a weight."""
+    """True where the loop's variable reaches more than a report: a learning rate, a schedule, a sampler, a weight."""
     inside = [event for event in facts.trace.events if event.within_node(loop)]
     return _matters(loop.body, variable, inside, depth=0)
 
 
 def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: int) -> bool:
     """True where a variable is used for more than reports in some statements."""
-    parents = {child: node for statement in body for node in ast.walk(statement) for child in ast.iter_child_nodes(node)}
+    parents = {
+        child: node for statement in body for node in ast.walk(statement) for child in ast.iter_child_nodes(node)
+    }
     uses = [
-        node for statement in body for node in ast.walk(statement)
+        node
+        for statement in body
+        for node in ast.walk(statement)
         if isinstance(node, ast.Name) and node.id == variable and isinstance(node.ctx, ast.Load)
-    ]  # fmt: skip
+    ]
     return any(_use_matters(use, parents, events, depth) for use in uses)
 
 
@@ -71,8 +76,10 @@ def _is_text(node: ast.AST) -> bool:
 def _assignment_matters(node: ast.Assign) -> bool:
     """True unless the epoch's number only becomes the best epoch, a name or a time."""
     return not any(
-        word in ast.unparse(target).lower() for target in node.targets for word in ("best", "name", "path", "msg", "time", "last")
-    )  # fmt: skip
+        word in ast.unparse(target).lower()
+        for target in node.targets
+        for word in ("best", "name", "path", "msg", "time", "last")
+    )
 
 
 def _followed(call: ast.Call, argument: ast.AST, events: list[Event], depth: int) -> bool | None:
@@ -99,23 +106,35 @@ def _parameter_matters(function: Function, call: ast.Call, argument: ast.AST, ev
 
 
 def _trains(statement: ast.If, events: list[Event]) -> bool:
-    """True where what a condition decides is part of training: it sets rates or gradients, steps, or calls what does."""
+    """True where what a condition decides is training: it sets rates or gradients, steps, or calls what does."""
     nodes = [node for part in (*statement.body, *statement.orelse) for node in ast.walk(part)]
     if _sets_training(nodes):
         return True
     calls = {node for node in nodes if isinstance(node, ast.Call)}
-    return any(e.node in calls and e.function is not None and _sets_training(list(ast.walk(e.function.node))) for e in events)
+    return any(
+        e.node in calls and e.function is not None and _sets_training(list(ast.walk(e.function.node))) for e in events
+    )
 
 
 def _sets_training(nodes: list[ast.AST]) -> bool:
     """True for code that steps, sets a learning rate, freezes parameters or changes a local or a rate."""
     for node in nodes:
-        if isinstance(node, ast.Call) and _called(node) in ("step", "backward", "requires_grad_", "add_param_group", "set_epoch"):
+        if isinstance(node, ast.Call) and _called(node) in (
+            "step",
+            "backward",
+            "requires_grad_",
+            "add_param_group",
+            "set_epoch",
+        ):
             return True
         if isinstance(node, (ast.Assign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 text = ast.unparse(target).lower()
-                if text.endswith(("['lr']", ".requires_grad", "['momentum']")) or "lr" in text.split("_") or "learning_rate" in text:
+                if (
+                    text.endswith(("['lr']", ".requires_grad", "['momentum']"))
+                    or "lr" in text.split("_")
+                    or "learning_rate" in text
+                ):
                     return True
     return False

@@ -73,7 +73,11 @@ def choose_frame(facts: Facts) -> Frame:
     evaluation = facts.evaluation
     if evaluation is None or evaluation.call is None or evaluation.where != "after":
         return candidates[0]
-    built = [facts.model.value if facts.model else None, *[o.value for o in facts.optimizers], *[s.value for s in facts.schedulers]]
+    built = [
+        facts.model.value if facts.model else None,
+        *[o.value for o in facts.optimizers],
+        *[s.value for s in facts.schedulers],
+    ]
     for frame, call in zip(candidates[1:], reversed(facts.loop.calls if facts.loop else []), strict=False):
         if evaluation.call.scope is frame.scope:
             inside = [b for b in built if isinstance(b, Object) and _built_within(facts, b, call)]
@@ -88,7 +92,11 @@ def _changes_model(facts: Facts, frame: Frame, call: Call) -> bool:
     bound = {node.id for node in ast.walk(frame.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     if bound & {name.split(".")[0] for name in facts.model.value.names}:
         return True
-    return any(event.name == ".load_state_dict" and event.within_node(call.node) for event in facts.trace.events if call.node is not None)
+    return any(
+        event.name == ".load_state_dict" and event.within_node(call.node)
+        for event in facts.trace.events
+        if call.node is not None
+    )
 
 
 def _built_within(facts: Facts, built: Object, call: Call) -> bool:
@@ -249,5 +257,7 @@ def _chain(value: Value, model: Object) -> list[str]:
     while isinstance(value, Object) and value is not model and value.args:
         chain.append(PREFIXES.get(value.short_kind, "module"))
         inside = options(value.args[0])
-        value = next((o for o in inside if isinstance(o, Object) and o is not model and o.short_kind in PREFIXES), inside[0])
+        value = next(
+            (o for o in inside if isinstance(o, Object) and o is not model and o.short_kind in PREFIXES), inside[0]
+        )
     return chain

@@ -219,7 +219,11 @@ def _matters(statement: ast.stmt, needed: set[str]) -> bool:
     if _trains([statement]):
         return False
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        return _root(statement.value.func) in needed and not _sets_training_mode(statement.value) and not _is_module_call(statement.value)
+        return (
+            _root(statement.value.func) in needed
+            and not _sets_training_mode(statement.value)
+            and not _is_module_call(statement.value)
+        )
     if isinstance(statement, ast.If):
         return any(_matters(s, needed) for s in [*statement.body, *statement.orelse])
     return bool(_stores(statement) & needed)
@@ -227,9 +231,22 @@ def _matters(statement: ast.stmt, needed: set[str]) -> bool:
 
 def _is_module_call(call: ast.Call) -> bool:
     """True for a plain function call or one of a module's functions, which only reports."""
-    return not isinstance(call.func, ast.Attribute) and not isinstance(call.func, ast.Name) or _root(call.func) in (
-        "print", "torch", "np", "os", "logging", "wandb", "time", "plt", "sys",
-    )  # fmt: skip
+    return (
+        not isinstance(call.func, ast.Attribute)
+        and not isinstance(call.func, ast.Name)
+        or _root(call.func)
+        in (
+            "print",
+            "torch",
+            "np",
+            "os",
+            "logging",
+            "wandb",
+            "time",
+            "plt",
+            "sys",
+        )
+    )
 
 
 def _sets_training_mode(call: ast.Call) -> bool:
@@ -252,11 +269,16 @@ def _loads(node: ast.AST) -> set[str]:
 def _stores(node: ast.AST) -> set[str]:
     """The names a node binds, and the roots of what it stores into."""
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    stored = [n for n in ast.walk(node) if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, ast.Store)]
+    stored = [
+        n for n in ast.walk(node) if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, ast.Store)
+    ]
     appended = [
-        n.func for n in ast.walk(node)
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("append", "extend", "add", "update")
-    ]  # fmt: skip
+        n.func
+        for n in ast.walk(node)
+        if isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Attribute)
+        and n.func.attr in ("append", "extend", "add", "update")
+    ]
     called = [n.func for n in ast.walk(node) if isinstance(n, ast.Expr) for n in [n.value] if isinstance(n, ast.Call)]
     return names | {_root(n) for n in (*stored, *appended, *called)} - {""}
 
@@ -265,8 +287,9 @@ def _trains(statements: list[ast.stmt]) -> bool:
     """True where a statement trains."""
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TRAINING_CALLS
-        for statement in statements for node in ast.walk(statement)
-    )  # fmt: skip
+        for statement in statements
+        for node in ast.walk(statement)
+    )
 
 
 def _self_contained(kept: list[ast.stmt], wanted: set[str], frame: Frame, block: _Block) -> bool:
@@ -367,7 +390,9 @@ def _header(file: SourceFile, statement: ast.With) -> list[str]:
 def _text(file: SourceFile, statement: ast.stmt) -> list[str]:
     """A statement's lines at the left margin; a statement that shares its line is written anew."""
     lines = file.lines[statement.lineno - 1 : statement.end_lineno]
-    alone = not lines[0][: statement.col_offset].strip() and not lines[-1][statement.end_col_offset :].split("#")[0].strip()
+    alone = (
+        not lines[0][: statement.col_offset].strip() and not lines[-1][statement.end_col_offset :].split("#")[0].strip()
+    )
     if not alone or _spans_text(statement):
         return ast.unparse(statement).splitlines()
     return _dedent(lines, statement.col_offset)
@@ -376,9 +401,11 @@ def _text(file: SourceFile, statement: ast.stmt) -> list[str]:
 def _spans_text(statement: ast.stmt) -> bool:
     """True where a string runs over several lines, whose inside must not be moved."""
     return any(
-        isinstance(n, (ast.Constant, ast.JoinedStr)) and n.end_lineno != n.lineno and not isinstance(getattr(n, "value", ""), bytes)
+        isinstance(n, (ast.Constant, ast.JoinedStr))
+        and n.end_lineno != n.lineno
+        and not isinstance(getattr(n, "value", ""), bytes)
         for n in ast.walk(statement)
-    )  # fmt: skip
+    )
 
 
 def _dedent(lines: list[str], margin: int) -> list[str]:

@@ -19,7 +19,7 @@ def lay_out(project: Project) -> dict[str, tuple[str, ...]]:
         file, at = pending.pop(0)
         for module, target in _imports(project, file, at):
             places = placed.setdefault(module.name, [])
-            if target not in places and not (module is project.entry):
+            if target not in places and module is not project.entry:
                 places.append(target)
                 pending.append((module, target))
     return {name: tuple(places) for name, places in placed.items()}
@@ -51,7 +51,10 @@ def _imports(project: Project, file: SourceFile, at: str):
                     continue
                 target = PurePosixPath(prefix, *parts[:length])
                 is_package = path.name == "__init__.py"
-                yield project.read(path), (target / "__init__.py" if is_package else target.with_suffix(".py")).as_posix()
+                yield (
+                    project.read(path),
+                    (target / "__init__.py" if is_package else target.with_suffix(".py")).as_posix(),
+                )
 
 
 def dotted_name(target: str) -> str:

@@ -20,9 +20,12 @@ from engine.source import SourceFile
 
 CASTS = {".double", ".half", ".bfloat16"}
 TYPES = {
-    "torch.float64": "double", "torch.double": "double", "torch.float16": "half", "torch.half": "half",
+    "torch.float64": "double",
+    "torch.double": "double",
+    "torch.float16": "half",
+    "torch.half": "half",
     "torch.bfloat16": "bfloat16",
-}  # fmt: skip
+}
 FILE_NAMES = ("model.py", "global_model.py", "flare_model.py")
 
 
@@ -76,7 +79,9 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
         if first is not None and any(_unsaid(model.value, name) for name, _ in first.missing):
             return first
         own = _factory(facts, model, changes, new_file, given)
-        in_settings = first is not None and any(_is_settings(v) for v in [*model.value.args, *model.value.kwargs.values()])
+        in_settings = first is not None and any(
+            _is_settings(v) for v in [*model.value.args, *model.value.kwargs.values()]
+        )
         return first if first is not None and (own.problem or own.missing and not in_settings) else own
     return _factory(facts, model, changes, new_file, given)
 
@@ -119,7 +124,9 @@ def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
     events = facts.trace.events
     path = events[model.value.event].path if model.value.event < len(events) else ()
     for entry in reversed([entry for entry in path if isinstance(entry, Call)]):
-        made = [e for e in events if e.node is entry.node and e.function is not None and model.value in options(e.result)]
+        made = [
+            e for e in events if e.node is entry.node and e.function is not None and model.value in options(e.result)
+        ]
         if not made or "." in entry.function.qualified_name:
             return
         names = [a.arg for a in (*entry.function.node.args.posonlyargs, *entry.function.node.args.args)]
@@ -154,7 +161,9 @@ def _by_name(
     return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
 
 
-def _pinned(args: dict[str, Any], given: dict[str, Any], source: str) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+def _pinned(
+    args: dict[str, Any], given: dict[str, Any], source: str
+) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
     """Arguments with those the user pinned, and the ones whose value is still not known."""
     args = {**args, **given}
     return args, tuple((name, source) for name, value in args.items() if not _is_plain(value))
@@ -168,7 +177,9 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
     found: list[ast.stmt] = []
     for body in bodies(body_of(scope)):
         first = next((s for s in body if any(node is model.construction.node for node in ast.walk(s))), None)
-        if first is None or isinstance(first, (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.While, ast.With, ast.Try)):
+        if first is None or isinstance(
+            first, (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.While, ast.With, ast.Try)
+        ):
             continue
         after = body[body.index(first) + 1 :]
         changed = [s for s in after if isinstance(s, ast.Assign) and _replaces_layer(s, model.value.names) and not own]
@@ -196,7 +207,9 @@ def casts(facts: Facts, model: ModelFact) -> list[str]:
 def _replaces_layer(statement: ast.Assign, names: list[str]) -> bool:
     """True for ``model.fc = nn.Linear(...)`` and ``model.head[1] = ...``."""
     target = statement.targets[0]
-    if not isinstance(target, (ast.Attribute, ast.Subscript)) or not any(isinstance(n, ast.Call) for n in ast.walk(statement.value)):
+    if not isinstance(target, (ast.Attribute, ast.Subscript)) or not any(
+        isinstance(n, ast.Call) for n in ast.walk(statement.value)
+    ):
         return False
     owner: ast.expr = target.value
     while isinstance(owner, (ast.Attribute, ast.Subscript)) and ast.unparse(owner) not in names:
@@ -256,7 +269,9 @@ def _factory(
     writer = _Parameters(scope, own | set(model.value.names), _passed(model))
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
     steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
-    args, missing = _pinned(writer.values, {k: v for k, v in given.items() if k in writer.values}, model.arguments_source)
+    args, missing = _pinned(
+        writer.values, {k: v for k, v in given.items() if k in writer.values}, model.arguments_source
+    )
     variable = next((name for name in model.value.names if name.isidentifier()), "model")
     names = {n.id for part in [built, *steps] for n in ast.walk(part) if isinstance(n, ast.Name)}
     needed = names - set(args) - own - {variable, "options", "SimpleNamespace"}
@@ -272,7 +287,9 @@ def _factory(
     name = scope.file.path.name
     parameters = "**options" if writer.takes_options else ", ".join(args)
     function = f'def build_model({parameters}):\n    """The model as {name} builds it."""\n{body}'
-    text = found.text(f"The model, where the server can build it without running {name}.").rstrip() + f"\n\n\n{function}"
+    text = (
+        found.text(f"The model, where the server can build it without running {name}.").rstrip() + f"\n\n\n{function}"
+    )
     if writer.takes_options:
         text = text.replace('"""\n\n', '"""\n\nfrom types import SimpleNamespace\n\n', 1)
     path = f"{dotted_name(new_file)}.build_model"
@@ -327,9 +344,15 @@ class _Parameters(ast.NodeTransformer):
         if isinstance(value, Object) and is_record(value):
             assert value.cls is not None
             keywords = [
-                ast.keyword(key, ast.parse(repr(plain(part)), mode="eval").body if _is_plain(plain(part)) else ast.Name(key, ast.Load()))
-                for key, part in value.attributes.items() if key.isidentifier()
-            ]  # fmt: skip
+                ast.keyword(
+                    key,
+                    ast.parse(repr(plain(part)), mode="eval").body
+                    if _is_plain(plain(part))
+                    else ast.Name(key, ast.Load()),
+                )
+                for key, part in value.attributes.items()
+                if key.isidentifier()
+            ]
             self.values |= {k.arg: ... for k in keywords if k.arg and isinstance(k.value, ast.Name)}
             return ast.Call(ast.Name(value.cls.name, ast.Load()), [], keywords)
         self.values[name] = plain(value)
@@ -341,7 +364,10 @@ def _passed(model: ModelFact) -> dict[str, Value]:
     call = model.construction.node
     if not isinstance(call, ast.Call):
         return {}
-    pairs = [*zip(call.args, model.value.args, strict=False), *[(k.value, model.value.kwargs.get(k.arg or "")) for k in call.keywords]]
+    pairs = [
+        *zip(call.args, model.value.args, strict=False),
+        *[(k.value, model.value.kwargs.get(k.arg or "")) for k in call.keywords],
+    ]
     return {node.id: value for node, value in pairs if isinstance(node, ast.Name) and value is not None}
 
 

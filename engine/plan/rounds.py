@@ -14,8 +14,9 @@ from engine.plan.decision import Decision
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
+from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, RETURN_IN_LOOP
 from engine.plan.settings import leaves
-from engine.result import Result, Safety
+from engine.result import Result
 
 
 @dataclass(frozen=True)
@@ -48,31 +49,45 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names) -> RoundPlan | Result:
             return found
         resets = found
         if resets:
-            decisions.append(Decision(
-                "epoch numbers", f"the loop's own count starts anew every round ({'; '.join(resets)}), and with it whatever depends on it",
-                "remove the assignment from client.py to go on counting", ("P2",),
-            ))  # fmt: skip
+            decisions.append(
+                Decision(
+                    "epoch numbers",
+                    f"the loop counts anew every round ({'; '.join(resets)}), and so does all that depends on it",
+                    "remove the assignment from client.py to go on counting",
+                    ("P2",),
+                )
+            )
     elif loop.kind == "range" and loop.start is not None and not isinstance(loop.start.node, ast.Constant):
         found = _start_reset(loop, frame)
         if isinstance(found, Result):
             return found
         resets = found
         if resets:
-            decisions.append(Decision(
-                "resuming", f"every round trains all its local epochs, whatever a local checkpoint says ({'; '.join(resets)})",
-                "remove the assignment from client.py to start at the checkpoint's epoch",
-            ))  # fmt: skip
+            decisions.append(
+                Decision(
+                    "resuming",
+                    f"every round trains all its local epochs, whatever a checkpoint says ({'; '.join(resets)})",
+                    "remove the assignment from client.py to start at the checkpoint's epoch",
+                )
+            )
     shifts = _shifts(facts, frame, names)
     if shifts:
-        decisions.append(Decision(
-            "epoch numbers", "the epoch's number goes on over the rounds, because training depends on it",
-            "remove the line from client.py to start every round at the first epoch",
-        ))  # fmt: skip
+        decisions.append(
+            Decision(
+                "epoch numbers",
+                "the epoch's number goes on over the rounds, because training depends on it",
+                "remove the line from client.py to start every round at the first epoch",
+            )
+        )
     if facts.features.early_stopping:
-        decisions.append(Decision(
-            "early stopping", "a site that stops early ends its round, not the job; its best value and patience go on over the rounds",
-            "stop the job on the global metric with stop_cond in job.py", ("P2",),
-        ))  # fmt: skip
+        decisions.append(
+            Decision(
+                "early stopping",
+                "stopping early ends a site's round, not the job; its best value and patience go on over the rounds",
+                "stop the job on the global metric with stop_cond in job.py",
+                ("P2",),
+            )
+        )
     return RoundPlan(resets, shifts, tuple(decisions))
 
 
@@ -85,27 +100,19 @@ def _leaving(facts: Facts, frame: Frame) -> Result | None:
         if position is None or not isinstance(node, ast.Return):
             continue
         if not any(hasattr(entry, "function") for entry in path[position + 1 :]):
-            return Result(
-                "ReturnInLoop", "this return leaves the function from inside the epoch loop, so a round would end without sending its result",
-                "FLR152", place, remedy="leave the loop with break, and return after it", safety=Safety.DISPLAY_ONLY,
-                source=frame.file.line(place.line),
-            )  # fmt: skip
+            return RETURN_IN_LOOP.at(frame.file, place)
     return None
 
 
 def _reloading(facts: Facts, frame: Frame) -> Result | None:
-    """Weights loaded into the model inside the epoch loop: from round 2 on they would take the place of the received ones,
+    """Weights loaded into the model inside the epoch loop: they would take the place of the received ones from round 2 on,
     or of the trained ones before they are sent."""
     assert facts.model is not None
     model = facts.model.value
     for event in facts.trace.named(".load_state_dict"):
         loaded = [unwrapped(value) for value in options(event.receiver)]
         if event.within_node(frame.node) and any(value is model for value in loaded):
-            return Result(
-                "LocalWeightsInLoop", "weights are loaded into the model inside the epoch loop; they would take the place of the "
-                "weights a site has received or trained", "FLR154", event.place, safety=Safety.DISPLAY_ONLY,
-                remedy="load weights before the loop, or after it", source=event.scope.file.line(event.place.line),
-            )  # fmt: skip
+            return LOCAL_WEIGHTS_IN_LOOP.at(event.scope.file, event.place)
     return None
 
 
@@ -120,9 +127,11 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     resets = []
     for name in sorted(tested & changed):
         before = [
-            s for body in bodies(frame.body) for s in body
+            s
+            for body in bodies(frame.body)
+            for s in body
             if isinstance(s, ast.Assign) and s.lineno < node.lineno and ast.unparse(s.targets[0]) == name
-        ]  # fmt: skip
+        ]
         constant = [s for s in before if _is_constant(s.value)]
         if not constant:
             return _ends_for_good(loop, frame, name)
@@ -132,11 +141,7 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
 
 def _ends_for_good(loop: LoopFact, frame: Frame, name: str) -> Result:
     """The refusal of a loop that could not run in a second round."""
-    return Result(
-        "LoopEndsForGood", f"this loop is bounded by {name}, which the script sets in a way that cannot be repeated every round",
-        "FLR153", loop.place, remedy="count the epochs with for epoch in range(...)", safety=Safety.DISPLAY_ONLY,
-        source=frame.file.line(loop.place.line),
-    )  # fmt: skip
+    return LOOP_ENDS_FOR_GOOD.at(frame.file, loop.place, name)
 
 
 def _is_constant(node: ast.expr) -> bool:
@@ -178,9 +183,10 @@ def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     values = [
         statement.value
         for statement in ast.walk(frame.file.tree)
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None
+        if isinstance(statement, (ast.Assign, ast.AnnAssign))
+        and statement.value is not None
         and any(ast.unparse(target).rpartition(".")[2] == attribute for target in _assigned(statement))
-    ]  # fmt: skip
+    ]
     changes = [value for value in values if not _is_constant(value)]
     if not changes and len(values) <= 1:
         return ()
@@ -203,7 +209,9 @@ def _shifts(facts: Facts, frame: Frame, names: Names) -> tuple[Insert, ...]:
     length = _difference(loop.count.node, start)
     text = ast.unparse(length)
     text = text if isinstance(length, (ast.Name, ast.Attribute, ast.Constant, ast.Subscript)) else f"({text})"
-    line = f"{node.target.id} += {names.received}.current_round * {text}  # the epoch's number goes on over the rounds\n"
+    line = (
+        f"{node.target.id} += {names.received}.current_round * {text}  # the epoch's number goes on over the rounds\n"
+    )
     return (Insert(frame.file.place(node.body[0]), line),)
 
 

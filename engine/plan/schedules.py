@@ -62,15 +62,22 @@ def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: 
         edits.append(Replace(scope.file.place(node), scope.file.end(node), product if whole else f"({product})"))
     decisions = []
     if edits:
-        decisions.append(Decision(
-            "schedule", "the learning-rate schedule spans all rounds: its length is multiplied by their number",
-            "remove the factor from client.py to run through the schedule in the first round",
-        ))  # fmt: skip
+        decisions.append(
+            Decision(
+                "schedule",
+                "the learning-rate schedule spans all rounds: its length is multiplied by their number",
+                "remove the factor from client.py to run through the schedule in the first round",
+            )
+        )
     if unreached:
-        decisions.append(Decision(
-            "schedule", f"the schedule still ends with the first round: the number of rounds cannot be read at {', '.join(sorted(set(unreached)))}",
-            "build it where the script's arguments are at hand", ("P2",),
-        ))  # fmt: skip
+        decisions.append(
+            Decision(
+                "schedule",
+                f"the schedule ends with the first round: the number of rounds is out of reach of {', '.join(unreached)}",
+                "build it where the script's arguments are at hand",
+                ("P2",),
+            )
+        )
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions))
 
 
@@ -130,7 +137,10 @@ def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
         size = len(found)
         for statement in statements:
             if isinstance(statement, (ast.Assign, ast.AugAssign)) and _sets(statement, needed):
-                parts = [statement.value, *[s.test for s in statements if isinstance(s, ast.If) and statement in list(ast.walk(s))]]
+                parts = [
+                    statement.value,
+                    *[s.test for s in statements if isinstance(s, ast.If) and statement in list(ast.walk(s))],
+                ]
                 found += [part for part in parts if part not in found]
         needed |= {n.id for part in found for n in ast.walk(part) if isinstance(n, ast.Name)}
     return found
@@ -152,7 +162,11 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
     named = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
     if named is not None:
         return named
-    return call.args[position] if position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args) else None
+    return (
+        call.args[position]
+        if position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args)
+        else None
+    )
 
 
 def _counts(facts: Facts, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:

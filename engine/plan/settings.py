@@ -100,8 +100,8 @@ class ParserPlan:
 
 
 def plan_parser(facts: Facts, names: Names) -> ParserPlan:
-    """The script's own parser where it can be extended, else one of ours; beside a command line that cannot be extended,
-    ours takes its options out of the command line before the script reads it."""
+    """The script's own parser where it can be extended, else one of ours; beside a command line that cannot be
+    extended, ours takes its options out of the command line before the script reads it."""
     arguments = facts.arguments
     if arguments.kind == "argparse" and arguments.parse is not None and arguments.parser:
         binding = _binding_of_namespace(facts)
@@ -117,8 +117,8 @@ def plan_parser(facts: Facts, names: Names) -> ParserPlan:
 
 
 def _declaration(facts: Facts, arguments: ArgumentsFact) -> tuple[str, Place, bool] | None:
-    """The parser's name and the statement beside which options are declared: right before the arguments are parsed where
-    the parser has a name there, else after the last option it declares."""
+    """The parser's name and the statement beside which options are declared: right before the arguments are parsed
+    where the parser has a name there, else after the last option it declares."""
     assert arguments.parse is not None
     if arguments.parser.replace(".", "").isidentifier():
         return arguments.parser, arguments.parse.place, False
@@ -182,7 +182,15 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
             reader = how_to_read(name, parser, read_at, names, facts) or ""
             passed = Passed(read_at, parameter_of(place)) if call is not None else None
             return Setting(
-                flag(name), name, leaf.value, "int", "local epochs of one round", False, place, reader=reader, passed=passed
+                flag(name),
+                name,
+                leaf.value,
+                "int",
+                "local epochs of one round",
+                False,
+                place,
+                reader=reader,
+                passed=passed,
             )
     return None
 
@@ -192,7 +200,9 @@ def defaulting_call(facts: Facts, place: Range) -> Call | None:
     for call in facts.loop.calls if facts.loop else ():
         arguments = call.function.node.args
         defaults = [*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]]
-        if any(call.function.file.place(default) == place.place for default in defaults) and isinstance(call.node, ast.Call):
+        if any(call.function.file.place(default) == place.place for default in defaults) and isinstance(
+            call.node, ast.Call
+        ):
             return call
     return None
 
@@ -204,7 +214,9 @@ def parameter_of(place: Range) -> str:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
             pairs = [*zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True)]
-            pairs += [(a.arg, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None]
+            pairs += [
+                (a.arg, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None
+            ]
             for name, default in pairs:
                 if place.scope.file.place(default) == place.place:
                     return name
@@ -250,8 +262,12 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
     for path in facts.data.paths if facts.data else ():
         option = path.option
         if option is not None:
-            if any(f.startswith("-") for f in option.flags) and not any(s.destination == option.destination for s in found):
-                found.append(Setting(flag_of(option), option.destination, path.value, "str", "", True, path_kind=path.kind))
+            if any(f.startswith("-") for f in option.flags) and not any(
+                s.destination == option.destination for s in found
+            ):
+                found.append(
+                    Setting(flag_of(option), option.destination, path.value, "str", "", True, path_kind=path.kind)
+                )
             continue
         if path.value is None or not isinstance(path.expression.node, ast.Constant):
             continue
@@ -262,7 +278,9 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
         reader = how_to_read(name, parser, place, names, facts)
         if reader is not None and not any(s.literal == place for s in found):
             text = "where the data lies"
-            found.append(Setting(flag(name), name, path.value, "str", text, known is not None, place, path.kind, reader))
+            found.append(
+                Setting(flag(name), name, path.value, "str", text, known is not None, place, path.kind, reader)
+            )
     return found
 
 
@@ -287,7 +305,13 @@ def reaches(parser: ParserPlan, place: Range) -> bool:
         return not parser.existing or place.place > parser.bound_after
     at_module_level = parser.scope.parent is None
     shadowed = any(parser.variable in inner.variables for inner in _inside(scope, parser.scope))
-    return at_module_level and scope.module is parser.scope and scope.parent is not None and not scope.is_class and not shadowed
+    return (
+        at_module_level
+        and scope.module is parser.scope
+        and scope.parent is not None
+        and not scope.is_class
+        and not shadowed
+    )
 
 
 def _inside(scope: Scope, outer: Scope) -> Iterator[Scope]:

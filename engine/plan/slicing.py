@@ -11,9 +11,10 @@ from engine.result import Place
 from engine.source import SourceFile
 
 PURE_CALLS = {
-    "len", "range", "list", "dict", "tuple", "set", "int", "float", "str", "bool", "min", "max", "sum", "enumerate", "zip",
-    "sorted", "map", "filter", "abs", "round", "OrderedDict", "namedtuple", "partial", "getLogger", "dataclass", "device",
-    "tensor", "Path", "is_available", "get", "keys", "values", "items", "split", "join", "format", "TypeVar",
+    "len", "range", "list", "dict", "tuple", "set", "int", "float", "str", "bool", "min", "max", "sum", "enumerate",
+    "zip", "sorted", "map", "filter", "abs", "round", "OrderedDict", "namedtuple", "partial", "getLogger",
+    "dataclass", "device", "tensor", "Path", "is_available", "get", "keys", "values", "items", "split", "join",
+    "format", "TypeVar",
 }  # fmt: skip
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -48,8 +49,10 @@ class Slice:
             parts.append("\n".join(source_of_statement(self.file, s) for s in imports) + "\n")
         previous: ast.stmt | None = imports[-1] if imports else None
         for statement in others:
-            simple = isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(previous, (ast.Assign, ast.AnnAssign))
-            parts.append(("" if simple else "\n" if isinstance(statement, ast.Assign) else "\n\n"))
+            simple = isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(
+                previous, (ast.Assign, ast.AnnAssign)
+            )
+            parts.append("" if simple else "\n" if isinstance(statement, ast.Assign) else "\n\n")
             parts[-1] += source_of_statement(self.file, statement) + "\n"
             previous = statement
         return parts[0] + "\n" + "".join(parts[1:])
@@ -161,7 +164,7 @@ def _pure_call(node: ast.Call) -> bool:
 
 
 def source_of_statement(file: SourceFile, statement: ast.stmt) -> str:
-    """A statement's source with its decorators, moved to the left margin; comments go with it, unless it is an import."""
+    """A statement's source with its decorators, moved to the left margin; comments go along, unless it is an import."""
     decorators = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *[d.lineno for d in decorators]]) - 1
     start = first

@@ -1,0 +1,93 @@
+"""What only shows while a conversion is planned, and refuses it: with a code of its own, like a rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.result import Place, Result, Safety
+from engine.source import SourceFile
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A reason not to convert that only the plan can see.
+
+    Attributes:
+        code: its code.
+        name: its name.
+        message: what is wrong, with ``{what}`` for the particulars.
+        remedy: what the user can do, likewise.
+        why: why the conversion would be wrong.
+    """
+
+    code: str
+    name: str
+    message: str
+    remedy: str
+    why: str
+
+    def at(self, file: SourceFile | None, place: Place, what: str = "") -> Result:
+        """The refusal at a place.
+
+        Args:
+            file: the file, to show the line.
+            place: where the trouble is.
+            what: the particulars.
+        """
+        source = file.line(place.line) if file is not None else ""
+        message, remedy = self.message.format(what=what), self.remedy.format(what=what)
+        return Result(self.name, message, self.code, place, remedy=remedy, safety=Safety.DISPLAY_ONLY, source=source)
+
+
+MODEL_OUT_OF_REACH = Refusal(
+    "FLR150",
+    "ModelOutOfReach",
+    "the model cannot be named where the epoch loop stands",
+    "build the model where it is trained, or pass it to the function that trains",
+    "every round loads the received weights into the model right before it is trained, so the model needs a name there",
+)
+MODEL_NEEDS_SCRIPT = Refusal(
+    "FLR151",
+    "ModelNeedsScript",
+    "{what}",
+    "pass what the model needs to its constructor",
+    "FLARE's server builds the initial model, and must not run the training script for that",
+)
+RETURN_IN_LOOP = Refusal(
+    "FLR152",
+    "ReturnInLoop",
+    "this return leaves the function from inside the epoch loop",
+    "leave the loop with break, and return after it",
+    "a round that ends by it would not send its result, and the server would wait for it",
+)
+LOOP_ENDS_FOR_GOOD = Refusal(
+    "FLR153",
+    "LoopEndsForGood",
+    "this loop is bounded by {what}, which the script sets in a way that cannot be repeated every round",
+    "count the epochs with for epoch in range(...)",
+    "the loop runs once a round; one that stays at its end would train in the first round only",
+)
+LOCAL_WEIGHTS_IN_LOOP = Refusal(
+    "FLR154",
+    "LocalWeightsInLoop",
+    "weights are loaded into the model inside the epoch loop",
+    "load weights before the loop, or after it",
+    "they would take the place of the weights the site has received, or of those it has trained before these are sent",
+)
+MODEL_ARGUMENT_NEEDED = Refusal(
+    "FLR160",
+    "ModelArgumentNeeded",
+    "the server needs {what}",
+    "--model-arg {what}=VALUE",
+    "the server builds the model from its class and arguments, without the data or the settings of a site; "
+    "a value that the source does not tell has to be given, and is never guessed",
+)
+
+REFUSALS = (
+    MODEL_OUT_OF_REACH,
+    MODEL_NEEDS_SCRIPT,
+    RETURN_IN_LOOP,
+    LOOP_ENDS_FOR_GOOD,
+    LOCAL_WEIGHTS_IN_LOOP,
+    MODEL_ARGUMENT_NEEDED,
+)
