@@ -170,14 +170,11 @@ def diff(before: Mapping[str, tuple[str, bytes]], files: Mapping[str, bytes]) ->
 
     parts = []
     for name, content in files.items():
-        old_name, old = before.get(name, ("/dev/null", b""))
+        old_name, old = before.get(name, ("", b""))
         if old == content:
             continue
-        parts.append(
-            unified_diff(_text(old), _text(content), Path(name).as_posix()).replace(
-                f"--- a/{name}", f"--- a/{old_name}", 1
-            )
-        )
+        origin = f"--- a/{old_name}" if old_name else "--- /dev/null"
+        parts.append(unified_diff(_text(old), _text(content), name).replace(f"--- a/{name}", origin, 1))
     return "".join(parts)
 
 

@@ -48,7 +48,7 @@ BAD_INPUT = {
     "program": ({"train": "\x7fELF\0\0"}, "train", ERROR, "is a binary file"),
     "encoding": (b"# caf\xe9\nimport torch\n", "train.py", ERROR, "not text in a readable encoding"),
     "unknown encoding": ("# coding: klingon\nimport torch\n", "train.py", ERROR, "readable encoding"),
-    "no training script": ({"notes.py": "print(1)\n"}, ".", ERROR, "holds no training script"),
+    "no training script": ({"notes.py": "print(1)\n"}, ".", ERROR, "holds no script that trains"),
     "two training scripts": (TWO, ".", ERROR, r"\(a\.py, b\.py\); choose one with --entry"),
     "entry that is not there": (TWO, ". --entry c.py", ERROR, r"c\.py does not exist"),
     "no training loop": ("import torch\nprint(torch.ones(1))\n", "train.py", REFUSED, "FLR103 .*no training"),

@@ -1,0 +1,127 @@
+"""The record of a conversion, and how what would be written is held against what lies there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+
+from engine import atomic, output
+from engine.plan import Choices
+from engine.result import UserError
+from tests.codemods.tools import whole_pipeline, written
+
+SCRIPT = """\
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+loader = DataLoader(data, batch_size=4)
+model = nn.Linear(in_features=2, out_features=1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+def test_the_record_is_what_job_verify_and_simulate_read(tmp_path: Path) -> None:
+    entry = written(tmp_path / "project", SCRIPT, {})
+    outcome = whole_pipeline(entry, tmp_path / "somewhere" / "federated", Choices())
+    record = json.loads(outcome.files[output.CONVERSION])
+    assert record == {
+        "schema_version": 1,
+        "source": {"root": "../../project", "entry": "train.py"},
+        "model": {"class_path": "torch.nn.Linear", "args": {"in_features": 2, "out_features": 1}},
+        "metric": None,
+        "recipe": "fedavg-pt",
+        "job": {},
+        "arguments": {
+            "epochs": {"option": "--epochs", "default": 3},
+            "rounds": None,
+            "partitions": {"option": "--partitions", "default": 1},
+            "data": [],
+        },
+        "original": {
+            "loop": {"file": "train.py", "line": 9},
+            "model": "model",
+            "optimizer": "optimizer",
+            "epochs": {"file": "train.py", "line": 9, "column": 19, "end_line": 9, "end_column": 20},
+        },
+        "exchange_format": "numpy",
+        "execution": "in_process",
+        "steps": ANY,
+        "decisions": ANY,
+        "files": ANY,
+    }
+    others = {name: content for name, content in outcome.files.items() if name != output.CONVERSION}
+    assert record["files"] == {name: hashlib.sha256(content).hexdigest() for name, content in others.items()}
+    assert [step["status"] for step in record["steps"] if step["name"] == "extract_model"] == ["unchanged"]
+    assert all(set(decision) == {"subject", "decision", "otherwise", "exempts"} for decision in record["decisions"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that the tool wrote."""
+    files = output.complete({}, {"client.py": b"client", "model.py": b"model"})
+    atomic.write(tmp_path, files)
+    return tmp_path
+
+
+def compared(folder: Path, **files: str) -> output.Comparison:
+    return output.compare(folder, output.complete({}, {f"{name}.py": text.encode() for name, text in files.items()}))
+
+
+def test_what_is_the_same_is_not_written(folder: Path) -> None:
+    assert compared(folder, client="client", model="model") == output.Comparison({}, (), (), ())
+
+
+def test_what_is_new_or_changed_is_written(folder: Path) -> None:
+    comparison = compared(folder, client="other", model="model", job="job")
+    assert set(comparison.changed) == {"client.py", "job.py", output.CONVERSION}
+    assert (comparison.foreign, comparison.edited, comparison.stale) == ((), (), ())
+    output.guard(folder, comparison, force=False)
+
+
+def test_what_is_no_longer_written_is_named(folder: Path) -> None:
+    assert compared(folder, client="client").stale == ("model.py",)
+    (folder / "model.py").unlink()
+    assert compared(folder, client="client").stale == ()
+
+
+def test_what_was_edited_is_guarded(folder: Path) -> None:
+    (folder / "client.py").write_text("mine")
+    comparison = compared(folder, client="other", model="model")
+    assert comparison.edited == ("client.py",)
+    with pytest.raises(UserError, match=r"client\.py was edited since it was written and is kept"):
+        output.guard(folder, comparison, force=False)
+    output.guard(folder, comparison, force=True)
+
+
+def test_what_was_edited_into_what_would_be_written_is_no_conflict(folder: Path) -> None:
+    (folder / "client.py").write_text("other")
+    comparison = compared(folder, client="other", model="model")
+    assert comparison.edited == ()
+    assert set(comparison.changed) == {output.CONVERSION}
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{", '{"files": 3}', '{"files": {"client.py": 3}}'])
+def test_a_record_that_cannot_be_read_claims_nothing(folder: Path, record: str) -> None:
+    (folder / output.CONVERSION).write_text(record)
+    comparison = compared(folder, client="other", model="model")
+    with pytest.raises(UserError, match="is kept"):
+        output.guard(folder, comparison, force=False)
+
+
+def test_the_diff_names_the_source_of_each_file() -> None:
+    text = output.diff({"client.py": ("train.py", b"a\nb")}, {"client.py": b"a\nc\n", "job.py": b"new\n", "b.py": b""})
+    assert text == (
+        "--- a/train.py\n+++ b/client.py\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"
+        "--- /dev/null\n+++ b/job.py\n@@ -0,0 +1 @@\n+new\n"
+    )
