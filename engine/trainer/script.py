@@ -65,8 +65,7 @@ def write(specification: Path, out: Path | None, force: bool) -> Path:
     text = render(load(specification), specification, out)
     if out.exists() and not force and not specification_name(out.read_text(encoding="utf-8", errors="replace")):
         raise UserError(f"{out} stands there and was not scaffolded; choose another --out, or overwrite it by --force.")
-    if not out.parent.is_dir():
-        raise UserError(f"The folder {out.parent} of --out does not exist; create it first.")
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     return out
 
