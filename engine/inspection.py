@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from engine.facts import Facts, ModelFact
+from engine.facts import Facts, ModelFact, Symbol
 from engine.result import Place, Result
 
 SCHEMA_VERSION = 1
+MOST_NAMES = 6
 ASKS_TO_CHOOSE = {"FLR120": "--loop"}
 
 Findings = Callable[[Facts], Iterable[Result]]
@@ -35,6 +36,8 @@ def inspect_program(
     needs = [_choice(facts, result) for result in refusals if result.code in ASKS_TO_CHOOSE]
     if len(needs) < len(refusals):
         needs = []
+    elif not refusals and facts.model and facts.model.undecided:
+        needs = [_model_choice(facts.model)]
     elif not refusals:
         plan = make_plan(facts, Choices(dict(model_args)))
         refusals = plan if isinstance(plan, list) else []
@@ -80,6 +83,23 @@ def _choice(facts: Facts, result: Result) -> dict[str, Any]:
         "choices": [str(loop.place) for loop in facts.loops],
         **_at(result.place),
     }
+
+
+def _model_choice(model: ModelFact) -> dict[str, Any]:
+    """The models that an option without a default, or the machine, decides between."""
+    return {
+        "name": "model",
+        "message": f"the source does not decide which model is trained: {_listed(model.undecided)}",
+        "option": f"--model {model.undecided[0]}",
+        "choices": list(model.undecided),
+        **_at(model.construction.place if model.construction else None),
+    }
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """The first names of a list."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" or one of {more} more" if more > 0 else "")
 
 
 def _argument(facts: Facts, name: str, source: str) -> dict[str, Any]:
@@ -147,6 +167,8 @@ def _shown(value: Any) -> Any:
     """An argument's value where JSON can hold it, null where it is not known, its text otherwise."""
     if value is ...:
         return None
+    if isinstance(value, Symbol):
+        return value.text
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):

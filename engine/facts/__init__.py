@@ -20,6 +20,7 @@ from engine.facts.program import (
     OptimizerFact,
     PathFact,
     SchedulerFact,
+    Symbol,
     Wrapper,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "OptimizerFact",
     "PathFact",
     "SchedulerFact",
+    "Symbol",
     "Wrapper",
     "gather",
 ]

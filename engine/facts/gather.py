@@ -50,7 +50,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     trained = [(loop, models) for loop, models in trained if models] or trained
     if not trained:
         return Facts(project, trace, arguments=arguments)
-    trained = choose_model(choose_loop(trained, choices.loop), choices.model)
+    trained = choose_model(trace, choose_loop(trained, choices.loop), choices.model)
     chosen, models = trained[0]
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
@@ -92,18 +92,19 @@ def choose_loop(trained: Trained, wanted: str | None) -> Trained:
     return [(loop, models) for loop, models in trained if loop.epoch.place == found[0]]
 
 
-def choose_model(trained: Trained, wanted: str | None) -> Trained:
-    """The trainings of the model that ``--model NAME`` names, by its variable or class; all where nothing is said.
+def choose_model(trace: Trace, trained: Trained, wanted: str | None) -> Trained:
+    """The trainings of the model that ``--model NAME`` names, by variable, class or factory; all where nothing is said.
 
     Raises:
         UserError: no model of that name is trained.
     """
     if wanted is None:
         return trained
-    chosen = [(loop, tuple(m for m in models if wanted in (m.variable, m.name))) for loop, models in trained]
+    chosen = [(loop, trained_models(trace, loop, wanted)) for loop, _ in trained]
     chosen = [(loop, models) for loop, models in chosen if models]
     if not chosen:
-        known = ", ".join(dict.fromkeys(model.variable or model.name for _, models in trained for model in models))
+        models = [model for _, models in trained for model in models]
+        known = ", ".join(dict.fromkeys(name for model in models for name in model.undecided or [model.variable]))
         raise UserError(f"no model {wanted} is trained; choose --model {known}")
     return chosen
 

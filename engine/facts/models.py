@@ -5,21 +5,28 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from engine.facts.constructor import ORIGINS, argument_value, constructor_arguments, origin
 from engine.facts.optimizers import trained_by
 from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Branch, Call, Trace
-from engine.facts.training import TrainingLoop
+from engine.facts.training import TrainingLoop, is_default
 from engine.facts.values import Object, Scope, Sequence, Value, objects, options
 from engine.result import Place
 
 WRAPPER_NAME = re.compile(r"(DataParallel|^DDP|^compile)$")
 
 
-def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...]:
-    """The models trained in an epoch loop, each with the alternatives a branch may choose instead."""
+def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = None) -> tuple[ModelFact, ...]:
+    """The models trained in an epoch loop, each with the alternatives a branch may choose instead.
+
+    Args:
+        trace: what the program does.
+        training: the epoch loop.
+        wanted: the name of the model that the user chose; the others are left out.
+    """
     groups: list[list[Object]] = []
     for _, optimizer in training.steps:
         for group in trained_by(optimizer):
@@ -28,7 +35,9 @@ def trained_models(trace: Trace, training: TrainingLoop) -> tuple[ModelFact, ...
     if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
-    return tuple(_model_fact(trace, training, group) for group in groups)
+    if wanted is not None:
+        groups = [[model for model in group if wanted in names_of(trace, model)] for group in groups]
+    return tuple(_model_fact(trace, training, group) for group in groups if group)
 
 
 def _is_unknown(optimizer: Value) -> bool:
@@ -148,9 +157,30 @@ def _model_fact(trace: Trace, training: TrainingLoop, group: list[Object]) -> Mo
         positional=any(name.isdigit() for name in arguments),
         sources={name: origin(*one) for name, one in arguments.items()},
         alternatives=tuple(group[1:]),
+        undecided=tuple(undecided(trace, group)),
         alterations=tuple(alterations(trace, model)),
         wrappers=tuple(wrappers_of(trace, model)),
     )
+
+
+def undecided(trace: Trace, group: list[Object]) -> list[str]:
+    """The names of the models that it may be, where neither the source nor a default of an option decides."""
+    possible = [model for model in group if not _is_restored(model) and is_default(trace.events[model.event].path)]
+    built = {(model.kind, repr(_plain_arguments(model))) for model in possible}
+    return [names_of(trace, model)[0] for model in possible] if len(built) > 1 else []
+
+
+def _plain_arguments(model: Object) -> dict[str, Any]:
+    """The constructor arguments of a model, as far as they are known."""
+    return {name: argument_value(value, node) for name, (value, node) in constructor_arguments(model).items()}
+
+
+def names_of(trace: Trace, model: Object) -> list[str]:
+    """The names a model can be chosen by: of the function that builds it, of its class, of its variables."""
+    path = trace.events[model.event].path
+    factories = [entry.function.name for entry in path if isinstance(entry, Call) and entry.function.name != "__init__"]
+    name = model.cls.name if model.cls else model.short_kind
+    return [*factories[-1:], name, *model.names]
 
 
 def _callee(model: Object) -> ast.AST | None:

@@ -78,6 +78,7 @@ class ModelFact:
         sources: where each argument comes from, as in ``arguments_source``.
         positional: True where a library's constructor gets arguments by position whose names are not known.
         arguments_source: none, literal, constant, arguments, config, dataset or unresolved.
+        undecided: names of what it may be, where nothing in the source decides; empty where it is decided.
         alterations: statements that change its structure after construction (``model.fc = nn.Linear(...)``).
         wrappers: outermost last.
         value: the object of the trace.
@@ -94,6 +95,7 @@ class ModelFact:
     positional: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False)
     alternatives: tuple[Object, ...] = field(default=(), compare=False, repr=False)
+    undecided: tuple[str, ...] = ()
     alterations: tuple[Expression, ...] = ()
     wrappers: tuple[Wrapper, ...] = ()
 

@@ -23,8 +23,8 @@ MODULE_KIND = re.compile(
     r"^segmentation_models_pytorch\.[A-Z]|^transformers\.\w*Model|\.from_pretrained$|^torch\.hub\.load$|^torch\.jit\."
 )
 CERTAINTY = (LITERAL, CONSTANT, CONFIG, ARGUMENTS, DATASET, UNRESOLVED)
-MOST_OPTIONS = 8
-DEEPEST_VALUE = 12
+MOST_OPTIONS = 32
+DEEPEST_VALUE = 6
 
 
 @dataclass(eq=False, repr=False)
@@ -418,7 +418,7 @@ def least_certain(values: Iterable[Value], depth: int = 0) -> str:
 
 def written_parts(value: Value | None, depth: int = 0) -> Iterator[Literal | Unknown]:
     """The literals, options and unknown values that a value was made of, in the order they were joined."""
-    if depth > MOST_OPTIONS or value is None:
+    if depth > DEEPEST_VALUE or value is None:
         return
     if isinstance(value, Literal) and not value.parts or isinstance(value, Unknown):
         yield value
