@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
-from engine.facts.values import Object, objects
+from engine.facts.values import Object, Parameters, objects, options
 from engine.result import Result
 from rules.base import ProgramRule
 from rules.reading import in_training
@@ -32,7 +33,7 @@ class AveragedWeights(ProgramRule, LintRule):
     """
     ## What it does
     Refuses a program that keeps an average of the model's weights beside the model: an exponential moving average, a
-    copy that trails the model, stochastic weight averaging, or the averages inside `torch.optim.ASGD`.
+    copy or a teacher that trails the model, stochastic weight averaging, or the averages inside `torch.optim.ASGD`.
 
     ## Why is this bad
     The average is what such a program evaluates and keeps. It is not in the model's `state_dict`, does not reach the
@@ -107,17 +108,51 @@ class AveragedWeights(ProgramRule, LintRule):
                     update(ema_model, model)
             """
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            student, teacher = nn.Linear(2, 1), nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    (student(x) - teacher(x)).pow(2).sum().backward()
+                    optimizer.step()
+                    for fast, slow in zip(student.parameters(), teacher.parameters()):
+                        slow.data.mul_(0.99).add_(fast.data, alpha=0.01)
+            """
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """Where the average is built, if the epoch loop uses it."""
+        """Where the average is built if the epoch loop uses it, or where the loop writes the weights into a copy."""
         seen = set()
         for event in facts.trace.events:
             built = next((value for value in objects(event.result) if value.node is event.node), None)
             if built and event.place not in seen and is_average(event, built) and used_in_training(facts, built):
                 seen.add(event.place)
                 yield cls.found(event.scope.file, event.node)
+        trailing = next((event for event in facts.trace.named("builtins.zip") if trails(facts, event)), None)
+        if trailing and not seen:
+            yield cls.found(trailing.scope.file, trailing.node)
+
+
+def trails(facts: Facts, event: Event) -> bool:
+    """True for ``zip(model.parameters(), other.parameters())`` in training, to write one's weights into the other's."""
+    given = [[one for one in options(argument) if isinstance(one, Parameters)] for argument in event.args]
+    owners = [[owner for parameters in each for owner in parameters.owners] for each in given]
+    pairs = len(owners) == 2 and all(owners) and not any(owner in owners[1] for owner in owners[0])
+    return pairs and in_training(facts, event) and isinstance(event.statement, ast.For) and writes(event.statement)
+
+
+def writes(loop: ast.For) -> bool:
+    """True where the body of a loop changes a tensor in place or gives it other data."""
+    nodes = [node for statement in loop.body for node in ast.walk(statement)]
+    calls = {node.func.attr for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    targets = (target for node in nodes if isinstance(node, ast.Assign) for target in node.targets)
+    assigned = {target.attr for target in targets if isinstance(target, ast.Attribute)}
+    return bool(calls & {"mul_", "lerp_", "copy_", "add_"} or "data" in assigned)
 
 
 def is_average(event: Event, built: Object) -> bool:

@@ -96,11 +96,9 @@ class SeveralModels(ProgramRule, LintRule):
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """The second model whose parameters are stepped in the epoch loop."""
-        models = list(
-            {(model.variable, model.construction): model for model in facts.models if not is_loss(model)}.values()
-        )
+        models = {model.variable or model.construction: model for model in facts.models if not is_loss(model)}
         if len(models) > 1:
-            names = ", ".join(f"`{model.variable}`" for model in models)
+            names = ", ".join(f"`{model.variable}`" for model in models.values())
             message = f"Several models are trained side by side ({names}) and no one module owns them all."
-            second = models[1].construction
+            second = list(models.values())[1].construction
             yield cls.found(second.scope.file, second.node, message)
