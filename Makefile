@@ -9,7 +9,7 @@ DEMO := build/digits
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint site clean
 
 demo: .venv/installed
 	$(BIN)/python -m codemods apply fixtures/digits/source/train.py --out $(DEMO) --clients 2 --rounds 3 --local-epochs 2
@@ -21,6 +21,10 @@ test: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+site: .venv/installed
+	$(BIN)/python -m pip install --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv build
