@@ -10,7 +10,7 @@ from typing import Any
 from engine.facts import Facts
 from engine.pipeline import Conversion, Step, convert
 from engine.plan import Choices, make_plan
-from engine.plan.refusals import MODEL_ARGUMENT_NEEDED
+from engine.plan.refusals import MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
 from engine.result import Result, UserError
 
 
@@ -61,6 +61,10 @@ def build(
     refusals = tuple(blockers(facts))
     if refusals:
         return Outcome(facts, refusals)
+    if facts.model and facts.model.undecided:
+        construction = facts.model.construction
+        names = ", ".join(facts.model.undecided)
+        return Outcome(facts, needs=(MODEL_UNDECIDED.at(construction.scope.file, construction.place, names),))
     plan = make_plan(facts, choices)
     if isinstance(plan, list):
         return Outcome(facts, tuple(plan))

@@ -82,6 +82,14 @@ MODEL_ARGUMENT_NEEDED = Refusal(
     "the server builds the model from its class and arguments, without the data or the settings of a site; "
     "a value that the source does not tell has to be given, and is never guessed",
 )
+MODEL_UNDECIDED = Refusal(
+    "FLR161",
+    "ModelUndecided",
+    "the source does not decide which model is trained: {what}",
+    "--model NAME",
+    "an option without a default, or the machine, decides between several models; the server builds one, "
+    "and it is never guessed",
+)
 
 REFUSALS = (
     MODEL_OUT_OF_REACH,
@@ -90,4 +98,5 @@ REFUSALS = (
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,
     MODEL_ARGUMENT_NEEDED,
+    MODEL_UNDECIDED,
 )
