@@ -1,0 +1,136 @@
+"""The document that `inspect` prints: its schema, its verdicts, its story."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import rules
+from engine.facts import Choices, gather
+from engine.inspection import as_json, as_text, inspect_program, refused_file
+from engine.result import UserError
+from engine.source import NotPython3, Project
+
+ROOT = Path(__file__).parent.parent.parent
+SCHEMA = json.loads((ROOT / "docs" / "schemas" / "inspect.schema.json").read_text())
+SHAPES = Path(__file__).parent / "facts" / "shapes"
+CHOICE = """import torch
+from torch import nn
+model = nn.Linear(2, 1)
+for epoch in range(2):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+for epoch in range(20):
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+"""
+UNDECIDED = """import argparse
+import torch
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--net", required=True)
+args = parser.parse_args()
+if args.net == "small":
+    model = nn.Linear(2, 1)
+elif args.net == "large":
+    model = nn.Linear(2, 100)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+"""
+
+
+def inspected(path: Path, **choices: str) -> dict:
+    """The document of a script, valid against the published schema."""
+    facts = gather(Project(path), Choices(**choices))
+    document = json.loads(as_json(inspect_program(facts, {}, rules.blockers, rules.warnings)))
+    jsonschema.validate(document, SCHEMA)
+    return document
+
+
+@pytest.fixture
+def script(tmp_path: Path):
+    """Writes a script and gives back its path."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "train.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", sorted(SHAPES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_shape_gives_a_valid_document(path: Path) -> None:
+    document = inspected(path)
+    assert document["entry"] == path.name
+    assert as_text(document).startswith(f"{path.name}: ")
+
+
+def test_facts_are_published() -> None:
+    facts = inspected(SHAPES / "main_function.py")["facts"]
+    assert facts["model"]["class"] == "Net"
+    assert facts["optimizer"]["class"] == "torch.optim.AdamW"
+    assert (facts["train_function"], facts["evaluate_function"]) == ("train", "evaluate")
+    assert facts["metric"] == {"name": "accuracy", "direction": "max"}
+
+
+def test_a_size_from_local_data_is_asked_for() -> None:
+    document = inspected(SHAPES / "size_from_data.py")
+    assert document["verdict"] == "needs_input"
+    assert [need["option"] for need in document["needs"]] == ["--model-arg hidden=VALUE"]
+    assert "local data" in document["needs"][0]["message"]
+
+
+def test_one_of_two_loops_is_asked_for_and_obeyed(script) -> None:
+    path = script(CHOICE)
+    document = inspected(path)
+    assert document["verdict"] == "needs_input"
+    assert document["needs"][0]["choices"] == ["train.py:4", "train.py:8"]
+    chosen = inspected(path, loop="train.py:8")["facts"]
+    assert (chosen["epoch_loop"]["line"], chosen["optimizer"]["class"]) == (8, "torch.optim.Adam")
+
+
+def test_a_loop_that_is_not_there(script) -> None:
+    with pytest.raises(UserError, match=r"train\.py:4, train\.py:8"):
+        gather(Project(script(CHOICE)), Choices(loop="train.py:5"))
+
+
+def test_one_of_two_models_is_asked_for(script) -> None:
+    document = inspected(script(UNDECIDED))
+    assert document["verdict"] == "needs_input"
+    assert document["needs"][0]["name"] == "model"
+
+
+def test_a_model_that_is_not_there(script) -> None:
+    with pytest.raises(UserError, match="no model Other is trained"):
+        gather(Project(script(UNDECIDED)), Choices(model="Other"))
+
+
+def test_a_refusal_names_rule_place_and_remedy(script) -> None:
+    document = inspected(script("import torch\nprint(torch.ones(1))\n"))
+    assert document["verdict"] == "refuse"
+    assert document["blockers"][0]["rule"] == "FLR103"
+    assert document["blockers"][0]["remedy"]
+    assert "Blockers:" in as_text(document)
+
+
+def test_what_is_not_python_is_refused(script) -> None:
+    path = script("print 'epoch', 1\n")
+    with pytest.raises(NotPython3) as error:
+        Project(path)
+    document = refused_file(path.name, rules.not_python3.NotPython3.refusal(error.value))
+    jsonschema.validate(document, SCHEMA)
+    assert (document["verdict"], document["facts"]) == ("refuse", None)
+
+
+def test_the_story_tells_the_program() -> None:
+    story = as_text(inspected(SHAPES / "evaluation_print.py"))
+    for part in ("Net()", "torch.optim.SGD", "evaluation_print.py:", "test(): accuracy, higher is better"):
+        assert part in story
