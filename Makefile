@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test lint site clean
 
 demo: .venv/installed
-	$(BIN)/python -m codemods apply fixtures/digits/source/train.py --out $(DEMO) --clients 2 --rounds 3 --local-epochs 2
+	$(BIN)/python -m codemods apply fixtures/digits/source/train.py --out $(DEMO) --clients 2 --rounds 3 --local-epochs 1
 	$(BIN)/python -m codemods simulate $(DEMO) --baseline
 
 test: .venv/installed

@@ -238,8 +238,18 @@ def simulate(
 
     limit = time_limit or TIME_LIMIT
     result = run(directory, rounds, clients, local_epochs, time_limit=limit, workspace=workspace, baseline=baseline)
-    click.echo(json.dumps(result.as_json(), indent=2) if form == "json" else render_text(result))
+    click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
+
+
+def document(directory: Path, result) -> dict[str, Any]:
+    """The result of a simulation as JSON: the output document of a training specification where the job came from one."""
+    from engine.trainer import simulation_document, specification_name
+
+    client = directory / "client.py"
+    if client.is_file() and specification_name(client.read_text(encoding="utf-8", errors="replace")):
+        return simulation_document(result)
+    return result.as_json()
 
 
 @main.command()
@@ -288,6 +298,46 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignor
         click.echo(f"error: {error}", err=True)
     click.echo(report.statistics(outcome) if statistics else report.FORMATS[form](outcome), nl=False)
     ctx.exit(outcome.exit_code)
+
+
+SPECIFICATION = click.argument("specification", metavar="SPEC", type=click.Path(path_type=Path))
+
+
+@main.command()
+@SPECIFICATION
+@click.option("--device", help="Where to train: cpu, cuda, ...")
+@click.option("--seed", type=int, help="Seed, instead of the specification's own.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    default=86400.0,
+    metavar="SECONDS",
+    help="End it after this long.",
+)
+@FORMAT
+@click.pass_context
+def train(ctx: click.Context, specification: Path, device, seed, time_limit, form: str) -> None:
+    """Train what a training specification (YAML or JSON) describes, and print the output document.
+
+    Exits with 2 where the status is error.
+    """
+    from engine.trainer import exit_code, render
+    from engine.trainer import train as run
+
+    result = run(specification, device=device, seed=seed, time_limit=time_limit)
+    click.echo(json.dumps(result, indent=2) if form == "json" else render(result))
+    ctx.exit(exit_code(result))
+
+
+@main.command()
+@SPECIFICATION
+@click.option("--out", type=click.Path(path_type=Path), help="The script to write [default: train.py beside SPEC].")
+@click.option("--force", is_flag=True, help="Overwrite a script that the tool did not write.")
+def scaffold(specification: Path, out: Path | None, force: bool) -> None:
+    """Write the plain PyTorch script that does what a training specification describes."""
+    from engine.trainer import scaffold as write
+
+    click.echo(f"{write(specification, out, force=force)} written")
 
 
 @main.command("list")

@@ -166,7 +166,7 @@ def _reads_data(event: Event) -> bool:
 
 def _restores(event: Event) -> bool:
     """True for ``torch.load`` of a checkpoint: the script speaks of one, or of a model, where it loads."""
-    text = ast.unparse(event.statement).lower() if event.statement is not None else ""
+    text = ast.unparse(event.statement).lower().replace("weights_only", "") if event.statement is not None else ""
     words = ("checkpoint", "ckpt", "state_dict", "resume", "pretrained", "weights", "model", "snapshot")
     return any(word in text for word in words)
 

@@ -105,8 +105,8 @@ def _leaving(facts: Facts, frame: Frame) -> Result | None:
 
 
 def _reloading(facts: Facts, frame: Frame) -> Result | None:
-    """Weights loaded into the model inside the epoch loop: they would take the place of the received ones from round 2 on,
-    or of the trained ones before they are sent."""
+    """Weights loaded into the model inside the epoch loop: they would replace the received ones from round 2 on, or
+     the trained ones before they are sent."""
     assert facts.model is not None
     model = facts.model.value
     for event in facts.trace.named(".load_state_dict"):
@@ -127,15 +127,14 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     resets = []
     for name in sorted(tested & changed):
         before = [
-            s
-            for body in bodies(frame.body)
-            for s in body
-            if isinstance(s, ast.Assign) and s.lineno < node.lineno and ast.unparse(s.targets[0]) == name
+            value
+            for target, value in _assignments(ast.Module(frame.body, []))
+            if ast.unparse(target) == name and value.lineno < node.lineno
         ]
-        constant = [s for s in before if _is_constant(s.value)]
+        constant = [value for value in before if _is_constant(value)]
         if not constant:
             return _ends_for_good(loop, frame, name)
-        resets.append(ast.unparse(constant[0]))
+        resets.append(f"{name} = {ast.unparse(constant[0])}")
     return tuple(resets)
 
 
@@ -170,6 +169,22 @@ def _assigned(statement: ast.stmt) -> Iterator[ast.expr]:
                 yield part
 
 
+def _assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Every name or attribute assigned in a tree with its value, unpackings included, in the order of the source."""
+    statements = [s for s in ast.walk(tree) if isinstance(s, (ast.Assign, ast.AnnAssign)) and s.value is not None]
+    for statement in sorted(statements, key=lambda s: s.lineno):
+        assert statement.value is not None
+        for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+            unpacks = isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple)
+            pairs = zip(target.elts, statement.value.elts, strict=False) if unpacks else [(target, statement.value)]
+            yield from ((part, value) for part, value in pairs if isinstance(part, (ast.Name, ast.Attribute)))
+
+
+def _last(node: ast.expr) -> str:
+    """The last part of a dotted name."""
+    return ast.unparse(node).rpartition(".")[2]
+
+
 def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     """The assignment that makes a loop start at its first epoch again, where a checkpoint may have moved it."""
     assert loop.start is not None
@@ -179,14 +194,7 @@ def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     name = ast.unparse(start)
     if loop.count is not None and name in {ast.unparse(n) for n in ast.walk(loop.count.node)}:
         return ()  # range(start, start + n) has its n epochs wherever it starts
-    attribute = name.rpartition(".")[2]
-    values = [
-        statement.value
-        for statement in ast.walk(frame.file.tree)
-        if isinstance(statement, (ast.Assign, ast.AnnAssign))
-        and statement.value is not None
-        and any(ast.unparse(target).rpartition(".")[2] == attribute for target in _assigned(statement))
-    ]
+    values = [value for target, value in _assignments(frame.file.tree) if _last(target) == _last(start)]
     changes = [value for value in values if not _is_constant(value)]
     if not changes and len(values) <= 1:
         return ()

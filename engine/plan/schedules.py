@@ -73,7 +73,7 @@ def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: 
         decisions.append(
             Decision(
                 "schedule",
-                f"the schedule ends with the first round: the number of rounds is out of reach of {', '.join(unreached)}",
+                f"the schedule ends with round 1: the number of rounds is out of reach of {', '.join(unreached)}",
                 "build it where the script's arguments are at hand",
                 ("P2",),
             )
