@@ -141,12 +141,12 @@ class Bench:
         for option, value in conversion.data:
             if not os.path.isabs(os.path.expanduser(value)):
                 arguments += [option, os.path.normpath(self._source / value)]
-        settable = {conversion.rounds_option: rounds, conversion.partitions_option: sites}
+        settable: dict[str | None, int] = {conversion.rounds_option: rounds, conversion.partitions_option: sites}
         if self.epochs_can_be_set:
             settable[conversion.epochs_option] = epochs
-        for option, number in settable.items():
-            if option:
-                arguments += [option, str(number)]
+        for setting, number in settable.items():
+            if setting:
+                arguments += [setting, str(number)]
         return self._launch(
             folder=self._folder(name),
             script=self._code / conversion.client,

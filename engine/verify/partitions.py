@@ -24,7 +24,7 @@ def watch_partitions() -> list[dict[str, Any]]:
         None where the samples cannot be told apart.
     """
     calls: list[dict[str, Any]] = []
-    helper = importlib.import_module(HELPER)
+    helper: Any = importlib.import_module(HELPER)
     part: Callable[..., Any] = helper.part
 
     @functools.wraps(part)

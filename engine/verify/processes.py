@@ -11,15 +11,16 @@ import pickle
 import signal
 import time
 from collections.abc import Callable
-from multiprocessing import forkserver
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from engine.verify.launch import ENVIRONMENT, Launch
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 LAST_LINES = 8
 PRELOADED = ("torch", "torch._dynamo", "nvflare.client", "nvflare.app_common.executors.task_script_runner")
@@ -41,10 +42,11 @@ class ChildError(Exception):
 
 
 @functools.cache
-def _context() -> BaseContext:
+def _context() -> ForkServerContext | SpawnContext:
     """Processes are forked from a server that has loaded what they need, or started afresh where there is none."""
-    has_server = "forkserver" in multiprocessing.get_all_start_methods()
-    return multiprocessing.get_context("forkserver" if has_server else "spawn")
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
 def load_ahead(code: Path) -> None:
@@ -56,6 +58,8 @@ def load_ahead(code: Path) -> None:
     context = _context()
     if context.get_start_method() != "forkserver":
         return
+    from multiprocessing import forkserver  # it cannot be imported on every system
+
     context.set_forkserver_preload([*PRELOADED, *sorted(_slow_imports(code))])
     before = dict(os.environ)
     os.environ |= ENVIRONMENT  # which libraries read when they are loaded: one thread each
@@ -70,7 +74,11 @@ def _slow_imports(code: Path) -> set[str]:
     """The modules of `PRELOADED_IF_USED` that scripts import, under their full names."""
     names: set[str] = set()
     for path in code.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        try:
+            nodes = ast.walk(ast.parse(path.read_bytes()))
+        except SyntaxError:
+            continue  # said when it is run
+        for node in nodes:
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import pickle
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -38,11 +39,10 @@ def digests(state: Mapping[str, Any]) -> dict[str, str]:
 
 def random_streams() -> dict[str, str]:
     """Digest of the state of each global random stream."""
-    name, keys, *rest = numpy.random.get_state()
     return {
         "torch": digest(torch.get_rng_state()),
-        "numpy": _hash(keys.tobytes() + repr(rest).encode()),
-        "random": _hash(repr(random.getstate()).encode()),
+        "numpy": _hash(pickle.dumps(numpy.random.get_state())),
+        "random": _hash(pickle.dumps(random.getstate())),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator
@@ -70,8 +69,9 @@ def _unless_unrepeatable(checks: list[Check], reason: str) -> list[Check]:
     """The checks, those against a training that is never the same taken back."""
     if not reason:
         return checks
-    taken_back = {"outcome": Outcome.NOT_CHECKED, "detail": reason, "difference": None}
-    return [dataclasses.replace(check, **taken_back) if check.difference else check for check in checks]
+    return [
+        Check(check.proof, check.claim, Outcome.NOT_CHECKED, reason) if check.difference else check for check in checks
+    ]
 
 
 def _checks(bench: Bench, evidence: Evidence) -> Iterator[Check]:

@@ -173,6 +173,12 @@ TRAINING = (
         (LOAD, f"        model = Net(hidden=args.hidden)\n{LOAD}"),
     ),
     _change("one epoch is missing", "P1", "7 steps in all, in the original 14", ("args.epochs + 1):", "args.epochs):")),
+    _change(
+        "the range of epochs is empty from round 2 on",
+        "P2",
+        "7 steps in all, in the original 14",
+        ("range(1, args.epochs + 1)", "range(1 + args.epochs * (input_model.current_round or 0), args.epochs + 1)"),
+    ),
     _change("the last batch is dropped", "P1", "first difference", ("shuffle=True)", "shuffle=True, drop_last=True)")),
     _change("training data is not shuffled", "P1", "after evaluation", ("shuffle=True", "shuffle=False")),
     _change(

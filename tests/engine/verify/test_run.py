@@ -211,6 +211,14 @@ def test_endless_training_is_ended_with_all_its_processes(project, tmp_path):
     assert not any(psutil.pid_exists(int(pid)) for pid in pids.read_text().split())
 
 
+def test_script_that_does_not_parse(project):
+    directory = project("schedule")
+    change(directory / "client.py", "import argparse", "import import")
+    report = verify(directory, QUICK)
+    assert report.exit_code == 1
+    assert "SyntaxError" in report.checks[0].detail
+
+
 def test_script_that_ends_its_process(project):
     directory = project("schedule")
     change(directory / "client.py", "        steps.clear()\n", "        __import__('os')._exit(3)\n")
