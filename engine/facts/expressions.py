@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import builtins
 import math
-import operator
 import string
 from typing import TYPE_CHECKING, Any
 
-from engine.facts import library
-from engine.facts.trace import Branch, Loop
+from engine.facts import calls, containers
+from engine.facts.library import comes_from_data, is_namespace
+from engine.facts.operators import binary, boolean, compare, conditional, unary
+from engine.facts.trace import Loop
 from engine.facts.values import (
-    ARGUMENTS,
     DATASET,
-    LITERAL,
     Bound,
     Choice,
     Class,
@@ -36,26 +35,13 @@ from engine.facts.values import (
     options,
     plain,
     plain_key,
-    source_of,
 )
 
 if TYPE_CHECKING:
     from engine.facts.interpreter import Interpreter
 
-OPERATORS = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
-}  # fmt: skip
-COMPARISONS = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
-    ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
-    ast.In: lambda left, right: left in right, ast.NotIn: lambda left, right: left not in right,
-}  # fmt: skip
 CONSTANTS_OF = {"string": string, "math": math}
 BUILTINS = set(dir(builtins))
-LONGEST_TEXT = 2_000
-LARGEST_NUMBER = 1e12
-MOST_REPEATED = 200
 
 
 def evaluate(interpreter: Interpreter, node: ast.expr | None, scope: Scope) -> Value:
@@ -146,9 +132,9 @@ def _object_attribute(interpreter: Interpreter, owner: Object, attr: str, node: 
             return Mapping(owner.attributes)
         if attr == "__class__":
             return owner.cls
-    if library.is_namespace(owner):
+    if is_namespace(owner):
         return Unknown()
-    if library.comes_from_data(owner) and attr in ("shape", "size", "ndim"):
+    if comes_from_data(owner) and attr in ("shape", "size", "ndim"):
         return Unknown(DATASET)
     part = Object(f"{owner.kind}.{attr}", scope.file.place(node), node, scope=scope)
     if owner.is_module or owner.cls is None:
@@ -191,7 +177,7 @@ def subscript(interpreter: Interpreter, node: ast.Subscript, scope: Scope) -> Va
         known = plain(owner)
         return owner if not isinstance(known, str) else Unknown()
     key = evaluate(interpreter, node.slice, scope)
-    return each(owner, lambda option: library.get_item(interpreter, option, key, node, scope))
+    return each(owner, lambda option: containers.get_item(interpreter, option, key, node, scope))
 
 
 def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Value:
@@ -224,102 +210,6 @@ def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
     return result
 
 
-def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
-    left, right = evaluate(interpreter, node.left, scope), evaluate(interpreter, node.right, scope)
-    if isinstance(left, Parameters) or isinstance(right, Parameters):
-        return Parameters([owner for side in (left, right) if isinstance(side, Parameters) for owner in side.owners])
-    if isinstance(node.op, ast.Add) and isinstance(left, Sequence) and isinstance(right, Sequence):
-        return Sequence([*left.items, *right.items], left.kind, left.grows or right.grows)
-    if isinstance(node.op, ast.Mult) and isinstance(left, Sequence) and _is_count(plain(right)):
-        return Sequence(left.items * plain(right), left.kind, left.grows)
-    if isinstance(node.op, ast.Div) and isinstance(left, Object) and left.kind == "pathlib.Path":
-        return library.join_path(left, right, scope.file.place(node), node, scope)
-    one, two = plain(left), plain(right)
-    action = OPERATORS.get(type(node.op))
-    if action and one is not ... and two is not ... and _small(one, two):
-        try:
-            return Literal(action(one, two), least_certain((left, right)), parts=(left, right))
-        except Exception:  # the user's arithmetic may fail in any way: then nothing is known
-            return Unknown()
-    return Unknown(DATASET if library.comes_from_data(left) or library.comes_from_data(right) else "")
-
-
-def _is_plain(value: Any) -> bool:
-    """True for a number or text."""
-    return isinstance(value, (int, float, str))
-
-
-def _is_count(value: Any) -> bool:
-    """True for a number of elements that a list may be repeated to."""
-    return isinstance(value, int) and 0 <= value <= MOST_REPEATED
-
-
-def _small(*values: Any) -> bool:
-    """True where folding cannot blow up: numbers of a usual size, and text that stays short when it is repeated."""
-    sizes = [len(value) if isinstance(value, str) else abs(value) for value in values if _is_plain(value)]
-    limit = LONGEST_TEXT if any(isinstance(value, str) for value in values) else LARGEST_NUMBER
-    return len(sizes) == len(values) and all(size < limit for size in sizes)
-
-
-def boolean(interpreter: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
-    found: list[Value] = []
-    default: Value | None = None
-    stopping = isinstance(node.op, ast.Or)
-    for operand in node.values:
-        value = evaluate(interpreter, operand, scope)
-        if default is None and default_truth(value) is not (not stopping):
-            default = value if default_truth(value) is stopping else Unknown()
-        known = truth(value)
-        if known is not (not stopping) or operand is node.values[-1]:
-            found.append(value)
-        if known is stopping:
-            break
-    decided = value if default is None else default
-    return choose([decided, *found], default_first=True) if not isinstance(decided, Unknown) else choose(found)
-
-
-def unary(interpreter: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
-    value = evaluate(interpreter, node.operand, scope)
-    known = plain(value)
-    if isinstance(node.op, ast.Not):
-        test = truth(value)
-        return Unknown() if test is None else Literal(not test)
-    if isinstance(node.op, ast.USub) and isinstance(known, (int, float)):
-        return Literal(-known, source_of(value))
-    return Unknown(value.source) if isinstance(value, Unknown) else Unknown()
-
-
-def compare(interpreter: Interpreter, node: ast.Compare, scope: Scope) -> Value:
-    left = evaluate(interpreter, node.left, scope)
-    right = [evaluate(interpreter, side, scope) for side in node.comparators]
-    if len(right) != 1:
-        return Unknown()
-    if isinstance(node.ops[0], (ast.Is, ast.IsNot)) and isinstance(right[0], Literal) and right[0].value is None:
-        nones = [isinstance(option, Literal) and option.value is None for option in options(left)]
-        known = all(nones) or (not any(nones) and not any(isinstance(o, Unknown) for o in options(left)))
-        overridable = any(isinstance(o, Literal) and o.source != LITERAL for o in options(left))
-        return Literal(nones[0] == isinstance(node.ops[0], ast.Is)) if known and not overridable else Unknown()
-    one, two = plain(left), plain(right[0])
-    action = COMPARISONS.get(type(node.ops[0]))
-    if action and one is not ... and two is not ...:
-        try:
-            return Literal(bool(action(one, two)), least_certain((left, right[0])))
-        except Exception:  # comparing the user's values may fail in any way: then nothing is known
-            return Unknown()
-    return Unknown()
-
-
-def conditional(interpreter: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
-    value = evaluate(interpreter, node.test, scope)
-    test, default = truth(value), default_truth(value)
-    found = []
-    for side, taken in ((node.body, True), (node.orelse, False)):
-        if test is None or test is taken:
-            with interpreter.entered(Branch(node, scope.file.place(node), scope, taken, by_default(default, taken))):
-                found.append(evaluate(interpreter, side, scope))
-    return choose(found[::-1] if default is False else found, default_first=default is not None)
-
-
 def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
     inner = Scope(scope.file, scope.qualified_name, scope)
     loops = []
@@ -327,7 +217,7 @@ def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
         iterable = evaluate(interpreter, generator.iter, inner)
         loop = Loop(node, scope.file.place(node), scope, iterable)
         loops.append(loop)
-        interpreter.bind(generator.target, library.element_of(interpreter, iterable), inner)
+        interpreter.bind(generator.target, containers.element_of(interpreter, iterable), inner)
         for test in generator.ifs:
             evaluate(interpreter, test, inner)
     with interpreter.entered(*loops):
@@ -348,7 +238,7 @@ def text(interpreter: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
     values = [evaluate(interpreter, part, scope) for part in inner]
     parts = [plain(value) for value in values]
     if ... in parts:
-        return library.new_object(interpreter, "builtins.str.format", node, scope, values)
+        return interpreter.trace.add_object("builtins.str.format", node, scope, values)
     return Literal("".join(map(str, parts)), least_certain(values), parts=tuple(values))
 
 
@@ -380,7 +270,7 @@ def call(interpreter: Interpreter, node: ast.Call, scope: Scope) -> Value:
         decided = evaluate(interpreter, node.func, scope)
         callees = [(None, option) for option in options(decided)]
     args, kwargs = arguments(interpreter, node, scope)
-    results = [library.dispatch(interpreter, node, scope, who, callee, args, kwargs) for who, callee in callees]
+    results = [calls.dispatch(interpreter, node, scope, who, callee, args, kwargs) for who, callee in callees]
     return choose(results, default_first=isinstance(decided, Choice) and decided.default_first)
 
 
@@ -430,30 +320,6 @@ def name_of(value: Value | None) -> str:
     return "?"
 
 
-def default_truth(value: Value) -> bool | None:
-    """Whether a test holds unless the user sets an option of the script; None where that is not known."""
-    known = plain(value)
-    return bool(known) if known is not ... else truth(value)
-
-
-def by_default(default: bool | None, taken: bool) -> bool | None:
-    """Whether a side of a branch is the one taken by default; None where that is not known."""
-    return None if default is None else default is taken
-
-
-def truth(value: Value) -> bool | None:
-    """Whether a test holds, where that does not depend on an argument, a configuration or data."""
-    results = set()
-    for option in options(value):
-        if isinstance(option, Literal) and option.source == LITERAL:
-            results.add(bool(option.value))
-        elif isinstance(option, (Function, Class)):
-            results.add(True)
-        else:
-            return None
-    return results.pop() if len(results) == 1 else None
-
-
 HANDLERS = {
     ast.Constant: constant, ast.Name: name, ast.Attribute: attribute, ast.Subscript: subscript, ast.List: sequence,
     ast.Tuple: sequence, ast.Set: sequence, ast.Dict: mapping, ast.BinOp: binary, ast.BoolOp: boolean,
@@ -462,5 +328,3 @@ HANDLERS = {
     ast.Lambda: function, ast.NamedExpr: named, ast.Await: inner_value, ast.Starred: inner_value, ast.Call: call,
     ast.Yield: inner_value, ast.YieldFrom: inner_value,
 }  # fmt: skip
-
-__all__ = ["ARGUMENTS", "evaluate", "truth"]

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 
-from engine.facts import expressions, library
+from engine.facts import calls, containers, expressions, operators
+from engine.facts.library import ENDS_PROGRAM
 from engine.facts.source_text import own_nodes
 from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Store, Trace
 from engine.facts.values import (
@@ -44,7 +45,6 @@ STATEMENT_LIMIT = 60_000
 MODULE_LIMIT = 400
 DEPTH_LIMIT = 40
 REPEAT_LIMIT = 12
-ENDS_PROGRAM = {"sys.exit", "builtins.exit", "builtins.quit", "os._exit"}
 
 
 class Interpreter:
@@ -164,17 +164,17 @@ class Interpreter:
 
     def do_If(self, node: ast.If, scope: Scope) -> bool:
         value = self.value(node.test, scope)
-        test, default = expressions.truth(value), expressions.default_truth(value)
+        test, default = operators.truth(value), operators.default_truth(value)
         place = scope.file.place(node)
         if test is not None:
             self.trace.dormant.append((node.orelse if test else node.body, scope))
             with self.entered(Branch(node, place, scope, test, True)):
                 return self.block(node.body if test else node.orelse, scope)
         before = dict(scope.variables)
-        with self.entered(Branch(node, place, scope, True, expressions.by_default(default, True))):
+        with self.entered(Branch(node, place, scope, True, operators.by_default(default, True))):
             first_ends = self.block(node.body, scope)
         first, scope.variables = scope.variables, dict(before)
-        with self.entered(Branch(node, place, scope, False, expressions.by_default(default, False))):
+        with self.entered(Branch(node, place, scope, False, operators.by_default(default, False))):
             second_ends = self.block(node.orelse, scope)
         if first_ends and second_ends:
             return True
@@ -191,7 +191,7 @@ class Interpreter:
         loop = Loop(node, scope.file.place(node), scope, iterable)
         self.enter_loop(loop, scope)
         with self.entered(loop):
-            self.bind(node.target, library.element_of(self, iterable), scope)
+            self.bind(node.target, containers.element_of(self, iterable), scope)
             self.block(node.body, scope)
         self.block(node.orelse, scope)
 
@@ -200,7 +200,7 @@ class Interpreter:
     def do_While(self, node: ast.While, scope: Scope) -> bool:
         loop = Loop(node, scope.file.place(node), scope)
         self.enter_loop(loop, scope)
-        if expressions.truth(self.value(node.test, scope)) is not False:
+        if operators.truth(self.value(node.test, scope)) is not False:
             with self.entered(loop):
                 self.block(node.body, scope)
         self.block(node.orelse, scope)
@@ -227,7 +227,7 @@ class Interpreter:
             name = expressions.name_of(value)
             entries.append(Context(name, scope.file.place(node), value))
             if item.optional_vars:
-                self.bind(item.optional_vars, library.entered_value(value), scope)
+                self.bind(item.optional_vars, containers.entered_value(value), scope)
         with self.entered(*entries):
             return self.block(node.body, scope)
 
@@ -344,7 +344,7 @@ class Interpreter:
                 if isinstance(decorator, (Function, Bound)):
                     call = ast.copy_location(ast.Call(node, [], []), node)
                     ast.fix_missing_locations(call)
-                    library.dispatch(self, call, scope, None, decorator, [decorated], {})
+                    calls.dispatch(self, call, scope, None, decorator, [decorated], {})
 
     def do_ClassDef(self, node: ast.ClassDef, scope: Scope) -> None:
         name = f"{scope.qualified_name}.{node.name}".lstrip(".")
@@ -378,7 +378,7 @@ class Interpreter:
             self.bind(target.value, Unknown(), scope)
         elif isinstance(target, ast.Subscript):
             owner = self.value(target.value, scope)
-            library.set_item(self, owner, self.value(target.slice, scope), value)
+            containers.set_item(self, owner, self.value(target.slice, scope), value)
             self.note_store(owner, value, scope)
 
     def note_store(self, owner: Value, value: Value, scope: Scope) -> None:
@@ -390,7 +390,7 @@ class Interpreter:
     def unpack(self, targets: list[ast.expr], value: Value, scope: Scope) -> None:
         """Assign the elements of a value to several targets."""
         for index, target in enumerate(targets):
-            self.bind(target, each(value, lambda option, at=index: library.item_of(option, at, len(targets))), scope)
+            self.bind(target, each(value, lambda option, at=index: containers.item_of(option, at, len(targets))), scope)
 
     def set_attribute(self, owner: Value, name: str, value: Value) -> None:
         """Store a value on an object, beside what other branches stored there."""
@@ -454,7 +454,7 @@ class Interpreter:
             return self.last_result.get(key, Unknown())
         self.repeats[key] = self.repeats.get(key, 0) + 1
         scope = Scope(function.file, function.qualified_name, function.scope)
-        library.bind_parameters(self, function, scope, args, kwargs, receiver)
+        calls.bind_parameters(self, function, scope, args, kwargs, receiver)
         entry = Call(function, caller.file.place(node), self.statement, caller, scope, receiver, node)
         contexts = [
             Context(name, function.file.place(function.node))
@@ -490,7 +490,7 @@ class Interpreter:
         if isinstance(constructor, Function):
             self.call_function(constructor, node, scope, args, kwargs, instance)
         else:
-            library.fill_fields(self, instance, args, kwargs)
+            calls.fill_fields(self, instance, args, kwargs)
         return instance
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.facts.values import Function, LocalModule, Object, Scope, Value
@@ -173,6 +173,18 @@ class Trace:
     settings_files: list[Object] = field(default_factory=list)
     exhausted: bool = False
     dormant: list[tuple[list[ast.stmt], Scope]] = field(default_factory=list)
+
+    def add_object(
+        self, kind: str, node: ast.AST, scope: Scope, args: Sequence[Value] = (),
+        kwargs: dict[str, Value] | None = None, receiver: Value | None = None,
+    ) -> Object:  # fmt: skip
+        """Note what the latest call gives back: an object of a library's kind."""
+        result = Object(
+            kind, scope.file.place(node), node, receiver=receiver, args=list(args), kwargs=dict(kwargs or {}),
+            scope=scope, event=len(self.events) - 1,
+        )  # fmt: skip
+        self.objects.append(result)
+        return result
 
     def named(self, *names: str) -> Iterator[Event]:
         """The calls of one of these qualified names; ``.step`` names a method whatever its receiver."""
