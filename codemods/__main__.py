@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from codemods.options import job_options
+
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
 
 
@@ -174,41 +176,28 @@ def apply(
 
 @main.command()
 @FOLDER
-@click.option("--clients", type=click.IntRange(1), help="Number of sites.")
-@click.option("--rounds", type=click.IntRange(1), help="Number of rounds.")
-@click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@job_options
 @click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if job.py would change.")
-@click.option("--force", is_flag=True, help="Overwrite a job.py that was edited.")
+@click.option("--force", is_flag=True, help="Give up edits of job.py that are in the way.")
 @click.pass_context
-def job(ctx: click.Context, directory: Path, clients, rounds, local_epochs, diff, check, force) -> None:
-    """Write only job.py of a converted folder, with other sites, rounds or local epochs."""
+def job(ctx: click.Context, directory: Path, diff: bool, check: bool, force: bool, **options) -> None:
+    """Change job.py of a converted folder in place, around your own edits: sites, rounds, algorithm, data.
+
+    Exits with 2 where an edit of yours stands where job.py has to change.
+    """
     from engine import atomic, output
-    from engine.job import job_spec, read_conversion, render
+    from engine.job import job_settings, update_job
 
-    record = read_conversion(directory)
-    settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
-    record["job"] = {**record.get("job", {}), **{name: value for name, value in settings.items() if value is not None}}
-    kept = {
-        name: (directory / name).read_bytes()
-        for name in record["files"]
-        if name != "job.py" and (directory / name).is_file()
-    }
-    files = {"job.py": render(job_spec(record)).encode()}
-    comparison = output.compare(directory, output.complete(record, {**kept, **files}))
-    shown = {name: content for name, content in comparison.changed.items() if name in ("job.py", output.CONVERSION)}
+    files = update_job(directory, force, **job_settings(directory=directory, **options))
+    current = {name: (directory / name).read_bytes() for name in files if (directory / name).is_file()}
+    changed = {name: content for name, content in files.items() if current.get(name) != content}
+    if diff:
+        click.echo(output.diff({name: (name, content) for name, content in current.items()}, changed), nl=False)
     if diff or check:
-        if diff:
-            current = {n: (n, (directory / n).read_bytes()) for n in shown if (directory / n).is_file()}
-            click.echo(output.diff(current, shown), nl=False)
-        ctx.exit(FINDINGS if shown else OK)
-    edited = [name for name in comparison.edited if name == "job.py"]
-    if edited and not force:
-        from engine.result import UserError
-
-        raise UserError(f"{directory / 'job.py'} was edited since it was written; --force overwrites it")
-    atomic.write(directory, shown)
-    click.echo(f"{directory / 'job.py'} {'written' if shown else 'is up to date'}")
+        ctx.exit(FINDINGS if changed else OK)
+    atomic.write(directory, changed)
+    click.echo(f"{directory / 'job.py'} {'written' if changed else 'is up to date'}")
 
 
 @main.command()
@@ -250,6 +239,31 @@ def document(directory: Path, result) -> dict[str, Any]:
     if client.is_file() and specification_name(client.read_text(encoding="utf-8", errors="replace")):
         return simulation_document(result)
     return result.as_json()
+
+
+@main.command()
+@FOLDER
+@click.option("--rounds", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
+@click.option("--clients", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
+@click.option("--local-epochs", type=click.IntRange(1), help="Epochs of one round, instead of the job's own.")
+@click.option(
+    "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
+)
+@click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
+@FORMAT
+@click.pass_context
+def poc(ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, form: str) -> None:
+    """Run a converted folder on a real FLARE deployment of separate processes on this machine.
+
+    Its server listens on ports 8002 and 8003 of all network interfaces while it runs. Exits with 1 where the run failed.
+    """
+    from engine.simulate import TIME_LIMIT, deploy
+    from engine.simulate.report import render_text
+
+    limit = time_limit or TIME_LIMIT
+    result = deploy(directory, rounds, clients, local_epochs, time_limit=limit, workspace=workspace)
+    click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
+    ctx.exit(OK if result.succeeded else FINDINGS)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""The options of a command line that set a job; :func:`engine.job.job_settings` makes fields of JobSpec of them."""
+"""The options of a command line that set a job; ``engine.job.job_settings`` makes fields of JobSpec of them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ SIZE = (
     click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round."),
 )
 ALGORITHM = (
-    click.option("--recipe", metavar="NAME", help="Algorithm: a recipe of FLARE, such as fedavg-pt or fedopt-pt."),
+    click.option("--recipe", metavar="NAME", help="Algorithm: fedavg-pt, fedopt-pt or cyclic-pt."),
     click.option(
         "--style",
         type=click.Choice(["recipe", "fedjob"]),
         help="Describe the job by a recipe, or put it together of FLARE's components.",
     ),
     click.option("--server-optimizer", metavar="CLASS:NAME=VALUE,...", help="FedOpt: the optimizer of the server."),
-    click.option("--fedprox-mu", type=click.FloatRange(0), help="FedProx: weight of the proximal term."),
     click.option("--aggregator", metavar="MODULE:CLASS", help="A ModelAggregator of yours instead of the mean."),
     click.option("--initial-ckpt", type=EXISTING, help="Weights to start from."),
     click.option("--stop-cond", metavar="CONDITION", help='End early, such as "accuracy >= 0.9".'),
