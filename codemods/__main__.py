@@ -232,7 +232,7 @@ def simulate(
 
 
 def document(directory: Path, result) -> dict[str, Any]:
-    """The result of a simulation as JSON: the output document of a training specification where the job came from one."""
+    """The result of a simulation as JSON; where the job came from a training specification, its output document."""
     from engine.trainer import simulation_document, specification_name
 
     client = directory / "client.py"
@@ -255,7 +255,7 @@ def document(directory: Path, result) -> dict[str, Any]:
 def poc(ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, form: str) -> None:
     """Run a converted folder on a real FLARE deployment of separate processes on this machine.
 
-    Its server listens on ports 8002 and 8003 of all network interfaces while it runs. Exits with 1 where the run failed.
+    Its server listens on ports 8002 and 8003 of all network interfaces. Exits with 1 where the run failed.
     """
     from engine.simulate import TIME_LIMIT, deploy
     from engine.simulate.report import render_text
