@@ -7,12 +7,12 @@ from typing import Any
 
 from engine.facts import Facts, SchedulerFact
 from engine.facts.trace import Branch
-from engine.facts.values import Object, options
+from engine.facts.values import ARGUMENTS, Object, options, source_of
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
 from engine.plan.layout import lay_out
-from engine.plan.model import ModelPlan, plan_model
+from engine.plan.model import ModelPlan, passed_values, plan_model
 from engine.plan.names import Names, free_names, used_names
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.partition import PartitionPlan, plan_partition
@@ -208,7 +208,8 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
             )
         )
     for name, value in model.args.items():
-        if facts.model and facts.model.arguments_source == "arguments" and value is not ...:
+        passed = passed_values(facts.model.value, name) if facts.model else []
+        if any(source_of(one) == ARGUMENTS for one in passed) and value is not ...:
             decisions.append(
                 Decision(
                     "model arguments",

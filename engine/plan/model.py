@@ -86,10 +86,15 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     return _factory(facts, model, changes, new_file, given)
 
 
+def passed_values(model: Object, name: str) -> list[Value]:
+    """What a constructor argument may be."""
+    position = _parameters(model).index(name) if name in _parameters(model) else len(model.args)
+    return options(model.argument(position, name))
+
+
 def _unsaid(model: Object, name: str) -> bool:
     """True for a constructor argument whose value nothing in the source says: read from data, or not followed."""
-    position = _parameters(model).index(name) if name in _parameters(model) else len(model.args)
-    values = options(model.argument(position, name))
+    values = passed_values(model, name)
     return any(isinstance(value, Unknown) or comes_from_data(value) for value in values if not _is_settings(value))
 
 
