@@ -7,7 +7,7 @@ import os
 import warnings
 from dataclasses import replace
 
-from engine.facts import expressions
+from engine.facts import binding, expressions
 from engine.facts.containers import any_member
 from engine.facts.library import comes_from_data
 from engine.facts.trace import Call
@@ -64,7 +64,7 @@ def _getattr(interpreter, node, scope, args, kwargs) -> Value | None:
 
 def _setattr(interpreter, node, scope, args, kwargs) -> Value | None:
     if len(args) == 3 and isinstance(plain(args[1]), str):
-        interpreter.set_attribute(args[0], plain(args[1]), args[2])
+        binding.set_attribute(interpreter, args[0], plain(args[1]), args[2])
     return Literal(None)
 
 

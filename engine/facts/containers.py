@@ -6,7 +6,7 @@ import ast
 import os
 from typing import TYPE_CHECKING
 
-from engine.facts import expressions
+from engine.facts import binding, expressions
 from engine.facts.library import comes_from_data
 from engine.facts.values import (
     DATASET,
@@ -142,7 +142,7 @@ def set_item(interpreter: Interpreter, owner: Value, key: Value, value: Value) -
             if known is ...:
                 option.rest.extend((key, value))
             else:
-                option.items[known] = interpreter.beside(option.items.get(known), value)
+                option.items[known] = binding.beside(interpreter, option.items.get(known), value)
         elif isinstance(option, Sequence):
             if isinstance(known, int) and -len(option.items) <= known < len(option.items):
                 option.items[known] = value
@@ -150,7 +150,7 @@ def set_item(interpreter: Interpreter, owner: Value, key: Value, value: Value) -
                 option.items.append(value)
         elif isinstance(option, Object):
             name = f"[{known!r}]" if known is not ... else "[]"
-            option.attributes[name] = interpreter.beside(option.attributes.get(name), value)
+            option.attributes[name] = binding.beside(interpreter, option.attributes.get(name), value)
 
 
 def join_path(left: Value, right: Value, place: Place, node: ast.AST, scope: Scope) -> Value:

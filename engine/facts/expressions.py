@@ -8,7 +8,7 @@ import math
 import string
 from typing import TYPE_CHECKING, Any
 
-from engine.facts import calls, containers
+from engine.facts import binding, calls, containers
 from engine.facts.library import comes_from_data, is_namespace
 from engine.facts.operators import binary, boolean, compare, conditional, unary
 from engine.facts.trace import Loop
@@ -58,10 +58,12 @@ def evaluate(interpreter: Interpreter, node: ast.expr | None, scope: Scope) -> V
 
 
 def constant(interpreter: Interpreter, node: ast.Constant, scope: Scope) -> Value:
+    """A literal."""
     return Literal(node.value, written=(node, scope))
 
 
 def name(interpreter: Interpreter, node: ast.Name, scope: Scope) -> Value:
+    """A variable, a builtin, or a name of a star import."""
     value = scope.look_up(node.id)
     if value is not None:
         return value
@@ -74,6 +76,7 @@ def name(interpreter: Interpreter, node: ast.Name, scope: Scope) -> Value:
 
 
 def attribute(interpreter: Interpreter, node: ast.Attribute, scope: Scope) -> Value:
+    """``owner.name``."""
     owner = evaluate(interpreter, node.value, scope)
     return each(owner, lambda option: attribute_of(interpreter, option, node.attr, node, scope))
 
@@ -170,6 +173,7 @@ def _decorated(function: Function, kind: str) -> bool:
 
 
 def subscript(interpreter: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
+    """``owner[key]``; a slice gives the owner itself."""
     owner = evaluate(interpreter, node.value, scope)
     if isinstance(node.slice, ast.Slice):
         for part in (node.slice.lower, node.slice.upper, node.slice.step):
@@ -181,6 +185,7 @@ def subscript(interpreter: Interpreter, node: ast.Subscript, scope: Scope) -> Va
 
 
 def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Value:
+    """A list, tuple or set."""
     items: list[Value] = []
     for element in node.elts:
         if isinstance(element, ast.Starred):
@@ -192,6 +197,7 @@ def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, sco
 
 
 def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
+    """A dictionary."""
     result = Mapping({})
     for key, item in zip(node.keys, node.values, strict=True):
         value = evaluate(interpreter, item, scope)
@@ -211,13 +217,14 @@ def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
 
 
 def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
+    """What a comprehension makes: an object whose argument is an element."""
     inner = Scope(scope.file, scope.qualified_name, scope)
     loops = []
     for generator in node.generators:
         iterable = evaluate(interpreter, generator.iter, inner)
         loop = Loop(node, scope.file.place(node), scope, iterable)
         loops.append(loop)
-        interpreter.bind(generator.target, containers.element_of(interpreter, iterable), inner)
+        binding.bind(interpreter, generator.target, containers.element_of(interpreter, iterable), inner)
         for test in generator.ifs:
             evaluate(interpreter, test, inner)
     with interpreter.entered(*loops):
@@ -234,6 +241,7 @@ def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
 
 
 def text(interpreter: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
+    """An f-string."""
     inner = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
     values = [evaluate(interpreter, part, scope) for part in inner]
     parts = [plain(value) for value in values]
@@ -243,16 +251,19 @@ def text(interpreter: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
 
 
 def function(interpreter: Interpreter, node: ast.Lambda, scope: Scope) -> Value:
+    """A lambda."""
     return Function(node, scope, f"{scope.qualified_name}.<lambda>".lstrip("."))
 
 
 def named(interpreter: Interpreter, node: ast.NamedExpr, scope: Scope) -> Value:
+    """``(name := value)``."""
     value = evaluate(interpreter, node.value, scope)
-    interpreter.bind(node.target, value, scope)
+    binding.bind(interpreter, node.target, value, scope)
     return value
 
 
 def inner_value(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
+    """What stands inside ``await``, a star or ``yield``."""
     return evaluate(interpreter, node.value, scope)
 
 

@@ -46,6 +46,7 @@ MOST_REPEATED = 200
 
 
 def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
+    """``left + right`` and the like, folded where both are known."""
     left, right = interpreter.value(node.left, scope), interpreter.value(node.right, scope)
     if isinstance(left, Parameters) or isinstance(right, Parameters):
         return Parameters([owner for side in (left, right) if isinstance(side, Parameters) for owner in side.owners])
@@ -83,6 +84,7 @@ def _small(*values: Any) -> bool:
 
 
 def boolean(interpreter: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
+    """``and`` and ``or``: one of the operands, the one that holds by default first."""
     found: list[Value] = []
     default: Value | None = None
     stopping = isinstance(node.op, ast.Or)
@@ -100,6 +102,7 @@ def boolean(interpreter: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
 
 
 def unary(interpreter: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
+    """``not a``, ``-a``."""
     value = interpreter.value(node.operand, scope)
     known = plain(value)
     if isinstance(node.op, ast.Not):
@@ -111,6 +114,7 @@ def unary(interpreter: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
 
 
 def compare(interpreter: Interpreter, node: ast.Compare, scope: Scope) -> Value:
+    """A comparison, decided where both sides are known."""
     left = interpreter.value(node.left, scope)
     right = [interpreter.value(side, scope) for side in node.comparators]
     if len(right) != 1:
@@ -131,6 +135,7 @@ def compare(interpreter: Interpreter, node: ast.Compare, scope: Scope) -> Value:
 
 
 def conditional(interpreter: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
+    """``a if test else b``."""
     value = interpreter.value(node.test, scope)
     test, default = truth(value), default_truth(value)
     found = []
