@@ -1,4 +1,4 @@
-"""The pages that are generated from the code: one on the steps, one on the commands."""
+"""The pages that are generated from the code: on the steps, the commands, and what the plan refuses."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from codemods.__main__ import main
 from engine.facts import gather
 from engine.pipeline import Step, convert
 from engine.plan import Plan, make_plan
+from engine.plan.refusals import REFUSALS, Refusal
 from engine.result import Result
 from engine.source import Project
 from tests.docs.pages import ROOT
@@ -34,6 +35,13 @@ COMMANDS_HEAD = """
 Everything is run as `python -m codemods COMMAND`, or `flare-codemods COMMAND` where the package is installed. Results
 go to standard output, progress and errors to standard error; `--format json` prints one JSON document and nothing else.
 The exit codes are explained with the [errors](errors.md).
+"""
+
+REFUSALS_HEAD = """
+# What the plan refuses
+
+Most refusals are [rules](rules/index.md), which `lint` and the editor show as well. These only show when a conversion
+is planned. FLR16x ask for what only a person can say, and with it the conversion goes through.
 """
 
 
@@ -113,4 +121,14 @@ def _paragraphs(text: str) -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"steps.md": steps, "commands.md": commands}
+def refusals() -> str:
+    """The page on the refusals of the plan."""
+    return "".join([GENERATED, REFUSALS_HEAD, *map(_refusal, REFUSALS)])
+
+
+def _refusal(refusal: Refusal) -> str:
+    says, remedy = (text.replace("{what}", "...") for text in (refusal.message, refusal.remedy))
+    return f"\n## {refusal.code} {refusal.name}\n\nIt says: *{says}*\n\nWhy: {refusal.why}.\n\nRemedy: {remedy}.\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"steps.md": steps, "commands.md": commands, "refusals.md": refusals}
