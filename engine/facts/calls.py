@@ -123,7 +123,7 @@ def call_method(
     if isinstance(receiver, Sequence):
         return _sequence_method(interpreter, receiver, method, args)
     if isinstance(receiver, Mapping):
-        return _mapping_method(receiver, method, args)
+        return _mapping_method(receiver, method, args, kwargs)
     if isinstance(receiver, Parameters):
         return receiver
     if isinstance(receiver, Literal) and isinstance(receiver.value, str):
@@ -145,17 +145,19 @@ def _prepared(receiver: Object, args: list[Value]) -> Value:
 def _sequence_method(interpreter: Interpreter, receiver: Sequence, method: str, args: list[Value]) -> Value:
     """A list's own methods."""
     if method in ("append", "add", "extend", "insert", "remove", "update", "clear"):
-        receiver.grows = receiver.grows or any(isinstance(entry, (Loop, Branch)) for entry in interpreter.path)
+        conditional = any(isinstance(entry, (Loop, Branch)) for entry in interpreter.path)
+        receiver.grows = receiver.grows or conditional or method in ("remove", "clear")
         added = args[0].items if method in ("extend", "update") and isinstance(args[0], Sequence) else args[-1:]
         if len(receiver.items) < MOST_ELEMENTS:
             receiver.items.extend(added)
         return Literal(None)
     if method == "pop":
+        receiver.grows = True
         return choose(receiver.items)
     return Unknown()
 
 
-def _mapping_method(receiver: Mapping, method: str, args: list[Value]) -> Value:
+def _mapping_method(receiver: Mapping, method: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """A dictionary's own methods."""
     if method in ("get", "pop", "setdefault") and args:
         key = plain_key(args[0])
@@ -163,8 +165,13 @@ def _mapping_method(receiver: Mapping, method: str, args: list[Value]) -> Value:
         if key is not ... and key in receiver.items:
             return receiver.items[key]
         return choose([*receiver.items.values(), *default]) if key is ... else choose([*receiver.rest, *default])
-    if method == "update" and args and isinstance(args[0], Mapping):
-        receiver.items.update(args[0].items)
+    if method == "update":
+        for given in args:
+            known = given if isinstance(given, Mapping) else Mapping({}, [given])
+            receiver.items.update(known.items)
+            receiver.rest.extend(known.rest)
+        receiver.items.update({key: value for key, value in kwargs.items() if key != "**"})
+        receiver.rest.extend(value for key, value in kwargs.items() if key == "**")
         return Literal(None)
     if method == "values":
         return Sequence([*receiver.items.values(), *receiver.rest], grows=bool(receiver.rest))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.facts.paths import beside_script
 from engine.facts.values import (
     ARGUMENTS,
     CONFIG,
@@ -129,6 +130,8 @@ def _as_argument(value: Value, option: Option | None = None) -> Value:
     if isinstance(known, (list, tuple)):
         return Sequence([Literal(item, ARGUMENTS, option=option) for item in known])
     written = getattr(value, "written", None)
+    if known is ... and option is not None:
+        known = beside_script(value) or known
     return Literal(known, ARGUMENTS, written, option=option) if known is not ... else value
 
 

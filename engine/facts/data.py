@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from engine.facts.library import DATA_READERS
+from engine.facts.paths import is_path
 from engine.facts.program import DataFact, PathFact
 from engine.facts.source_text import expression
 from engine.facts.trace import Event, Trace
@@ -154,10 +155,11 @@ def _reads_data(event: Event) -> bool:
     name = event.name
     if _builds_dataset(event):
         return True
-    if isinstance(event.receiver, Object) and event.receiver.kind == "pathlib.Path":
-        return name in (".glob", ".rglob", ".iterdir", ".open", ".read_text", ".read_bytes")
+    if is_path(event.receiver) and name in (".glob", ".rglob", ".iterdir", ".read_text", ".read_bytes"):
+        return True
     if name.endswith(".open"):
-        mode = plain(event.args[1]) if len(event.args) > 1 else plain(event.kwargs.get("mode"))
+        position = 0 if name == ".open" else 1
+        mode = plain(event.args[position]) if len(event.args) > position else plain(event.kwargs.get("mode"))
         return not (isinstance(mode, str) and set(mode) & set("wax+")) and not _restores(event)
     if name == "torch.load":
         return not _restores(event)
@@ -175,8 +177,8 @@ def _path_arguments(event: Event) -> list[Value]:
     """The arguments of a reading call that hold a path."""
     if _builds_dataset(event):
         return _path_parameters(event.result)
-    if isinstance(event.receiver, Object) and event.receiver.kind == "pathlib.Path":
-        return [event.receiver]
+    if is_path(event.receiver) or event.name == ".open":
+        return [event.receiver] if is_path(event.receiver) else []
     named = [event.kwargs[name] for name in PATH_KEYWORDS if name in event.kwargs]
     return named[:1] or list(event.args[:1])
 

@@ -9,8 +9,9 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from engine.facts import binding, calls, containers
+from engine.facts.elements import known_elements
 from engine.facts.library import comes_from_data, is_namespace
-from engine.facts.operators import binary, boolean, compare, conditional, unary
+from engine.facts.operators import binary, boolean, compare, conditional, truth, unary
 from engine.facts.trace import Loop
 from engine.facts.values import (
     DATASET,
@@ -219,6 +220,10 @@ def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
 def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
     """What a comprehension makes: an object whose argument is an element."""
     inner = Scope(scope.file, scope.qualified_name, scope)
+    if isinstance(node, (ast.ListComp, ast.DictComp)) and len(node.generators) == 1 and not _calls(node):
+        known = _element_by_element(interpreter, node, node.generators[0], inner)
+        if known is not None:
+            return known
     loops = []
     for generator in node.generators:
         iterable = evaluate(interpreter, generator.iter, inner)
@@ -238,6 +243,37 @@ def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
     result = Object(kind, scope.file.place(node), node, scope=scope)
     result.args = [element]
     return result
+
+
+def _calls(node: ast.ListComp | ast.DictComp) -> bool:
+    """True where a comprehension calls something for each element: such calls are followed once."""
+    made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    return any(isinstance(child, ast.Call) for part in [*made, *node.generators[0].ifs] for child in ast.walk(part))
+
+
+def _element_by_element(
+    interpreter: Interpreter, node: ast.ListComp | ast.DictComp, generator: ast.comprehension, inner: Scope
+) -> Value | None:
+    """The list or dictionary that a comprehension over known elements gives; None where they are not all known."""
+    elements = known_elements(evaluate(interpreter, generator.iter, inner))
+    if elements is None:
+        return None
+    made = Mapping({}) if isinstance(node, ast.DictComp) else Sequence([])
+    for element in elements:
+        binding.bind(interpreter, generator.target, element, inner)
+        chosen = [truth(evaluate(interpreter, test, inner)) for test in generator.ifs]
+        if None in chosen:
+            return None
+        if False in chosen:
+            continue
+        if isinstance(made, Sequence):
+            made.items.append(evaluate(interpreter, node.elt, inner))
+            continue
+        key = plain_key(evaluate(interpreter, node.key, inner))
+        if key is ...:
+            return None
+        made.items[key] = evaluate(interpreter, node.value, inner)
+    return made
 
 
 def text(interpreter: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:

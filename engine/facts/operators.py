@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.facts import containers
 from engine.facts.library import comes_from_data
+from engine.facts.paths import is_path
 from engine.facts.trace import Branch
 from engine.facts.values import (
     DATASET,
@@ -15,7 +16,6 @@ from engine.facts.values import (
     Class,
     Function,
     Literal,
-    Object,
     Parameters,
     Scope,
     Sequence,
@@ -54,7 +54,7 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
         return Sequence([*left.items, *right.items], left.kind, left.grows or right.grows)
     if isinstance(node.op, ast.Mult) and isinstance(left, Sequence) and _is_count(plain(right)):
         return Sequence(left.items * plain(right), left.kind, left.grows)
-    if isinstance(node.op, ast.Div) and isinstance(left, Object) and left.kind == "pathlib.Path":
+    if isinstance(node.op, ast.Div) and is_path(left):
         return containers.join_path(left, right, scope.file.place(node), node, scope)
     one, two = plain(left), plain(right)
     action = OPERATORS.get(type(node.op))
