@@ -8,10 +8,13 @@ import tempfile
 from pathlib import Path
 from textwrap import indent
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.codemods.tools import check_promises, written
+from engine import atomic
+from engine.plan import Choices
+from tests.codemods.tools import check_promises, whole_pipeline, written
 
 SHAPES = ("module", "main", "trainer", "nested function", "with and try")
 EVALUATIONS = {
@@ -188,3 +191,27 @@ def test_any_training_script_keeps_the_promises(chosen: dict) -> None:
     kept = {line.strip() for name in ("client.py", "model.py") for line in files.get(name, b"").decode().splitlines()}
     own = [line.strip() for line in text.splitlines() if line.strip()]
     assert sum(line not in kept for line in own) <= MOST_CHANGED_LINES
+
+
+VERIFIED = {
+    "a main function": {"shape": "main", "evaluation": "returns two", "scheduler": "step", "loop": "from one"},
+    "a trainer": {"shape": "trainer", "evaluation": "returns a dictionary", "scheduler": "plateau", "loop": "range"},
+    "a module": {"shape": "module", "evaluation": "returns a number", "scheduler": "lambda", "loop": "start"},
+}
+PLAIN = {name: values[0] for name, values in STYLES.items()} | {"wrapped": "", "taken": "metrics", "comments": True}
+
+
+@pytest.mark.parametrize("case", VERIFIED)
+def test_a_generated_script_is_the_same_training_when_converted(tmp_path: Path, case: str) -> None:
+    """One site trains bit for bit what the script trains, in one round and in several."""
+    pytest.importorskip("nvflare")
+    from engine.verify import Settings, verify
+    from engine.verify.report import Outcome
+
+    chosen = {**PLAIN, "arguments": case != "a trainer", "own class": True, "accumulate": True, "break": False}
+    entry = written(tmp_path, script(chosen | VERIFIED[case]), {})
+    files = whole_pipeline(entry, tmp_path / "federated", Choices()).files
+    atomic.write(tmp_path / "federated", files)
+    report = verify(tmp_path / "federated", Settings(sites=(), time_limit=120))
+    assert [check for check in report.checks if check.outcome is Outcome.FAILS] == []
+    assert {check.proof for check in report.checks if check.outcome is Outcome.HOLDS} >= {"P1", "P2", "P3", "P5", "P6"}
