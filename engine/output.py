@@ -101,6 +101,7 @@ def _range(setting: Setting | None) -> dict[str, Any] | None:
         "column": place.column,
         "end_line": end.line,
         "end_column": end.column,
+        **({"beyond": setting.beyond} if setting.beyond else {}),
     }
 
 

@@ -30,7 +30,7 @@ def loop_fact(trace: Trace, training: TrainingLoop) -> LoopFact:
     if kind != "range" or call is None or counted.scope is None:
         return LoopFact(loop.place, kind, variable, None, None, None, *common)
     arguments = [one for one in call.args if not isinstance(one, ast.Starred)]
-    stop = arguments[0] if len(arguments) == 1 else (arguments[1] if len(arguments) > 1 else None)
+    stop = arguments[0] if len(arguments) == 1 else (arguments[1] if len(arguments) == 2 else None)
     start = arguments[0] if len(arguments) > 1 else None
     count, start = _written(stop, counted), _written(start, counted)
     return LoopFact(loop.place, kind, variable, count, start, _length(counted), *common)

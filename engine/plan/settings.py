@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts import ArgumentsFact, Expression, Facts
+from engine.facts import ArgumentsFact, Expression, Facts, LoopFact
 from engine.facts.configuration import Option
 from engine.facts.trace import Call
-from engine.facts.values import Literal, Mapping, Object, Scope, Value, options
+from engine.facts.values import Literal, Mapping, Object, Scope, Value, options, plain
 from engine.plan.names import Names
 from engine.result import Place
 from engine.source import SourceFile
@@ -31,6 +31,7 @@ class Setting:
         reader: how the value is read where the literal stands; empty where the literal stays.
         path_kind: for a data path: ``directory``, ``file`` or ``any``.
         passed: the call the value is passed to, where the literal is the default of a parameter.
+        beyond: by how much the literal exceeds the default: ``range(1, 10)`` has 9 epochs.
     """
 
     option: str
@@ -43,6 +44,7 @@ class Setting:
     path_kind: str = ""
     reader: str = ""
     passed: Passed | None = None
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,9 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
     counts = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
     counts = [leaf for leaf in counts if leaf.option is not None] or counts
     for leaf in counts:
+        beyond = _beyond(loop, leaf)
+        if beyond is None or (beyond and leaf.option is not None):
+            continue
         if leaf.option is not None:
             written = leaf.written
             place = Range.of(*written) if written is not None else None
@@ -180,19 +185,30 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
                 return None
             name = free_option("epochs", {option.destination for option in facts.arguments.options})
             reader = how_to_read(name, parser, read_at, names, facts) or ""
+            reader += f" {'+' if beyond > 0 else '-'} {abs(beyond)}" if beyond else ""
             passed = Passed(read_at, parameter_of(place)) if call is not None else None
             return Setting(
                 flag(name),
                 name,
-                leaf.value,
+                leaf.value - beyond,
                 "int",
                 "local epochs of one round",
                 False,
                 place,
                 reader=reader,
                 passed=passed,
+                beyond=beyond,
             )
     return None
+
+
+def _beyond(loop: LoopFact, leaf: Literal) -> int | None:
+    """By how much the end of a range exceeds its number of epochs; None for a number that is neither of the two."""
+    if loop.epochs is None:
+        return 0
+    beyond = leaf.value - loop.epochs
+    starts = [plain(value) for value in value_of(loop.start.node, loop.start.scope)] if loop.start else []
+    return beyond if beyond == 0 or starts == [beyond] else None
 
 
 def defaulting_call(facts: Facts, place: Range) -> Call | None:

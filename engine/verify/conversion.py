@@ -22,6 +22,7 @@ class SourceRange:
         column: first column.
         end_line: line of the end; 0 where only the start is known.
         end_column: column of the end.
+        beyond: by how much a number written there exceeds the number of epochs.
     """
 
     file: str
@@ -29,6 +30,7 @@ class SourceRange:
     column: int = 0
     end_line: int = 0
     end_column: int = 0
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,5 +135,5 @@ def _option(argument: dict[str, Any] | None) -> str | None:
 
 
 def _range(place: dict[str, Any]) -> SourceRange:
-    known = ("file", "line", "column", "end_line", "end_column")
+    known = ("file", "line", "column", "end_line", "end_column", "beyond")
     return SourceRange(**{name: place[name] for name in known if place.get(name) is not None})

@@ -41,7 +41,9 @@ def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
     edits: defaultdict[str, list[_Edit]] = defaultdict(list)
     if conversion.epochs:
         text = _Text.read(root, conversion.epochs.file)
-        edits[conversion.epochs.file].append(_Edit(*text.offsets(conversion.epochs), f"{epochs}"))
+        edits[conversion.epochs.file].append(
+            _Edit(*text.offsets(conversion.epochs), f"{epochs + conversion.epochs.beyond}")
+        )
     text = _Text.read(root, conversion.loop.file)
     begin, end = f"{PROBE}.loop_begins({conversion.model})", f"{PROBE}.loop_ends()"
     edits[conversion.loop.file] += _around(text, text.loop(conversion.loop), begin, end)

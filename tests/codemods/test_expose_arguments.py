@@ -196,6 +196,49 @@ def test_a_range_from_one() -> None:
     )
 
 
+def test_a_range_that_ends_before_its_number() -> None:
+    """The option says how many epochs are trained, which is one less than the number that stands there."""
+    source = """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(1, {count}):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """
+    options = """\
+        # set by the federated job
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--epochs", type=int, default=9, help="local epochs of one round")
+        args = parser.parse_args()
+"""
+    expected = source.format(count="args.epochs + 1").replace("        x, y", f"{options}        x, y")
+    check_converted(
+        source.format(count=10), expected.replace("import torch", "import argparse\n\n        import torch", 1)
+    )
+
+
+def test_a_range_that_counts_in_steps() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(0, 100, 10):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """
+    )
+
+
 def test_the_data_path() -> None:
     check_converted(
         """\

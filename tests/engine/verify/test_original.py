@@ -53,6 +53,12 @@ def test_count_and_probe_are_put_in(tmp_path):
     ]
 
 
+def test_a_number_that_exceeds_the_count(tmp_path):
+    (tmp_path / "train.py").write_text("for epoch in range(1, 10):\n    step()\n")
+    instrument(conversion(1, SourceRange("train.py", 1, 22, 1, 24, beyond=1)), tmp_path, 2)
+    assert "range(1, 3)" in (tmp_path / "train.py").read_text()
+
+
 def test_loop_at_the_end_of_a_file_without_newline(tmp_path):
     (tmp_path / "train.py").write_bytes("# -*- coding: latin-1 -*-\r\n# \xe4\r\nwhile go(): step()".encode("latin-1"))
     instrument(conversion(3), tmp_path, 2)
