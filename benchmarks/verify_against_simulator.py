@@ -41,7 +41,7 @@ def main() -> None:
         converted = str(project / "federated")
         verified = timed("verify", converted)
         simulated = timed("simulate", converted, "--rounds", str(ROUNDS), "--clients", "2", "--local-epochs", "1")
-    print(f"verify    {verified:6.1f} s   original, and {ROUNDS} rounds with 1, 2 and 3 sites")
+    print(f"verify    {verified:6.1f} s   the original, and jobs of 1, 2 and 3 sites")
     print(f"simulate  {simulated:6.1f} s   {ROUNDS} rounds with 2 sites")
     print(f"ratio     {verified / simulated:6.2f}")
 

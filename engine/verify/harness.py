@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
 import importlib.abc
 import multiprocessing
 import os
@@ -103,6 +104,7 @@ class _NoTrainingScript(importlib.abc.MetaPathFinder):
 @contextlib.contextmanager
 def _prepared(launch: Launch) -> Iterator[None]:
     """Stand in the scratch folder with output redirected and this tool's own packages out of sight."""
+    gc.freeze()  # what was loaded ahead is not looked through for modules, and its memory stays shared
     if hasattr(os, "setsid"):
         os.setsid()
     multiprocessing.set_start_method(None, force=True)  # the user's scripts start processes as they always do

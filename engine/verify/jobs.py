@@ -117,8 +117,9 @@ def _sites_together(bench: Bench, announce: Announce) -> tuple[State | str, dict
         return reason, {sites: Seen(broken=f"the server cannot build its model: {reason}") for sites in settings.sites}
     together = {}
     for sites in settings.sites:
-        announce(f"{sites} sites, {settings.rounds} rounds")
-        together[sites] = _play(bench, sites, settings.local_epochs, settings.rounds, server, _end)
+        rounds = settings.rounds if sites == settings.sites[0] else 1  # what a second round shows, one job shows
+        announce(f"{sites} sites, {rounds} round{'s' if rounds > 1 else ''}")
+        together[sites] = _play(bench, sites, settings.local_epochs, rounds, server, _end)
     return server, together
 
 

@@ -24,7 +24,7 @@ class Settings:
     Attributes:
         rounds: rounds of the proofs with several rounds.
         local_epochs: epochs of each; the original trains ``rounds * local_epochs``.
-        sites: numbers of sites that are tried together.
+        sites: numbers of sites that are tried together: the first for all rounds, the others for one.
         seed: for the random streams of both scripts.
         time_limit: seconds that one process may take.
         arguments: command line arguments for both scripts.
