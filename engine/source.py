@@ -139,6 +139,7 @@ class Project:
         entry: the entry script.
         search_path: folders in which local modules are looked for, in order.
         files: every file read so far, by name.
+        named_modules: files that the program imports by a name it makes up.
     """
 
     def __init__(self, entry: Path, root: Path | None = None) -> None:
@@ -146,6 +147,7 @@ class Project:
         self.root = root or import_root(file)
         self.search_path = list(dict.fromkeys([entry.parent, self.root]))
         self.files: dict[str, SourceFile] = {file.name: file} if self.root == entry.parent else {}
+        self.named_modules: list[SourceFile] = []
         self.entry = self.read(entry)
 
     def read(self, path: Path) -> SourceFile:
@@ -182,8 +184,9 @@ class Project:
 
     @cached_property
     def modules(self) -> list[SourceFile]:
-        """The entry and every local file reached from it by import statements, in the order they are met."""
-        found, pending = {self.entry.name: self.entry}, [self.entry]
+        """The entry and every local file reached from it by imports, in the order they are met."""
+        pending = [self.entry, *self.named_modules]
+        found = {file.name: file for file in pending}
         while pending:
             file = pending.pop(0)
             for path in imported_files(self, file):

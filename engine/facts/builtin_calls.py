@@ -187,7 +187,10 @@ def _initialize(interpreter, node, scope, args, kwargs) -> Value:
 def _import_module(interpreter, node, scope, args, kwargs) -> Value | None:
     name = plain(args[0]) if args else ...
     if isinstance(name, str):
-        return interpreter.import_module(name.lstrip("."), scope.file.path.parent if name.startswith(".") else None)
+        module = interpreter.import_module(name.lstrip("."), scope.file.path.parent if name.startswith(".") else None)
+        if isinstance(module, LocalModule) and module.file is not None:
+            interpreter.project.named_modules.append(module.file)
+        return module
     return None
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from engine.facts.interpreter import Interpreter
 
 CONSTANTS_OF = {"string": string, "math": math}
+MOST_CALLED = 4
 BUILTINS = set(dir(builtins))
 
 
@@ -220,7 +221,7 @@ def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
 def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
     """What a comprehension makes: an object whose argument is an element."""
     inner = Scope(scope.file, scope.qualified_name, scope)
-    if isinstance(node, (ast.ListComp, ast.DictComp)) and len(node.generators) == 1 and not _calls(node):
+    if isinstance(node, (ast.ListComp, ast.DictComp)) and len(node.generators) == 1:
         known = _element_by_element(interpreter, node, node.generators[0], inner)
         if known is not None:
             return known
@@ -246,7 +247,7 @@ def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
 
 
 def _calls(node: ast.ListComp | ast.DictComp) -> bool:
-    """True where a comprehension calls something for each element: such calls are followed once."""
+    """True where a comprehension calls something for each element: for many, such calls are followed once."""
     made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     return any(isinstance(child, ast.Call) for part in [*made, *node.generators[0].ifs] for child in ast.walk(part))
 
@@ -256,7 +257,7 @@ def _element_by_element(
 ) -> Value | None:
     """The list or dictionary that a comprehension over known elements gives; None where they are not all known."""
     elements = known_elements(evaluate(interpreter, generator.iter, inner))
-    if elements is None:
+    if elements is None or (_calls(node) and len(elements) > MOST_CALLED):
         return None
     made = Mapping({}) if isinstance(node, ast.DictComp) else Sequence([])
     for element in elements:

@@ -52,6 +52,8 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         return Facts(project, trace, arguments=arguments)
     trained = choose_model(trace, choose_loop(trained, choices.loop), choices.model)
     chosen, models = trained[0]
+    for scope, variables in chosen.epoch.known:
+        scope.variables.update(variables)  # names mean what they mean where the training starts
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
     again = [others for loop, others in trained[1:] if loop.epoch.place == chosen.epoch.place]

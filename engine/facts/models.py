@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from engine.facts.constructor import ORIGINS, argument_value, constructor_arguments, origin
@@ -37,7 +38,21 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
         groups = [[model] for model in called[:1]]
     if wanted is not None:
         groups = [[model for model in group if wanted in names_of(trace, model)] for group in groups]
-    return tuple(_model_fact(trace, training, group) for group in groups if group)
+    found: list[ModelFact] = []
+    for group in filter(None, groups):
+        fact = _model_fact(trace, training, group)
+        taken = any(fact.variable == other.variable for other in found)
+        found.append(replace(fact, variable=_listed_as(training, group[0]) or fact.variable) if taken else fact)
+    return tuple(found)
+
+
+def _listed_as(training: TrainingLoop, model: Object) -> str:
+    """The name of a model as an element of a list: ``nets[1]``; empty where it is in none."""
+    for scope in training.epoch.scope.chain():
+        for name, value in scope.variables.items():
+            if isinstance(value, Sequence) and model in value.items:
+                return f"{name}[{value.items.index(model)}]"
+    return ""
 
 
 def _is_unknown(optimizer: Value) -> bool:

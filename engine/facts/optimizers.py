@@ -148,6 +148,13 @@ def _owners_of(optimizer: Object) -> list[Value]:
             owners.append(Choice([owner for one in alternatives for owner in one.owners]))
             continue
         owners.extend(owner for parameters in parameters_in(value) for owner in parameters.owners)
-    if not owners:
-        owners = [value for value in given if any(one.is_module for one in objects(value))]
-    return owners
+    return owners or [module for value in given for module in _modules_in(value)]
+
+
+def _modules_in(value: Value, depth: int = 0) -> Iterator[Value]:
+    """The modules handed over whole, to an optimizer or to a helper that sorts their parameters."""
+    if any(one.is_module for one in objects(value)):
+        yield value
+    elif depth < DEEPEST_NESTING:
+        for part in _parts(value):
+            yield from _modules_in(part, depth + 1)

@@ -98,7 +98,7 @@ def follow_if(interpreter: Interpreter, node: ast.If, scope: Scope) -> bool:
 def follow_for(interpreter: Interpreter, node: ast.For, scope: Scope) -> None:
     """The body once, with an element of what is looped over."""
     iterable = interpreter.value(node.iter, scope)
-    loop = Loop(node, scope.file.place(node), scope, iterable)
+    loop = Loop(node, scope.file.place(node), scope, iterable, known_names(scope))
     enter_loop(interpreter, loop, scope)
     with interpreter.entered(loop):
         binding.bind(interpreter, node.target, containers.element_of(interpreter, iterable), scope)
@@ -108,7 +108,7 @@ def follow_for(interpreter: Interpreter, node: ast.For, scope: Scope) -> None:
 
 def follow_while(interpreter: Interpreter, node: ast.While, scope: Scope) -> bool:
     """The body once; without a way out of ``while True`` what follows is never reached."""
-    loop = Loop(node, scope.file.place(node), scope)
+    loop = Loop(node, scope.file.place(node), scope, known=known_names(scope))
     enter_loop(interpreter, loop, scope)
     if operators.truth(interpreter.value(node.test, scope)) is not False:
         with interpreter.entered(loop):
@@ -248,6 +248,11 @@ def follow_class_def(interpreter: Interpreter, node: ast.ClassDef, scope: Scope)
             member.owner = cls
     scope.variables[node.name] = cls
     decorate(interpreter, cls, scope)
+
+
+def known_names(scope: Scope) -> tuple[tuple[Scope, dict[str, Value]], ...]:
+    """What the names of a scope and of those around it stand for at this point."""
+    return tuple((outer, dict(outer.variables)) for outer in scope.chain())
 
 
 def enter_loop(interpreter: Interpreter, loop: Loop, scope: Scope) -> None:

@@ -19,12 +19,14 @@ class Loop:
         place: of the statement.
         scope: the scope it stands in.
         iterable: what a ``for`` runs over.
+        known: what the names of its scope and of those around it stand for where it starts.
     """
 
     node: ast.AST
     place: Place
     scope: Scope
     iterable: Value | None = None
+    known: tuple[tuple[Scope, dict[str, Value]], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,6 +112,13 @@ class Scope:
         """The globals."""
         return self if self.parent is None else self.parent.module
 
+    def chain(self) -> Iterator[Scope]:
+        """This scope and those around it, innermost first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
     def look_up(self, name: str) -> Value | None:
         """What a name stands for, by Python's scoping, or None."""
         scope: Scope | None = self

@@ -14,7 +14,8 @@ def lay_out(project: Project) -> dict[str, tuple[str, ...]]:
     """Where each file of the project goes, by its name: the entry becomes ``client.py``, a module lies where its
     importers look for it (in two places, where it is imported by two names)."""
     placed: dict[str, list[str]] = {project.entry.name: [CLIENT]}
-    pending = [(project.entry, CLIENT)]
+    placed |= {file.name: [file.name] for file in project.named_modules}
+    pending = [(project.entry, CLIENT), *((file, file.name) for file in project.named_modules)]
     while pending:
         file, at = pending.pop(0)
         for module, target in _imports(project, file, at):
