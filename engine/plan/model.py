@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts import Facts, ModelFact
+from engine.facts import Facts, ModelFact, Symbol
 from engine.facts.library import DATA_READERS, comes_from_data, is_namespace
 from engine.facts.trace import Call
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
@@ -73,7 +73,9 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
         whole = next((plan for plan in plans if plan is not None and not plan.missing and not plan.problem), None)
         if whole is not None:
             return whole
-        if model.value.cls is None and not model.positional and model.qualified_name.replace(".", "").isidentifier():
+        coded = any(isinstance(value, Symbol) for value in model.arguments.values())
+        named = not model.positional and not coded and model.qualified_name.replace(".", "").isidentifier()
+        if model.value.cls is None and named:
             return ModelPlan(model.qualified_name, *_pinned(model.arguments, given, model.arguments_source))
         first = next((plan for plan in plans if plan is not None), None)
         if first is not None and any(_unsaid(model.value, name) for name, _ in first.missing):
