@@ -52,6 +52,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "model": plan.model_name.wrapped,
             "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
             "epochs": _range(plan.epochs),
+            "evaluations": _evaluations(plan),
         },
         "exchange_format": "numpy",
         "execution": "external" if plan.launches_processes else "in_process",
@@ -69,6 +70,18 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
 def _launch(plan: Plan) -> dict[str, str]:
     """How a site starts a script that trains in several processes."""
     return {"command": TORCHRUN} if plan.launches_processes else {}
+
+
+def _evaluations(plan: Plan) -> list[dict[str, Any]]:
+    """The statements that evaluate the model by a call, beside the epoch loop or in it."""
+    found = []
+    for evaluation in plan.facts.evaluations:
+        event = evaluation.call_event
+        if event is not None and event.statement is not None and event.scope is plan.frame.scope:
+            file = event.scope.file
+            end = file.end(event.statement)
+            found.append({"file": file.name, "line": file.place(event.statement).line, "end_line": end.line})
+    return found
 
 
 def _metric(plan: Plan) -> dict[str, str] | None:

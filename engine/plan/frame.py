@@ -40,7 +40,7 @@ class Frame:
 
     @property
     def bound_outside(self) -> set[str]:
-        """Names bound in the function or module outside the statement, or visible from around it."""
+        """Names bound in the function or module before the statement, or visible from around it."""
         names = _bound(self.body, skip=self.node)
         scope: Scope | None = self.scope
         while scope is not None:
@@ -149,7 +149,7 @@ def _bound(body: list[ast.stmt], skip: ast.stmt | None = None) -> set[str]:
     pending: list[ast.AST] = list(body)
     while pending:
         node = pending.pop()
-        if node is skip:
+        if node is skip or (skip is not None and getattr(node, "lineno", 0) > skip.lineno):
             continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
