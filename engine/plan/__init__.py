@@ -165,7 +165,9 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     model_name = name_model(facts, frame.scope)
     if model_name is None:
         return [MODEL_OUT_OF_REACH.at(frame.file, frame.place)]
-    round_plan = plan_rounds(facts, frame, names)
+    parser = plan_parser(facts, names)
+    epochs = plan_epochs(facts, parser, names)
+    round_plan = plan_rounds(facts, frame, names, epochs)
     if isinstance(round_plan, Result):
         return [round_plan]
     layout = lay_out(facts.project)
@@ -174,9 +176,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         place = model.problem_place or frame.place
         return [MODEL_NEEDS_SCRIPT.at(facts.project.files.get(place.file), place, model.problem)]
     evaluation = plan_evaluation(facts, frame, names)
-    parser = plan_parser(facts, names)
     taken = {option.destination for option in facts.arguments.options}
-    epochs = plan_epochs(facts, parser, names)
     rounds_name = free_option("num_rounds", taken)
     schedules = plan_schedules(facts, parser, names, rounds_name)
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})

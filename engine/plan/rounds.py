@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
 from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, RETURN_IN_LOOP
-from engine.plan.settings import leaves
+from engine.plan.settings import Setting, leaves
 from engine.result import Result
 
 
@@ -34,7 +35,7 @@ class RoundPlan:
     decisions: tuple[Decision, ...] = ()
 
 
-def plan_rounds(facts: Facts, frame: Frame, names: Names) -> RoundPlan | Result:
+def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> RoundPlan | Result:
     """Decide what has to hold from round to round, or refuse a loop that could not run a second time."""
     loop = facts.loop
     assert loop is not None
@@ -70,7 +71,7 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names) -> RoundPlan | Result:
                     "remove the assignment from client.py to start at the checkpoint's epoch",
                 )
             )
-    shifts = _shifts(facts, frame, names)
+    shifts = _shifts(facts, frame, names, epochs)
     if shifts:
         decisions.append(
             Decision(
@@ -203,7 +204,7 @@ def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     return (f"{name} = {constants[0]}",) if constants else _ends_for_good(loop, frame, name)
 
 
-def _shifts(facts: Facts, frame: Frame, names: Names) -> tuple[Insert, ...]:
+def _shifts(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> tuple[Insert, ...]:
     """Where training depends on the epoch's number: a line that makes the number go on over the rounds."""
     loop = facts.loop
     if loop is None or loop.kind != "range" or loop.count is None:
@@ -215,12 +216,24 @@ def _shifts(facts: Facts, frame: Frame, names: Names) -> tuple[Insert, ...]:
         return ()
     start = loop.start.node if loop.start is not None else ast.Constant(0)
     length = _difference(loop.count.node, start)
-    text = ast.unparse(length)
+    text = ast.unparse(_Read(frame, epochs).visit(copy.deepcopy(length)))
     text = text if isinstance(length, (ast.Name, ast.Attribute, ast.Constant, ast.Subscript)) else f"({text})"
     line = (
         f"{node.target.id} += {names.received}.current_round * {text}  # the epoch's number goes on over the rounds\n"
     )
     return (Insert(frame.file.place(node.body[0]), line),)
+
+
+class _Read(ast.NodeTransformer):
+    """Reads the option that sets the local epochs where the source has their number as a literal."""
+
+    def __init__(self, frame: Frame, epochs: Setting | None) -> None:
+        self.frame, self.epochs = frame, epochs
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        literal = self.epochs.literal if self.epochs is not None and self.epochs.reader else None
+        here = hasattr(node, "lineno") and literal is not None and self.frame.file.place(node) == literal.place
+        return ast.parse(self.epochs.reader, mode="eval").body if here else node
 
 
 def _difference(stop: ast.AST, start: ast.AST) -> ast.AST:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.edit import Replace
-from engine.facts import Facts
+from engine.facts import Expression, Facts, source_text
 from engine.facts.values import Function, Object, Scope, options
 from engine.plan.decision import Decision
 from engine.plan.frame import bodies
@@ -52,11 +52,14 @@ def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: 
     """
     edits: list[Replace] = []
     unreached: list[str] = []
+    fixed: list[str] = []
     for node, scope, whole in horizons(facts):
         reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
         if reader is None:
             unreached.append(ast.unparse(node))
             continue
+        if _is_fixed(facts, source_text.expression(node, scope)):
+            fixed.append(ast.unparse(node))
         atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
         product = f"{'{}' if atom else '({})'} * {reader}"
         edits.append(Replace(scope.file.place(node), scope.file.end(node), product if whole else f"({product})"))
@@ -67,6 +70,15 @@ def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: 
                 "schedule",
                 "the learning-rate schedule spans all rounds: its length is multiplied by their number",
                 "remove the factor from client.py to run through the schedule in the first round",
+            )
+        )
+    if fixed:
+        decisions.append(
+            Decision(
+                "schedule",
+                f"{', '.join(fixed)} is taken for the schedule's length in one round, however many local epochs it has",
+                "write it with the number of epochs that the loop uses",
+                ("P2",),
             )
         )
     if unreached:
@@ -167,6 +179,14 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
         if position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args)
         else None
     )
+
+
+def _is_fixed(facts: Facts, length: Expression) -> bool:
+    """True for a length made of known numbers, none of which is the number of epochs that the loop uses."""
+    loop = facts.loop
+    counts = list(leaves(loop.count)) if loop is not None and loop.count is not None else []
+    known = list(leaves(length))
+    return bool(known) and not any(leaf is count for leaf in known for count in counts)
 
 
 def _counts(facts: Facts, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
