@@ -33,8 +33,10 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
         if id(pass_of(event, training)) in learning or not _measures(trace, event, training):
             continue
         fact = _evaluation(trace, training, event)
-        found.setdefault(fact.definition or event.place, []).append(fact)
-    return (*sorted((min(facts, key=_rank) for facts in found.values()), key=_rank), *_phases(training))
+        if fact.metrics or fact.function is None or EVALUATION_NAME.search(fact.function):
+            found.setdefault(fact.definition or event.place, []).append(fact)
+    nearest = [min(facts, key=_rank) for facts in found.values()]
+    return tuple(sorted([*nearest, *_phases(training)], key=_rank))
 
 
 def _rank(fact: EvaluationFact) -> tuple[int, bool, bool]:

@@ -1,0 +1,93 @@
+"""The data a program trains on: its source, its loader, and every path it is read from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.facts import DataFact, gather
+from engine.source import Project
+
+HEADER = """import argparse
+import glob
+import os
+from pathlib import Path as P
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import datasets
+
+class Rows(Dataset):
+    def __init__(self, csv_path, scale=1.0):
+        self.rows = pd.read_csv(csv_path)
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data-dir", default="../data")
+parser.add_argument("source")
+args = parser.parse_args()
+DATA = "./images"
+"""
+TRAINING = """
+loader = DataLoader(data, batch_size=2)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    for x, y in loader:
+        model(x).sum().backward()
+        optimizer.step()
+"""
+
+
+def data_of(folder: Path, lines: str) -> DataFact:
+    """The data of a program that reads it by some lines."""
+    path = folder / "train.py"
+    path.write_text(HEADER + lines + TRAINING)
+    data = gather(Project(path)).data
+    assert data is not None
+    return data
+
+
+@pytest.mark.parametrize(
+    ("lines", "source", "paths"),
+    [
+        ("data = datasets.MNIST('../data')", "torchvision.datasets.MNIST", [("../data", "'../data'", None)]),
+        ("data = datasets.MNIST(root=DATA)", "torchvision.datasets.MNIST", [("./images", '"./images"', None)]),
+        (
+            "data = datasets.ImageFolder(os.path.join(args.data_dir, 'train'))",
+            "torchvision.datasets.ImageFolder",
+            [("../data", '"../data"', "data_dir")],
+        ),
+        ("data = Rows('rows.csv')", "train.Rows", [("rows.csv", "'rows.csv'", None)]),
+        ("data = Rows(args.source)", "train.Rows", [(None, "args.source", "source")]),
+        ("data = np.load(P(DATA) / 'x.npy')", "numpy.load", [("./images", '"./images"', None)]),
+        ("data = [open(n) for n in glob.glob('in/*.png')]", "glob.glob", [("in/*.png", "'in/*.png'", None)]),
+        ("data = torch.load('tensors.pt')", "torch.load", [("tensors.pt", "'tensors.pt'", None)]),
+        ("data = torch.randn(8, 2)", None, []),
+    ],
+)
+def test_paths(tmp_path: Path, lines: str, source: str | None, paths: list) -> None:
+    data = data_of(tmp_path, lines)
+    found = [(path.value, path.expression.text, path.option and path.option.destination) for path in data.paths]
+    assert (data.source, found[:1]) == (source, paths)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "data = torch.randn(8, 2)\nopen('log.txt', 'w').write('started')",
+        "data = torch.randn(8, 2)\ncheckpoint = torch.load('last_checkpoint.pt')",
+        "import yaml\ndata = torch.randn(8, 2)\nsettings = yaml.safe_load(open('settings.yaml'))",
+        "data = torch.randn(8, 2)\nprint(os.listdir('runs'))",
+    ],
+)
+def test_what_is_no_training_data(tmp_path: Path, lines: str) -> None:
+    assert data_of(tmp_path, lines).paths == ()
+
+
+def test_loader_and_data_set(tmp_path: Path) -> None:
+    data = data_of(tmp_path, "data = Rows('rows.csv')")
+    assert data.loader is not None and data.dataset is not None
+    assert (data.loader.text, data.dataset.text) == ("DataLoader(data, batch_size=2)", "data")

@@ -1,0 +1,162 @@
+"""What the facts say where a program trains more than once, chooses between models, or rebinds its names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.facts import Choices, Facts, gather
+from engine.result import UserError
+from engine.source import Project
+
+HEADER = """import argparse
+import torch
+from torch import nn, optim
+
+class Net(nn.Module):
+    def __init__(self, hidden=2):
+        super().__init__()
+        self.fc = nn.Linear(hidden, 1)
+
+    def forward(self, x):
+        return self.fc(x)
+
+def train(model, epochs):
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(epochs):
+        model(torch.ones(2)).sum().backward()
+        optimizer.step()
+
+"""
+
+
+def facts_of(folder: Path, text: str, **choices: str) -> Facts:
+    path = folder / "train.py"
+    path.write_text(HEADER + text)
+    return gather(Project(path), Choices(**choices))
+
+
+def test_a_second_model_in_the_same_loop(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, "first = Net()\ntrain(first, 3)\nsecond = nn.Linear(2, 1)\ntrain(second, 3)\n")
+    assert [model.name for model in facts.models] == ["Net"]
+    assert [model.name for model in facts.later_models] == ["Linear"]
+    assert facts.loop is not None and len(facts.loop.reached_from) == 2
+
+
+def test_a_second_phase_of_the_same_model(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, "model = Net()\ntrain(model, 3)\ntrain(model, 30)\n")
+    assert facts.later_models == ()
+    assert facts.loop is not None and len(facts.loop.reached_from) == 2
+
+
+def test_what_an_exception_handler_repeats_is_no_second_run(tmp_path: Path) -> None:
+    text = "model = Net()\ntry:\n    train(model, 3)\nexcept RuntimeError:\n    train(model, 3)\n"
+    facts = facts_of(tmp_path, text)
+    assert facts.loop is not None and len(facts.loop.reached_from) == 1
+
+
+def test_the_default_of_an_option_decides(tmp_path: Path) -> None:
+    text = """parser = argparse.ArgumentParser()
+parser.add_argument("--wide", action="store_true")
+args = parser.parse_args()
+if args.wide:
+    model = nn.Linear(200, 1)
+else:
+    model = Net(hidden=4)
+train(model, 3)
+"""
+    facts = facts_of(tmp_path, text)
+    assert facts.model is not None
+    assert (facts.model.name, facts.model.arguments, facts.model.undecided) == ("Net", {"hidden": 4}, ())
+
+
+CHAIN = """parser = argparse.ArgumentParser()
+parser.add_argument("--net", required=True)
+args = parser.parse_args()
+
+def small():
+    return Net(2)
+
+def large():
+    return Net(200)
+
+if args.net == "small":
+    model = small()
+elif args.net == "large":
+    model = large()
+train(model, 3)
+"""
+
+
+def test_nothing_decides(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, CHAIN)
+    assert facts.model is not None
+    assert set(facts.model.undecided) == {"small", "large"}
+
+
+def test_the_user_decides(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, CHAIN, model="large")
+    assert facts.model is not None
+    assert (facts.model.arguments, facts.model.undecided) == ({"hidden": 200}, ())
+
+
+def test_the_user_names_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no model huge is trained; choose --model"):
+        facts_of(tmp_path, CHAIN, model="huge")
+
+
+def test_names_are_those_at_the_loop(tmp_path: Path) -> None:
+    text = """model = Net()
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+model = torch.load("best.pt")
+"""
+    facts = facts_of(tmp_path, text)
+    assert facts.model is not None and facts.model.variable == "model"
+    assert facts.loop is not None and facts.loop.scope.look_up("model") is facts.model.value
+
+
+def test_a_layer_that_is_replaced(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, "model = Net()\nmodel.fc = nn.Linear(2, 5)\ntrain(model, 3)\n")
+    assert facts.model is not None
+    assert [change.text for change in facts.model.alterations] == ["model.fc = nn.Linear(2, 5)"]
+
+
+def test_a_wrapper_is_no_change_of_a_layer(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, "model = Net()\nmodel.fc = nn.DataParallel(model.fc)\ntrain(model, 3)\n")
+    assert facts.model is not None and facts.model.alterations == ()
+
+
+def test_several_models_side_by_side(tmp_path: Path) -> None:
+    text = """nets = [Net(2), Net(3)]
+optimizers = [optim.SGD(net.parameters(), lr=0.1) for net in nets]
+for epoch in range(3):
+    for net, optimizer in zip(nets, optimizers):
+        net(torch.ones(2)).sum().backward()
+        optimizer.step()
+"""
+    facts = facts_of(tmp_path, text)
+    assert [model.arguments for model in facts.models] == [{"hidden": 2}, {"hidden": 3}]
+
+
+def test_an_image_is_no_model(tmp_path: Path) -> None:
+    text = """vgg = Net()
+image = torch.ones(2, requires_grad=True)
+optimizer = optim.Adam([image])
+for step in range(3):
+    vgg(image).sum().backward()
+    optimizer.step()
+"""
+    facts = facts_of(tmp_path, text)
+    assert facts.models == ()
+
+
+def test_the_loops_of_two_files_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "pretrain.py").write_text(HEADER + "model = Net()\ntrain(model, 3)\n")
+    facts = facts_of(tmp_path, "import pretrain\nmodel = Net()\ntrain(model, 3)\n")
+    assert [loop.place.file for loop in facts.loops] == ["pretrain.py", "train.py"]
+    chosen = facts_of(tmp_path, "import pretrain\nmodel = Net()\ntrain(model, 3)\n", loop="train.py:15")
+    assert [loop.place.file for loop in chosen.loops] == ["train.py"]
