@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.pipeline import Conversion
 from engine.plan import Plan
-from engine.plan.settings import Setting
+from engine.plan.settings import Range, Setting
 from engine.result import UserError
 
 CONVERSION = "conversion.json"
@@ -52,6 +52,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "model": plan.model_name.wrapped,
             "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
             "epochs": _range(plan.epochs),
+            **({"lengths": [_places(length) for length in plan.schedules.lengths]} if plan.schedules.lengths else {}),
             "evaluations": _evaluations(plan),
         },
         "exchange_format": "numpy",
@@ -107,14 +108,17 @@ def _range(setting: Setting | None) -> dict[str, Any] | None:
     """The source range of the number of epochs."""
     if setting is None or setting.literal is None:
         return None
-    place, end = setting.literal.place, setting.literal.end
+    return _places(setting.literal) | ({"beyond": setting.beyond} if setting.beyond else {})
+
+
+def _places(found: Range) -> dict[str, Any]:
+    """A source range."""
     return {
-        "file": place.file,
-        "line": place.line,
-        "column": place.column,
-        "end_line": end.line,
-        "end_column": end.column,
-        **({"beyond": setting.beyond} if setting.beyond else {}),
+        "file": found.place.file,
+        "line": found.place.line,
+        "column": found.place.column,
+        "end_line": found.end.line,
+        "end_column": found.end.column,
     }
 
 

@@ -12,7 +12,7 @@ from engine.facts.values import Function, Object, Scope, options
 from engine.plan.decision import Decision
 from engine.plan.frame import bodies
 from engine.plan.names import Names
-from engine.plan.settings import ParserPlan, Range, how_to_read, leaves, value_of
+from engine.plan.settings import ParserPlan, Range, Setting, how_to_read, leaves, value_of
 
 HORIZONS = {
     "CosineAnnealingLR": (("T_max", 1),),
@@ -34,14 +34,18 @@ class SchedulePlan:
         edits: the expressions that are multiplied by the number of rounds.
         needs_rounds: True where the client has to be told that number.
         decisions: the judgements taken.
+        lengths: the numbers that repeat the number of epochs.
     """
 
     edits: tuple[Replace, ...] = ()
     needs_rounds: bool = False
     decisions: tuple[Decision, ...] = ()
+    lengths: tuple[Range, ...] = ()
 
 
-def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: str) -> SchedulePlan:
+def plan_schedules(
+    facts: Facts, parser: ParserPlan, names: Names, destination: str, epochs: Setting | None
+) -> SchedulePlan:
     """Find what sizes a schedule for one run and stretch it over all rounds.
 
     Args:
@@ -49,14 +53,25 @@ def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: 
         parser: where options are read.
         names: the names of what is added.
         destination: what the number of rounds is called.
+        epochs: the option that sets the local epochs of a round.
     """
     edits: list[Replace] = []
+    lengths: list[Range] = []
     unreached: list[str] = []
     fixed: list[str] = []
     for node, scope, whole in horizons(facts):
         reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
         if reader is None:
             unreached.append(ast.unparse(node))
+            continue
+        length = _length(facts, node, scope)
+        local_epochs = how_to_read(epochs.destination, parser, length, names, facts) if epochs and length else None
+        if length is not None and local_epochs is not None:
+            lengths.append(length)
+            product = f"{local_epochs} * {reader}"
+            edits.append(
+                Replace(length.place, length.end, product if isinstance(node, ast.Constant) else f"({product})")
+            )
             continue
         if _is_fixed(facts, source_text.expression(node, scope)):
             fixed.append(ast.unparse(node))
@@ -90,7 +105,15 @@ def plan_schedules(facts: Facts, parser: ParserPlan, names: Names, destination: 
                 ("P2",),
             )
         )
-    return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions))
+    return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions), tuple(dict.fromkeys(lengths)))
+
+
+def _length(facts: Facts, node: ast.expr, scope: Scope) -> Range | None:
+    """The number in a schedule's length that repeats the number of epochs; None where there is none, or several."""
+    epochs = facts.loop.epochs if facts.loop is not None else None
+    numbers = [part for part in ast.walk(node) if isinstance(part, ast.Constant) and type(part.value) is int]
+    alike = [part for part in numbers if part.value == epochs and epochs > 1]
+    return Range.of(alike[0], scope) if len(alike) == 1 else None
 
 
 def horizons(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:

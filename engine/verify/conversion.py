@@ -52,6 +52,7 @@ class Conversion:
         loop: the epoch loop of the source.
         model: expression that names the model in the scope of the loop.
         epochs: the expression in the source that says how many epochs are trained, or None.
+        lengths: the numbers in its schedules that repeat that number.
         evaluations: the statements of the source that evaluate the model.
         exchange_format: ``numpy`` or ``pytorch``.
         execution: ``in_process`` or ``external``.
@@ -72,6 +73,7 @@ class Conversion:
     loop: SourceRange
     model: str
     epochs: SourceRange | None
+    lengths: tuple[SourceRange, ...] = ()
     evaluations: tuple[SourceRange, ...] = ()
     exchange_format: str = "numpy"
     execution: str = "in_process"
@@ -117,6 +119,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         loop=_range(original["loop"]),
         model=original["model"],
         epochs=_range(original["epochs"]) if original.get("epochs") else None,
+        lengths=tuple(_range(item) for item in original.get("lengths") or ()),
         evaluations=tuple(_range(item) for item in original.get("evaluations") or ()),
         exchange_format=document.get("exchange_format", "numpy"),
         execution=document.get("execution", "in_process"),

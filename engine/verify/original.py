@@ -39,11 +39,9 @@ def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
         UserError: the places do not fit the source, which was edited since the conversion.
     """
     edits: defaultdict[str, list[_Edit]] = defaultdict(list)
-    if conversion.epochs:
-        text = _Text.read(root, conversion.epochs.file)
-        edits[conversion.epochs.file].append(
-            _Edit(*text.offsets(conversion.epochs), f"{epochs + conversion.epochs.beyond}")
-        )
+    for place in (conversion.epochs, *conversion.lengths) if conversion.epochs else ():
+        text = _Text.read(root, place.file)
+        edits[place.file].append(_Edit(*text.offsets(place), f"{epochs + place.beyond}"))
     text = _Text.read(root, conversion.loop.file)
     begin, end = f"{PROBE}.loop_begins({conversion.model})", f"{PROBE}.loop_ends()"
     edits[conversion.loop.file] += _around(text, text.loop(conversion.loop), begin, end)
