@@ -34,7 +34,7 @@ def test_cosine_annealing() -> None:
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3 * args.num_rounds)  # down to zero
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=args.epochs * args.num_rounds)  # down to zero
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -67,7 +67,7 @@ def test_one_cycle_by_epochs() -> None:
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3 * args.num_rounds, steps_per_epoch=1)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=args.epochs * args.num_rounds, steps_per_epoch=1)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -100,7 +100,7 @@ def test_one_cycle_by_steps_in_an_expression() -> None:
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=(3 + 0) * args.num_rounds)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=(args.epochs * args.num_rounds) + 0)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -169,7 +169,7 @@ def test_the_number_of_the_epoch_sets_the_rate() -> None:
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for epoch in range(3):
-            epoch += input_model.current_round * 3  # the epoch's number goes on over the rounds
+            epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
             for group in optimizer.param_groups:
                 group['lr'] = 0.1 * 0.5**epoch  # halved every epoch
             optimizer.zero_grad()
