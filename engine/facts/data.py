@@ -51,15 +51,6 @@ FILE_READERS = (
     "builtins.open", "numpy.", "pandas.read_", "scipy.io.", "h5py.File", "torch.load", "nibabel.", "PIL.Image.", "cv2.",
     "csv.",
 )  # fmt: skip
-SEARCHES = (
-    "os.listdir",
-    "os.scandir",
-    "os.walk",
-    "glob.glob",
-    "glob.iglob",
-    "pathlib.Path.glob",
-    "pathlib.Path.iterdir",
-)
 
 
 def training_data(trace: Trace, training: TrainingLoop) -> DataFact:

@@ -17,7 +17,7 @@ from engine.facts.schedules import schedules
 from engine.facts.trace import Event, Trace
 from engine.facts.training import TrainingLoop, training_loops
 from engine.facts.values import Value, objects
-from engine.result import UserError
+from engine.result import Place, UserError
 from engine.source import Project
 
 
@@ -64,7 +64,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         optimizers=optimizers(trace, chosen, forward),
         later_models=tuple(model for others in again for model in others),
         schedulers=schedules(trace, chosen),
-        loops=tuple({loop.epoch.place: loop_fact(trace, loop) for loop, _ in reversed(trained)}.values())[::-1],
+        loops=tuple(loop_fact(trace, loop) for loop in _each_once(trained)),
         train_function=chosen.function(forward),
         evaluation=found[0] if found else None,
         evaluations=found,
@@ -75,6 +75,14 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
 
 
 Trained = list[tuple[TrainingLoop, tuple[ModelFact, ...]]]
+
+
+def _each_once(trained: Trained) -> list[TrainingLoop]:
+    """The loops by their place, without further runs of the same one."""
+    loops: dict[Place, TrainingLoop] = {}
+    for loop, _ in trained:
+        loops.setdefault(loop.epoch.place, loop)
+    return list(loops.values())
 
 
 def choose_loop(trained: Trained, wanted: str | None) -> Trained:

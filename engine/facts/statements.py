@@ -75,7 +75,6 @@ def follow_if(interpreter: Interpreter, node: ast.If, scope: Scope) -> bool:
     test, default = operators.truth(value), operators.default_truth(value)
     place = scope.file.place(node)
     if test is not None:
-        interpreter.trace.dormant.append((node.orelse if test else node.body, scope))
         with interpreter.entered(Branch(node, place, scope, test, True)):
             return interpreter.block(node.body if test else node.orelse, scope)
     before = dict(scope.variables)

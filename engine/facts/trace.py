@@ -163,7 +163,6 @@ class Trace:
         stores: what is stored on objects, in order.
         settings_files: files opened and read as configurations.
         exhausted: True where the analysis stopped early.
-        dormant: the statements that a constant of the script keeps from running.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -174,7 +173,6 @@ class Trace:
     stores: list[Store] = field(default_factory=list)
     settings_files: list[Object] = field(default_factory=list)
     exhausted: bool = False
-    dormant: list[tuple[list[ast.stmt], Scope]] = field(default_factory=list)
 
     def add_object(
         self, kind: str, node: ast.AST, scope: Scope, args: Sequence[Value] = (),
