@@ -36,6 +36,7 @@ class Probe:
         self._log = log
         self._printed = self._printed_before_step = 0
         self._known: dict[str, float] = {}
+        self._objects: dict[str, Any] = {}
         self.recording: dict[str, Any] = {"loops": 0, "evaluations": []}
         register_optimizer_step_post_hook(self._after_step)
 
@@ -62,12 +63,17 @@ class Probe:
     def evaluation_begins(self, scope: dict[str, Any]) -> None:
         """Called before a statement that evaluates the model, with the variables of its scope."""
         self._printed = self._output_size()
-        self._known = numbers_in(scope)
+        self._known, self._objects = numbers_in(scope), _objects_in(scope)
 
     def evaluation_ends(self, scope: dict[str, Any]) -> None:
         """Called after a statement that evaluates the model, with the variables of its scope."""
         if len(self.recording["evaluations"]) < KEPT_EVALUATIONS:
-            values = {name: value for name, value in numbers_in(scope).items() if self._known.get(name) != value}
+            set_anew = {name for name, item in _objects_in(scope).items() if item is not self._objects.get(name)}
+            values = {
+                name: value
+                for name, value in numbers_in(scope).items()
+                if name in set_anew or value != self._known.get(name)
+            }
             self._keep_evaluation(self._printed, values, placed=True)
 
     def _keep_evaluation(self, start: int, values: dict[str, float], placed: bool) -> None:
@@ -75,7 +81,7 @@ class Probe:
 
         Args:
             start: the offset.
-            values: variables that changed.
+            values: variables that were set, also to what they were before.
             placed: the statements that evaluate are known; else the numbers are all that the last epoch printed after
                 its last step.
         """
@@ -94,9 +100,13 @@ class Probe:
 
 def numbers_in(scope: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among the variables of a scope, and one level inside its collections and ``self``."""
-    items = {inner: item for name, value in scope.items() for inner, item in _items(name, value)}
-    numbers = {name: _number(item) for name, item in items.items() if not name.startswith("__")}
+    numbers = {name: _number(item) for name, item in _objects_in(scope).items() if not name.startswith("__")}
     return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _objects_in(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of a scope, and what its collections and ``self`` hold."""
+    return {inner: item for name, value in scope.items() for inner, item in _items(name, value)}
 
 
 def _items(name: str, value: Any) -> Iterable[tuple[str, Any]]:

@@ -53,6 +53,7 @@ def test_the_record_is_what_job_verify_and_simulate_read(tmp_path: Path) -> None
             "model": "model",
             "optimizer": "optimizer",
             "epochs": {"file": "train.py", "line": 9, "column": 19, "end_line": 9, "end_column": 20},
+            "evaluations": [],
         },
         "exchange_format": "numpy",
         "execution": "in_process",
