@@ -1,0 +1,94 @@
+"""What is lifted out of a script with the model: all it needs, with its comments, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from engine.plan.slicing import slice_module
+from engine.source import SourceFile
+
+
+def sliced(text: str, *names: str):
+    text = dedent(text)
+    return slice_module(SourceFile(Path("train.py"), "train.py", text.encode(), text), set(names))
+
+
+def test_definitions_move_with_their_decorators_comments_and_what_they_need() -> None:
+    found = sliced(
+        """\
+        # about this file
+        import math
+        import torch
+        from torch import nn
+
+        WIDTH = 8  # neurons
+        OTHER = 9
+
+
+        def unused():
+            return OTHER
+
+
+        # half of it
+        def half(width):
+            return math.floor(width / 2)
+            # rounded down
+
+
+        @torch.jit.ignore
+        class Net(nn.Module):
+            def __init__(self):
+                self.layer = nn.Linear(WIDTH, half(WIDTH))
+
+
+        print(half(3), Net())
+        """,
+        "Net",
+    )
+    assert found.text("The model.") == dedent(
+        '''\
+        """The model."""
+
+        import math
+        import torch
+        from torch import nn
+
+        WIDTH = 8  # neurons
+
+
+        # half of it
+        def half(width):
+            return math.floor(width / 2)
+            # rounded down
+
+
+        @torch.jit.ignore
+        class Net(nn.Module):
+            def __init__(self):
+                self.layer = nn.Linear(WIDTH, half(WIDTH))
+        '''
+    )
+    assert set(found.exported) == {"Net", "half"}
+    assert len(found.moved) == 2
+
+
+def test_a_name_that_only_a_function_binds_is_its_own() -> None:
+    found = sliced("x = 1\n\n\ndef f():\n    x = 2\n    return [y for y in range(x)]\n", "f")
+    assert "x = 1" not in found.text("f")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import argparse\nargs = argparse.ArgumentParser().parse_args()\ndef f():\n    return args.x\n", "args"),
+        ("count = 0\ndef f():\n    global count\n    count += 1\n", "changes the global count"),
+        ("data = open('x').read()\ndef f():\n    return data\n", "data"),
+    ],
+)
+def test_what_exists_only_while_the_script_runs_is_no_part_of_a_model(text: str, reason: str) -> None:
+    found = sliced(text, "f")
+    assert reason in found.problem
+    assert found.problem_place is not None
