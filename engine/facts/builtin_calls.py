@@ -33,7 +33,10 @@ from engine.facts.values import (
     options,
     plain,
     source_of,
+    written_parts,
 )
+
+MOST_MODULES = 32
 
 
 def _super(interpreter, node, scope, args, kwargs) -> Value | None:
@@ -191,7 +194,18 @@ def _import_module(interpreter, node, scope, args, kwargs) -> Value | None:
         if isinstance(module, LocalModule) and module.file is not None:
             interpreter.project.named_modules.append(module.file)
         return module
+    prefix = next((part.value for part in written_parts(args[0]) if isinstance(part, Literal)), "") if args else ""
+    if isinstance(prefix, str) and prefix.endswith("."):
+        return _any_module(interpreter, prefix)
     return None
+
+
+def _any_module(interpreter, prefix: str) -> Value | None:
+    """Any module of a package of the project, where an unknown option says which."""
+    package = interpreter.project.find_package(prefix.strip("."))
+    names = sorted(path.stem for path in package.glob("*.py") if path.stem != "__init__") if package else []
+    found = [interpreter.import_module(f"{prefix}{name}") for name in names[:MOST_MODULES]]
+    return choose(found) if found else None
 
 
 def _exec(interpreter, node, scope, args, kwargs) -> None:

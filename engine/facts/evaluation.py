@@ -39,10 +39,11 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
     return tuple(sorted([*nearest, *_phases(training)], key=_rank))
 
 
-def _rank(fact: EvaluationFact) -> tuple[int, bool, bool]:
-    """Evaluations nearest the training first, then those on validation data, then those in a function."""
+def _rank(fact: EvaluationFact) -> tuple[int, bool, bool, bool]:
+    """Evaluations nearest the training first, then those that compute something, on validation data, in a function."""
     text = f"{fact.function or ''} {fact.call.text if fact.call else ''}"
-    return NEAREST_FIRST.index(fact.where), not EVALUATION_NAME.search(text), fact.function is None
+    named = bool(EVALUATION_NAME.search(text))
+    return NEAREST_FIRST.index(fact.where), not (fact.metrics or named), not named, fact.function is None
 
 
 def _is_forward(event: Event, models: list[Object]) -> bool:
@@ -124,7 +125,7 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
     held = found if isinstance(found, Call) else next((c for c in inner if found and c.scope is found.scope), None)
     holder = _enclosing(held, inner) if held in inner else None
     around = [entry.function.node for entry in training.path if isinstance(entry, Call)]
-    if holder is None or holder.function.node in around:
+    if holder is None or holder.function.node in around or training.first_step.within(holder):
         return _inline(training, event)
     calling = next((e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None)
     returns, metrics = returned_metrics(holder.function.node, _targets(calling))

@@ -13,10 +13,11 @@ from engine.facts.optimizers import trained_by
 from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Branch, Call, Trace
-from engine.facts.training import TrainingLoop, is_default
+from engine.facts.training import TrainingLoop, is_default, owners_of
 from engine.facts.values import Object, Scope, Sequence, Value, objects, options
 from engine.result import Place
 
+DEEPEST_PART = 5
 WRAPPER_NAME = re.compile(r"(DataParallel|^DDP|^compile)$")
 
 
@@ -29,9 +30,10 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
         wanted: the name of the model that the user chose; the others are left out.
     """
     groups: list[list[Object]] = []
+    all_roots = [root(owner) for _, optimizer in training.steps for owner in owners_of(optimizer)]
     for _, optimizer in training.steps:
         for group in trained_by(optimizer):
-            roots = [root(one) for value in group for one in objects(value)]
+            roots = [_whole(one, all_roots) for value in group for one in objects(value)]
             _add(groups, sorted((model for model in roots if model.kind != "?"), key=_is_restored) or roots)
     if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
@@ -53,6 +55,20 @@ def _listed_as(training: TrainingLoop, model: Object) -> str:
             if isinstance(value, Sequence) and model in value.items:
                 return f"{name}[{value.items.index(model)}]"
     return ""
+
+
+def _whole(part: Object, others: list[Object]) -> Object:
+    """The model a module is a part of; where its layers were taken over by another trained model, that one."""
+    own = root(part)
+    return next((other for other in others if other is not own and other is not part and _holds(other, part)), own)
+
+
+def _holds(whole: Object, part: Object, depth: int = 0) -> bool:
+    """True where a module is another, or is stored in it, however deep; a part may be stored in several."""
+    if whole is part:
+        return True
+    stored = [one for value in whole.attributes.values() for one in objects(value)] if depth < DEEPEST_PART else []
+    return any(_holds(unwrapped(one), part, depth + 1) for one in stored if one.is_module or one is part)
 
 
 def _is_unknown(optimizer: Value) -> bool:
@@ -133,7 +149,7 @@ def _holds_modules(owner: Object) -> bool:
 
 def _stands_alone(part: Object) -> bool:
     """True for a module bound to a plain name, such as one handed to another's constructor."""
-    return isinstance(part.node, ast.Call) and any(name.isidentifier() for name in part.names)
+    return isinstance(part.node, ast.Call) and part.names[:1] != [] and part.names[0].isidentifier()
 
 
 def _called_models(trace: Trace, training: TrainingLoop) -> list[Object]:
@@ -182,7 +198,11 @@ def undecided(trace: Trace, group: list[Object]) -> list[str]:
     """The names of the models that it may be, where neither the source nor a default of an option decides."""
     possible = [model for model in group if not _is_restored(model) and is_default(trace.events[model.event].path)]
     built = {(model.kind, repr(_plain_arguments(model))) for model in possible}
-    return [names_of(trace, model)[0] for model in possible] if len(built) > 1 else []
+    if len(built) < 2:
+        return []
+    names = [names_of(trace, model)[0] for model in possible]
+    modules = [model.cls.file.path.stem for model in possible if model.cls]
+    return modules if len(set(names)) == 1 and len(set(modules)) == len(possible) else names
 
 
 def _plain_arguments(model: Object) -> dict[str, Any]:
@@ -195,7 +215,8 @@ def names_of(trace: Trace, model: Object) -> list[str]:
     path = trace.events[model.event].path
     factories = [entry.function.name for entry in path if isinstance(entry, Call) and entry.function.name != "__init__"]
     name = model.cls.name if model.cls else model.short_kind
-    return [*factories[-1:], name, *model.names]
+    module = [model.cls.file.path.stem] if model.cls else []
+    return [*factories[-1:], name, *module, *model.names]
 
 
 def _callee(model: Object) -> ast.AST | None:

@@ -63,6 +63,8 @@ def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
             return Literal(action(one, two), least_certain((left, right)), parts=(left, right))
         except Exception:  # the user's arithmetic may fail in any way: then nothing is known
             return Unknown()
+    if isinstance(node.op, ast.Add) and (isinstance(one, str) or isinstance(two, str)):
+        return interpreter.trace.add_object("builtins.str.format", node, scope, [left, right])
     return Unknown(DATASET if comes_from_data(left) or comes_from_data(right) else "")
 
 
