@@ -98,12 +98,14 @@ def _occurs(value: float, evaluation: Mapping[str, Any]) -> bool:
 
 
 def _prints(value: float, text: str) -> bool:
-    """True if a printed number shows this value, as it is or in percent; whole numbers only exactly or in percent."""
+    """True if a printed number shows this value, as it is or in percent; a whole number without ``%`` only exactly or in
+    percent."""
+    percent, text = text.endswith("%"), text.rstrip("% ")
     if not text[-1].isdigit() and not text.endswith("."):
         return not math.isfinite(value)
     digits = Decimal(text).as_tuple().exponent
     slack = 0.501 * 10.0 ** int(digits)
-    if int(digits) >= 0:
+    if int(digits) >= 0 and not percent:
         return value == float(text) or abs(value * 100 - float(text)) <= slack
     return any(abs(value * scale - float(text)) <= slack for scale in (1, 100))
 

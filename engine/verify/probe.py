@@ -17,7 +17,7 @@ from engine.verify.recorder import Recorder, copied_state, random_streams
 
 KEPT_EVALUATIONS = 2
 """Evaluations after this many are not recorded: each keeps a copy of the model."""
-NUMBER = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|\bnan\b|\binf\b")
+NUMBER = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?: ?%)?|\bnan\b|\binf\b")
 
 
 class Probe:

@@ -99,7 +99,7 @@ def test_numbers_of_a_scope():
 
 def test_numbers_of_a_line():
     line = "epoch 3: loss -1.5e-03, acc=87.50% (35/40) nan .5 1e3"
-    assert NUMBER.findall(line) == ["3", "-1.5e-03", "87.50", "35", "40", "nan", ".5", "1e3"]
+    assert NUMBER.findall(line) == ["3", "-1.5e-03", "87.50%", "35", "40", "nan", ".5", "1e3"]
 
 
 def evaluated(metrics: dict[str, float]) -> Answer:
@@ -113,6 +113,10 @@ def evaluated(metrics: dict[str, float]) -> Answer:
         (0.83333, ["83.3"], {}, Outcome.HOLDS),
         (0.83333, ["83"], {}, Outcome.HOLDS),
         (0.83333, ["1"], {}, Outcome.FAILS),
+        (83.333, ["83%"], {}, Outcome.HOLDS),
+        (83.333, ["83 %"], {}, Outcome.HOLDS),
+        (83.333, ["83"], {}, Outcome.FAILS),
+        (83.333, ["84%"], {}, Outcome.FAILS),
         (0.83333, ["0.8334"], {}, Outcome.FAILS),
         (0.83333, ["2", "40"], {"accuracy": 0.83333 * (1 + TOLERANCE / 2)}, Outcome.HOLDS),
         (0.83333, ["2", "40"], {"accuracy": 83.333}, Outcome.HOLDS),
