@@ -98,8 +98,10 @@ def _occurs(value: float, evaluation: Mapping[str, Any]) -> bool:
 
 
 def _prints(value: float, text: str) -> bool:
-    """True if a printed number shows this value, as it is or in percent; a whole number without ``%`` only exactly or in
-    percent."""
+    """True if a printed number shows this value, as it is or in percent.
+
+    A whole number without ``%`` may count samples: it shows the value only exactly, or in percent.
+    """
     percent, text = text.endswith("%"), text.rstrip("% ")
     if not text[-1].isdigit() and not text.endswith("."):
         return not math.isfinite(value)
