@@ -16,11 +16,12 @@ def test_cosine_annealing() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)  # down to zero
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)  # down to zero
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -30,11 +31,12 @@ def test_cosine_annealing() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=args.epochs * args.num_rounds)  # down to zero
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=args.epochs * args.num_rounds)  # down to zero
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -49,11 +51,12 @@ def test_one_cycle_by_epochs() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3, steps_per_epoch=1)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3, steps_per_epoch=1)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -63,11 +66,12 @@ def test_one_cycle_by_epochs() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=args.epochs * args.num_rounds, steps_per_epoch=1)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=args.epochs * args.num_rounds, steps_per_epoch=1)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -82,11 +86,12 @@ def test_one_cycle_by_steps_in_an_expression() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=3 + 0)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=3 + 0)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -96,11 +101,12 @@ def test_one_cycle_by_steps_in_an_expression() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=(args.epochs * args.num_rounds) + 0)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=(args.epochs * args.num_rounds) + 0)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -115,12 +121,13 @@ def test_a_function_of_the_number_of_epochs() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         EPOCHS = 3
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / EPOCHS)
+        scheduler = lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / EPOCHS)
         for epoch in range(EPOCHS):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -130,12 +137,13 @@ def test_a_function_of_the_number_of_epochs() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         EPOCHS = 3
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / (EPOCHS * args.num_rounds))
+        scheduler = lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / (EPOCHS * args.num_rounds))
         for epoch in range(EPOCHS):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -186,6 +194,7 @@ def test_with_arguments() -> None:
 
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
 
         def main():
@@ -194,7 +203,7 @@ def test_with_arguments() -> None:
             args = parser.parse_args()
             model = nn.Linear(2, 1)
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
+            scheduler = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
             for epoch in range(args.epochs):
                 optimizer.zero_grad()
                 model(torch.ones(4, 2)).mean().backward()
@@ -210,6 +219,7 @@ def test_with_arguments() -> None:
 
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
 
         def main():
@@ -218,7 +228,7 @@ def test_with_arguments() -> None:
             args = parser.parse_args()
             model = nn.Linear(2, 1)
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * args.num_rounds)
+            scheduler = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * args.num_rounds)
             for epoch in range(args.epochs):
                 optimizer.zero_grad()
                 model(torch.ones(4, 2)).mean().backward()
@@ -237,11 +247,12 @@ def test_steps_of_a_fixed_length() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2)
+        scheduler = lr_scheduler.StepLR(optimizer, step_size=2)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
@@ -256,11 +267,12 @@ def test_a_plateau() -> None:
         """\
         import torch
         from torch import nn
+        from torch.optim import lr_scheduler
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=2)
+        scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, patience=2)
         for epoch in range(3):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()

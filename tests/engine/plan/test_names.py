@@ -40,6 +40,8 @@ def test_the_plainest_name_where_it_is_free() -> None:
         "def f():\n    global flare",
         "[flare for flare in x]",
         "(flare := 1)",
+        "match x:\n    case [flare, *_]: pass",
+        "match x:\n    case [*flare]: pass",
     ],
 )
 def test_a_name_that_is_used_is_taken(text: str) -> None:
