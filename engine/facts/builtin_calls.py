@@ -6,6 +6,7 @@ import ast
 import os
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 from engine.facts import binding, expressions
 from engine.facts.containers import any_member
@@ -190,21 +191,26 @@ def _initialize(interpreter, node, scope, args, kwargs) -> Value:
 def _import_module(interpreter, node, scope, args, kwargs) -> Value | None:
     name = plain(args[0]) if args else ...
     if isinstance(name, str):
-        module = interpreter.import_module(name.lstrip("."), scope.file.path.parent if name.startswith(".") else None)
-        if isinstance(module, LocalModule) and module.file is not None:
-            interpreter.project.named_modules.append(module.file)
-        return module
+        return _named_module(interpreter, name, scope.file.path.parent)
     prefix = next((part.value for part in written_parts(args[0]) if isinstance(part, Literal)), "") if args else ""
     if isinstance(prefix, str) and prefix.endswith("."):
         return _any_module(interpreter, prefix)
     return None
 
 
+def _named_module(interpreter, name: str, folder: Path) -> Value:
+    """A module by a name the program makes up: it belongs to the project as if it stood in an import."""
+    module = interpreter.import_module(name.lstrip("."), folder if name.startswith(".") else None)
+    if isinstance(module, LocalModule) and module.file is not None:
+        interpreter.project.named_modules.append(module.file)
+    return module
+
+
 def _any_module(interpreter, prefix: str) -> Value | None:
     """Any module of a package of the project, where an unknown option says which."""
     package = interpreter.project.find_package(prefix.strip("."))
     names = sorted(path.stem for path in package.glob("*.py") if path.stem != "__init__") if package else []
-    found = [interpreter.import_module(f"{prefix}{name}") for name in names[:MOST_MODULES]]
+    found = [_named_module(interpreter, f"{prefix}{name}", package) for name in names[:MOST_MODULES]]
     return choose(found) if found else None
 
 

@@ -33,7 +33,8 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
         if id(pass_of(event, training)) in learning or not _measures(trace, event, training):
             continue
         fact = _evaluation(trace, training, event)
-        if fact.metrics or fact.function is None or EVALUATION_NAME.search(fact.function):
+        named = any(EVALUATION_NAME.search(call.function.name) for call in event.calls if call not in training.path)
+        if fact.metrics or fact.function is None or named:
             found.setdefault(fact.definition or event.place, []).append(fact)
     nearest = [min(facts, key=_rank) for facts in found.values()]
     return tuple(sorted([*nearest, *_phases(training)], key=_rank))
@@ -63,20 +64,29 @@ def _infers(event: Event, name: str, models: list[Object]) -> bool:
 
 
 def pass_of(event: Event, training: TrainingLoop) -> Loop | Call | None:
-    """The pass over batches that a call belongs to: its innermost loop, or a function called without one."""
-    loop: Loop | None = None
-    calls: list[Call] = []
-    for entry in event.path:
-        if isinstance(entry, Loop) and is_statement(entry):
-            loop, calls = entry, []
-        elif isinstance(entry, Call):
-            calls.append(entry)
-    evaluating = next((call for call in calls if EVALUATION_NAME.search(call.function.name)), None)
-    if evaluating is not None:
-        return evaluating
-    if calls and (loop is None or loop.node is training.epoch.node):
-        return calls[-1]
-    return loop
+    """The pass over batches that a call belongs to: the outermost loop of the evaluation or of the epoch.
+
+    A function that is named like an evaluation starts a pass of its own, with or without a loop; so does a function
+    that loops for itself within the training batch loop.
+    """
+    entries = list(event.path)
+    start = next((i + 1 for i, entry in enumerate(entries) if getattr(entry, "node", None) is training.epoch.node), 0)
+    entries = [entry for entry in entries[start:] if isinstance(entry, Call) or _is_pass(entry)]
+    calls = [entry for entry in entries if isinstance(entry, Call)]
+    named = next((call for call in calls if EVALUATION_NAME.search(call.function.name)), None)
+    if named is not None:
+        inside = entries[entries.index(named) + 1 :]
+        return next((entry for entry in inside if isinstance(entry, Loop)), named)
+    loops = [entry for entry in entries if isinstance(entry, Loop)]
+    own = [loop for loop in loops if loop.scope is not loops[0].scope]
+    if own and training.batch is not None and loops[0].node is training.batch.node:
+        return own[0]
+    return loops[0] if loops else next(reversed(calls), None)
+
+
+def _is_pass(entry: Entry) -> bool:
+    """True for a loop statement that does not run over phases."""
+    return isinstance(entry, Loop) and is_statement(entry) and not runs_over_phases(entry)
 
 
 def _reuses_training(event: Event, training: TrainingLoop) -> bool:

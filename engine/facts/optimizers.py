@@ -102,6 +102,9 @@ def parameters_in(value: Value | None, depth: int = 0) -> Iterator[Parameters]:
     if isinstance(value, Parameters):
         yield value
         return
+    if isinstance(value, Choice) and all(isinstance(option, Parameters) for option in value.options):
+        yield Parameters([Choice([owner for option in value.options for owner in option.owners], value.default_first)])
+        return
     for part in _parts(value):
         yield from parameters_in(part, depth + 1)
 
@@ -143,10 +146,6 @@ def _owners_of(optimizer: Object) -> list[Value]:
     if optimizer.cls is not None:
         given += [value for name, value in optimizer.attributes.items() if "param" in name]
     for value in given:
-        alternatives = options(value)
-        if len(alternatives) > 1 and all(isinstance(one, Parameters) for one in alternatives):
-            owners.append(Choice([owner for one in alternatives for owner in one.owners]))
-            continue
         owners.extend(owner for parameters in parameters_in(value) for owner in parameters.owners)
     return owners or [module for value in given for module in _modules_in(value)]
 
