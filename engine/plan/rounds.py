@@ -133,6 +133,8 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
             if ast.unparse(target) == name and value.lineno < node.lineno
         ]
         constant = [value for value in before if _is_constant(value)]
+        if not before and name not in ast.unparse(node.test):
+            continue  # set anew in every pass
         if not constant:
             return _ends_for_good(loop, frame, name)
         resets.append(f"{name} = {ast.unparse(constant[0])}")
