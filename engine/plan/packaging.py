@@ -1,4 +1,4 @@
-"""Settings files of the project that the client opens: they travel with it."""
+"""Settings files of the project that the client opens, Python code to execute among them: they travel with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.facts.values import Literal, Object, Value, options
 from engine.plan.settings import Range, origins
 from engine.result import Place
 
-SETTINGS = {".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"}
+SETTINGS = {".py", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"}
 LARGEST = 1_000_000
 
 
@@ -42,7 +42,12 @@ def plan_settings_files(facts: Facts, layout: dict[str, tuple[str, ...]]) -> tup
             for leaf in _paths(value):
                 assert leaf.written is not None
                 path = folder / leaf.value
-                inside = path.suffix in SETTINGS and path.is_file() and folder in path.resolve().parents
+                inside = (
+                    path.suffix in SETTINGS
+                    and leaf.value not in layout
+                    and path.is_file()
+                    and folder in path.resolve().parents
+                )
                 if not inside or path.stat().st_size > LARGEST or not isinstance(leaf.written[0], ast.Constant):
                     continue
                 literal = Range.of(*leaf.written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,12 @@ from engine.facts.values import Literal, Mapping, Object, Scope, Value, options,
 from engine.plan.names import Names
 from engine.result import Place
 from engine.source import SourceFile
+
+# Whatever may read the command line beside argparse; code that is executed from a file may, too.
+READS_ARGUMENTS = re.compile(
+    r"\bargv\b|\bexec\(|\b(import|from) (click|typer|fire|absl|hydra|tyro|docopt|simple_parsing|jsonargparse|plac)\b"
+    r"|\b(HfArgumentParser|cli_main|OptionParser|getopt)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ def plan_parser(facts: Facts, names: Names) -> ParserPlan:
     entry = facts.project.entry
     module = facts.trace.modules[entry.name].scope
     place = first_code(entry)
-    alone = arguments.kind == "none"
+    alone = arguments.kind == "none" and not any(READS_ARGUMENTS.search(f.text) for f in facts.project.files.values())
     return ParserPlan(names.args, False, names.parser, place, False, place, module, entry, alone)
 
 
