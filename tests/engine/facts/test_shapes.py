@@ -143,6 +143,9 @@ TABLE = {
     "config_toml": Expected(args={"hidden": 7}, source="config"),
     "config_click": Expected(args={"hidden": 40}, source="arguments", train="main"),
     "config_argparse": Expected(args={"hidden": 48}, source="arguments"),
+    "config_hydra": Expected(args={"hidden": 6}, source="config", train="main"),
+    "model_import_module": Expected(args={"hidden": 14}, source="literal"),
+    "evaluation_in_train_function": Expected(train="fit_one_epoch", where="loop", metrics=("loss",)),
     "size_from_data": Expected(args={"hidden": ...}, source="dataset"),
 }  # fmt: skip
 
