@@ -25,6 +25,8 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
     if data is None or data.loader is None or data.dataset is None:
         return "the training data does not come from a DataLoader"
     loader = data.loader.node
+    if sum(event.node is loader for event in facts.trace.events) > 1:
+        return "the function that builds its DataLoader builds those of other data too"
     if isinstance(loader, ast.Call):
         named = {keyword.arg: keyword.value for keyword in loader.keywords}
         for name in ("sampler", "batch_sampler"):
