@@ -7,18 +7,20 @@ There are three kinds of rules, all of them fixit's: one with ``check`` reads th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.result import Result, Safety, UserError
-from engine.source import Project, SourceFile
+from engine.source import Project, SourceFile, read_file
 from engine.suppressions import suppressions, unused
 
 if TYPE_CHECKING:
     from fixit import LintRule
+
+    from engine.facts import Facts
 
 
 def name_of(path: Path) -> str:
@@ -26,29 +28,51 @@ def name_of(path: Path) -> str:
     return Path(os.path.relpath(path)).as_posix()
 
 
-def in_program(path: Path, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
+def in_program(
+    path: Path, rules: Sequence[type[LintRule]], read: Callable[[Path, Path], SourceFile] = read_file
+) -> Iterator[Result]:
     """What the program rules find in the program that a file starts.
+
+    Args:
+        path: the file.
+        rules: the rules; others than program rules are passed over.
+        read: reads a file, see `Project`.
 
     Raises:
         UserError: the file cannot be read, or a rule fails.
     """
-    from engine.facts import gather
-
-    checks = [rule for rule in rules if hasattr(rule, "check")]
-    if not checks:
+    if not any(hasattr(rule, "check") for rule in rules):
         return
     try:
-        with naming("the analysis", name_of(path)):
-            facts = gather(Project(path))
+        facts = facts_of(path, read)
     except UserError as error:
-        refusals = [rule.unreadable(error) for rule in checks]
-        if not any(refusals):
-            raise
-        yield from (replace(result, place=replace(result.place, file=name_of(path))) for result in refusals if result)
-        return
-    for rule in checks:
-        with naming(f"the rule {rule.__name__}", name_of(path)):
-            yield from (moved(result, facts.project.root) for result in rule.check(facts))
+        yield from in_unreadable(path, rules, error)
+    else:
+        yield from in_facts(facts, rules)
+
+
+def facts_of(path: Path, read: Callable[[Path, Path], SourceFile] = read_file) -> Facts:
+    """The facts of the program that a file starts. Raises UserError where they cannot be gathered."""
+    from engine.facts import gather
+
+    with naming("the analysis", name_of(path)):
+        return gather(Project(path, read=read))
+
+
+def in_facts(facts: Facts, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
+    """What the program rules find in a program. Raises UserError where one fails."""
+    for rule in rules:
+        if hasattr(rule, "check"):
+            with naming(f"the rule {rule.__name__}", name_of(facts.project.entry.path)):
+                yield from (moved(result, facts.project.root) for result in rule.check(facts))
+
+
+def in_unreadable(path: Path, rules: Sequence[type[LintRule]], error: UserError) -> Iterator[Result]:
+    """What the program rules say of a program without facts. Raises the error where none of them speaks of it."""
+    found = [rule.unreadable(error) for rule in rules if hasattr(rule, "check")]
+    if not any(found):
+        raise error
+    yield from (replace(result, place=replace(result.place, file=name_of(path))) for result in found if result)
 
 
 def moved(result: Result, root: Path) -> Result:

@@ -9,7 +9,7 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -119,6 +119,11 @@ def read_file(path: Path, root: Path) -> SourceFile:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}") from None
+    return decode(path, name, raw)
+
+
+def decode(path: Path, name: str, raw: bytes) -> SourceFile:
+    """One Python file from its bytes. Raises UserError where they are binary, or in an encoding that is unknown."""
     if b"\0" in raw:
         raise UserError(f"{name} is a binary file, not a Python script (it holds null bytes)")
     try:
@@ -131,6 +136,16 @@ def read_file(path: Path, root: Path) -> SourceFile:
     return SourceFile(path, name, raw, text.removeprefix("\ufeff"))
 
 
+def encode(path: Path, name: str, text: str) -> SourceFile:
+    """One Python file from its text, as an editor holds it. Raises UserError where its own encoding cannot say it."""
+    text = text.removeprefix("\ufeff")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode()).readline)
+        return decode(path, name, text.encode(encoding))
+    except (SyntaxError, UnicodeEncodeError, LookupError):
+        raise UserError(f"{name} holds characters that its encoding cannot say; make it UTF-8") from None
+
+
 class Project:
     """The entry script and the local modules reached from it; files are read when asked for.
 
@@ -140,10 +155,14 @@ class Project:
         search_path: folders in which local modules are looked for, in order.
         files: every file read so far, by name.
         named_modules: files that the program imports by a name it makes up.
+        read_file: reads a file, given the root; an editor has texts that are not saved yet.
     """
 
-    def __init__(self, entry: Path, root: Path | None = None) -> None:
-        file = read_file(entry, entry.parent)
+    def __init__(
+        self, entry: Path, root: Path | None = None, read: Callable[[Path, Path], SourceFile] = read_file
+    ) -> None:
+        self.read_file = read
+        file = read(entry, entry.parent)
         self.root = root or import_root(file)
         self.search_path = list(dict.fromkeys([entry.parent, self.root]))
         self.files: dict[str, SourceFile] = {file.name: file} if self.root == entry.parent else {}
@@ -154,7 +173,7 @@ class Project:
         """The file at a path, read once."""
         name = Path(os.path.relpath(path, self.root)).as_posix()
         if name not in self.files:
-            self.files[name] = read_file(path, self.root)
+            self.files[name] = self.read_file(path, self.root)
         return self.files[name]
 
     def find_module(self, dotted: str, folder: Path | None = None) -> Path | None:

@@ -21,7 +21,7 @@ from engine.fixes import edited
 from engine.names import Names
 from engine.result import Result, Safety, UserError
 from engine.rewrite import RewriteRule
-from engine.source import Project, SourceFile
+from engine.source import Project, SourceFile, read_file
 from engine.tree import walk
 
 if TYPE_CHECKING:
@@ -150,6 +150,6 @@ class OneFile(Project):
     """A project of a single text: its local imports are not looked for."""
 
     def __init__(self, text: str) -> None:
-        self.root, self.search_path = Path(), []
+        self.root, self.search_path, self.read_file = Path(), [], read_file
         self.entry = SourceFile(Path("module.py"), "module.py", text.encode(), text)
         self.files = {self.entry.name: self.entry}

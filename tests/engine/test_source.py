@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.result import Place, UserError
-from engine.source import NotPython3, Project, read_file
+from engine.source import NotPython3, Project, encode, read_file
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -114,3 +114,29 @@ def test_library_in_its_own_repository_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, {f"biglib.part_{number}": "" for number in range(151)})
     project = Project(tmp_path / "examples" / "train.py")
     assert [file.name for file in project.modules] == [project.entry.name]
+
+
+@pytest.mark.parametrize("raw", [b"x = 1\r\n", b"# coding: latin-1\nx = '\xe9'\n", "x = '\U0001f600'\n".encode()])
+def test_a_text_is_encoded_as_its_file_is(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "train.py"
+    path.write_bytes(raw)
+    file = read_file(path, tmp_path)
+    assert encode(path, "train.py", file.text) == file
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("# coding: ascii\nx = 'é'\n", "its encoding cannot say"), ("x = 1\0", "null bytes")],
+)
+def test_a_text_that_cannot_be_a_file(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        encode(Path("train.py"), "train.py", text)
+
+
+def test_a_project_may_be_read_from_elsewhere_than_the_disk(tmp_path: Path) -> None:
+    write(tmp_path, {"train": "import net\n", "net": "x = 1\n"})
+
+    def read(path: Path, root: Path):
+        return encode(path, path.name, "x = 2\n") if path.name == "net.py" else read_file(path, root)
+
+    assert [file.text for file in Project(tmp_path / "train.py", read=read).modules] == ["import net\n", "x = 2\n"]
