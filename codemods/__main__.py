@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from codemods.options import job_options
+from codemods.options import job_options, split_options
 
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
 
@@ -205,6 +205,7 @@ def job(ctx: click.Context, directory: Path, diff: bool, check: bool, force: boo
 @click.option("--rounds", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
 @click.option("--clients", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
 @click.option("--local-epochs", type=click.IntRange(1), help="Epochs of one round, instead of the job's own.")
+@split_options
 @click.option(
     "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
 )
@@ -215,18 +216,21 @@ def job(ctx: click.Context, directory: Path, diff: bool, check: bool, force: boo
 @FORMAT
 @click.pass_context
 def simulate(
-    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, baseline, form
+    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, baseline, form, **split
 ) -> None:
     """Run a converted folder in FLARE's simulator and tell what came of it.
 
     The exported job runs from an empty folder, so that a missing file shows. Exits with 1 where the run failed.
     """
+    from engine.job import job_settings
     from engine.simulate import TIME_LIMIT
     from engine.simulate import simulate as run
     from engine.simulate.report import render_text
 
-    limit = time_limit or TIME_LIMIT
-    result = run(directory, rounds, clients, local_epochs, time_limit=limit, workspace=workspace, baseline=baseline)
+    result = run(
+        directory, rounds, clients, local_epochs, time_limit=time_limit or TIME_LIMIT, workspace=workspace,
+        baseline=baseline, split=job_settings(**split),
+    )  # fmt: skip
     click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
 
@@ -246,22 +250,28 @@ def document(directory: Path, result) -> dict[str, Any]:
 @click.option("--rounds", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
 @click.option("--clients", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
 @click.option("--local-epochs", type=click.IntRange(1), help="Epochs of one round, instead of the job's own.")
+@split_options
 @click.option(
     "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
 )
 @click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
 @FORMAT
 @click.pass_context
-def poc(ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, form: str) -> None:
+def poc(
+    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, form, **split
+) -> None:
     """Run a converted folder on a real FLARE deployment of separate processes on this machine.
 
     Its server listens on ports 8002 and 8003 of all network interfaces. Exits with 1 where the run failed.
     """
+    from engine.job import job_settings
     from engine.simulate import TIME_LIMIT, deploy
     from engine.simulate.report import render_text
 
-    limit = time_limit or TIME_LIMIT
-    result = deploy(directory, rounds, clients, local_epochs, time_limit=limit, workspace=workspace)
+    result = deploy(
+        directory, rounds, clients, local_epochs, time_limit=time_limit or TIME_LIMIT, workspace=workspace,
+        split=job_settings(**split),
+    )  # fmt: skip
     click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
 

@@ -14,6 +14,19 @@ SIZE = (
     click.option("--rounds", "num_rounds", type=click.IntRange(1), help="Number of rounds."),
     click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round."),
 )
+SPLIT = (
+    click.option(
+        "--partition",
+        type=click.Choice(["even", "stratified", "dirichlet"]),
+        help="How a simulation splits the training data between the sites.",
+    ),
+    click.option(
+        "--alpha",
+        type=click.FloatRange(0, min_open=True),
+        help="With --partition dirichlet: the smaller, the more the labels of the sites differ.",
+    ),
+    click.option("--site-weights", metavar="3,1,...", help="Sizes of the sites' parts, in proportion."),
+)
 ALGORITHM = (
     click.option("--recipe", metavar="NAME", help="Algorithm: fedavg-pt, fedopt-pt or cyclic-pt."),
     click.option(
@@ -36,6 +49,15 @@ ALGORITHM = (
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command every option that sets a job, by the names that :func:`engine.job.job_settings` takes."""
-    for option in reversed((*SIZE, *ALGORITHM)):
+    return _with(command, (*SIZE, *SPLIT, *ALGORITHM))
+
+
+def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command the options that say how a simulation splits the training data."""
+    return _with(command, SPLIT)
+
+
+def _with(command: Callable[..., Any], options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command

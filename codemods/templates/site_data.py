@@ -1,8 +1,7 @@
 """The part of the training data that one site of a simulation trains on.
 
-A real site has its own data and trains on all of it: ``partitions`` stays 1. In a simulation every site reads the same
-data; each then takes its own part, the same at every start, with the labels in the same proportions where they are
-known.
+A real site has its own data and trains on all of it: ``partitions`` stays ``"1"``. In a simulation every site reads the
+same data; each then takes its own part, which is the same at every start.
 """
 
 import re
@@ -11,32 +10,80 @@ import numpy as np
 import nvflare.client as flare
 from torch.utils.data import Subset
 
-partitions = 1  # in how many parts the data is split; set by client.py
+# In how many parts the data is split, and how; set by client.py. "4" and "4:stratified": every label in the same
+# proportion where labels are known; "4:even": whatever the labels; "4:dirichlet:alpha=0.5": every site has a mix of
+# labels of its own, the more so the smaller alpha is. With "weights=3,1,1,1" the first part is three times the others.
+partitions = "1"
 
 
 def part(dataset, seed=0):
     """This site's part of a data set; the data set itself where it is not split."""
-    if partitions <= 1:
+    number, _, how = str(partitions).partition(":")
+    parts = int(number)
+    if parts <= 1:
         return dataset
-    return Subset(dataset, indices(len(dataset), labels_of(dataset), partitions, site_index(), seed))
+    kind, _, rest = how.partition(":")
+    options = dict(option.split("=") for option in rest.split(":") if option)
+    sizes = shares(len(dataset), [float(weight) for weight in options.get("weights", ",".join("1" * parts)).split(",")])
+    if len(sizes) != parts or min(sizes) < 1:
+        raise ValueError(f"{len(dataset)} samples cannot be split by --partitions {partitions}: a site would have none")
+    labels = None if kind == "even" else labels_of(dataset)
+    if kind != "dirichlet":
+        return Subset(dataset, dealt(sizes, labels, site_index(parts), seed))
+    if labels is None:
+        raise ValueError("a Dirichlet partition needs classes, and the data set has no targets, labels or y with them")
+    return Subset(dataset, skewed(sizes, labels, site_index(parts), seed, float(options["alpha"])))
 
 
-def site_index():
+def site_index(parts):
     """The position of this site among the sites: 0 for ``site-1``."""
     number = re.search(r"(\d+)$", flare.get_site_name())
     if number is None:
         raise ValueError(
             f"site {flare.get_site_name()!r} has no number to choose its part of the data by; leave out --partitions"
         )
-    return (int(number.group()) - 1) % partitions
+    return (int(number.group()) - 1) % parts
 
 
-def indices(length, labels, parts, index, seed=0):
+def shares(length, weights):
+    """A length in whole parts, in proportion to weights; what is left over goes to the largest remainders."""
+    exact = np.asarray(weights) / sum(weights) * length
+    sizes = np.floor(exact + 1e-9).astype(int)
+    sizes[np.argsort(sizes - exact, kind="stable")[: length - sizes.sum()]] += 1
+    return sizes
+
+
+def dealt(sizes, labels, index, seed=0):
     """The sorted positions of one part: shuffled by the seed, then dealt out label by label."""
-    order = np.random.RandomState(seed).permutation(length)
+    order = np.random.RandomState(seed).permutation(sum(sizes))
     if labels is not None:
         order = order[np.argsort(np.asarray(labels)[order], kind="stable")]
-    return np.sort(order[index::parts]).tolist()
+    turns = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])  # when each part gets its next sample
+    owners = np.repeat(np.arange(len(sizes)), sizes)[np.lexsort((np.repeat(-sizes, sizes), turns))]
+    return np.sort(order[owners == index]).tolist()
+
+
+def skewed(sizes, labels, index, seed=0, alpha=0.5):
+    """The sorted positions of one part: the mix of labels of every part is drawn from a Dirichlet distribution around
+    that of the data, as far as labels are left (Hsu, Qi and Brown, 2019)."""
+    random = np.random.RandomState(seed)
+    names, labels = np.unique(labels, return_inverse=True)
+    left = np.bincount(labels, minlength=len(names))
+    stacks = [random.permutation(np.flatnonzero(labels == label)) for label in range(len(names))]
+    for part_index, size in enumerate(sizes):
+        mix = random.dirichlet(alpha * len(names) * np.bincount(labels) / len(labels))
+        if np.isnan(mix).any():  # so small an alpha that only one label is left
+            mix = np.eye(len(names))[random.randint(len(names))]
+        taken = np.zeros_like(left)
+        while taken.sum() < size:
+            wanted = mix * (left > taken)
+            wanted = wanted if wanted.sum() > 0 else left - taken
+            taken = np.minimum(taken + shares(size - taken.sum(), wanted), left)
+        if part_index == index:
+            own = [stack[:n] for stack, n in zip(stacks, taken, strict=True)]
+            return np.sort(np.concatenate(own)).tolist()
+        stacks = [stack[n:] for stack, n in zip(stacks, taken, strict=True)]
+        left = left - taken
 
 
 def labels_of(dataset):

@@ -20,6 +20,9 @@ def job_options(spec: JobSpec) -> list[str]:
     options = [_option("rounds", "int", str(spec.num_rounds), "number of rounds")]
     if not spec.sites:
         options.insert(0, _option("clients", "int", str(spec.num_clients), "number of sites"))
+    if spec.is_split:
+        text = "how the training data is split: even, stratified or dirichlet:alpha=0.5, each also with :weights=3,1"
+        options.append(_option("partition", None, literal(spec.split), text))
     if spec.local_epochs:
         options.append(_option("local-epochs", "int", str(spec.local_epochs), "epochs of one round at one site"))
     for data in spec.arguments.data:
@@ -33,10 +36,10 @@ def client_arguments(spec: JobSpec) -> list[str]:
     """Sources of the client's arguments, from the options of job.py."""
     arguments = spec.arguments
     values = [
-        (arguments.epochs if spec.local_epochs else None, "args.local_epochs"),
-        (arguments.rounds, "args.rounds"),
-        (None if spec.sites else arguments.partitions, "args.clients"),  # named sites have data of their own
-        *((data, f"args.{option_name(data)}") for data in arguments.data),
+        (arguments.epochs if spec.local_epochs else None, "{args.local_epochs}"),
+        (arguments.rounds, "{args.rounds}"),
+        (arguments.partitions if spec.is_split else None, "{args.clients}:{args.partition}"),
+        *((data, f"{{args.{option_name(data)}}}") for data in arguments.data),
     ]
     return [_argument(option.option, value) for option, value in values if option]
 
@@ -57,8 +60,8 @@ def _path(value: str | int | float) -> str:
 
 def _argument(option: str, value: str) -> str:
     if option.startswith("--"):
-        return f'f"{option}={{{value}}}"'
-    return f'"{option}", str({value})'
+        return f'f"{option}={value}"'
+    return f'"{option}", f"{value}"'
 
 
 def _data_option(data: Option, required: bool) -> str:

@@ -16,6 +16,9 @@ def job_settings(
     *,
     server_optimizer: str | None = None,
     initial_ckpt: Path | None = None,
+    partition: str | None = None,
+    alpha: float | None = None,
+    site_weights: str | None = None,
     site: Iterable[str] = (),
     sites_file: Path | None = None,
     directory: Path | None = None,
@@ -26,6 +29,8 @@ def job_settings(
     Args:
         server_optimizer: FedOpt's optimizer with its arguments, such as ``torch.optim.Adam:lr=0.01``.
         initial_ckpt: weights to start from; packed into the job where the file lies in the converted folder.
+        partition, alpha: how the training data is split; an alpha means a Dirichlet distribution.
+        site_weights: sizes of the parts, such as ``3,1``.
         site: named sites, such as ``hospital-a:data_dir=/data/a``.
         sites_file: TOML file with one table per site.
         directory: the converted folder, for ``initial_ckpt``.
@@ -42,8 +47,21 @@ def job_settings(
         settings["optimizer_args"] = component(server_optimizer)
     if initial_ckpt:
         settings["initial_ckpt"] = _checkpoint(Path(initial_ckpt).resolve(), directory)
+    settings |= _split(partition, alpha, site_weights)
     sites = named_sites(site, sites_file)
     return {**settings, "sites": sites} if sites else settings
+
+
+def _split(partition: str | None, alpha: float | None, site_weights: str | None) -> dict[str, Any]:
+    if alpha and partition not in (None, "dirichlet"):
+        raise UserError(f"--alpha is for --partition dirichlet, and not for {partition}: leave out one of them")
+    kind = "dirichlet" if alpha else partition
+    try:
+        weights = [float(weight) for weight in site_weights.split(",")] if site_weights else None
+    except ValueError:
+        raise UserError(f"--site-weights {site_weights} is not understood: write one number per site, as 3,1") from None
+    found = {"partition": kind, "alpha": alpha, "site_weights": weights}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def component(text: str) -> dict[str, Any]:

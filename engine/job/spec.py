@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,8 +16,9 @@ from engine.result import UserError
 
 CONVERSION = "conversion.json"
 CLIENT = "client.py"
-OWN_NAMES = {"clients", "rounds", "local_epochs", "workspace", "export", "export_dir", "help"}
+OWN_NAMES = {"clients", "rounds", "partition", "local_epochs", "workspace", "export", "export_dir", "help"}
 GENERATED = {CLIENT, "job.py", CONVERSION}
+ALPHA = 0.5  # a clear difference between the sites that training still bears (Hsu, Qi and Brown, 2019)
 ONLY_IN_RECIPES = ("stop_cond", "cross_site_eval", "aggregator", "optimizer_args", "lr_scheduler_args", "sites")
 DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
@@ -119,6 +120,11 @@ class JobSpec(Frozen):
         fedprox_mu: weight of FedProx's proximal term.
         optimizer_args: optimizer of the server for FedOpt.
         lr_scheduler_args: its learning rate scheduler.
+        partition: how the training data is split between the sites of a simulation: ``stratified``, every label in the
+            same proportion where labels are known; ``even``, whatever the labels; ``dirichlet``, every site with a mix
+            of labels of its own.
+        alpha: for ``dirichlet``, and no other: the smaller, the more the sites differ.
+        site_weights: sizes of the parts, in proportion; equal where there are none.
         sites: named sites, each with values for options of job.py by their names, such as ``data_dir``.
         launch_external_process: whether the site starts the client in its own process.
         command: how it is started then.
@@ -147,6 +153,9 @@ class JobSpec(Frozen):
     fedprox_mu: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     optimizer_args: Component | None = None
     lr_scheduler_args: Component | None = None
+    partition: Literal["even", "stratified", "dirichlet"] = "stratified"
+    alpha: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    site_weights: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
     sites: dict[str, dict[str, str | int]] = {}
     launch_external_process: bool = False
     command: str = "python3 -u"
@@ -171,6 +180,27 @@ class JobSpec(Frozen):
         if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
             names = ", ".join(beyond) or self.recipe
             raise ValueError(f"a job in the style fedjob is plain fedavg-pt: leave out {names}")
+        return self
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the sites of a simulation share the training data; named sites have data of their own."""
+        return self.arguments.partitions is not None and not self.sites
+
+    @property
+    def split(self) -> str:
+        """How it is split, as ``job.py`` says it to the client: such as ``dirichlet:alpha=0.5:weights=3,1``."""
+        alpha = [f"alpha={self.alpha or ALPHA:g}"] if self.partition == "dirichlet" else []
+        weights = ["weights=" + ",".join(f"{weight:g}" for weight in self.site_weights)] if self.site_weights else []
+        return ":".join([self.partition, *alpha, *weights])
+
+    @model_validator(mode="after")
+    def _can_be_split(self) -> JobSpec:
+        if (self.partition != "stratified" or self.site_weights) and not self.is_split:
+            reason = "named sites have" if self.sites else "the client cannot split its training data, so sites need"
+            raise ValueError(f"{reason} data of their own: leave out partition and site_weights")
+        if self.site_weights and len(self.site_weights) != self.num_clients:
+            raise ValueError(f"{len(self.site_weights)} site_weights for {self.num_clients} sites")
         return self
 
     @model_validator(mode="after")

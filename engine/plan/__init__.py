@@ -185,7 +185,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if isinstance(partition, PartitionPlan):
         name = free_option("partitions", taken)
         partitions = Setting(
-            flag(name), name, 1, "int", "split the training data between the sites of a simulation", False
+            flag(name), name, "1", "str", "split the training data between the sites of a simulation", False
         )
     if schedules.needs_rounds:
         help_text = "rounds of the job, which the learning-rate schedule spans"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.result import UserError
 from engine.simulate.preparation import conclude, keep, prepare
@@ -30,6 +31,7 @@ def deploy(
     workspace: Path | None = None,
     keep_updates: bool = False,
     job_arguments: tuple[str, ...] = (),
+    split: Mapping[str, Any] | None = None,
 ) -> Simulation:
     """Provision a server and sites, start them, submit the job, follow it, and stop and end everything.
 
@@ -39,7 +41,7 @@ def deploy(
     Raises:
         UserError: where the job cannot be run at all: a port is taken, for one.
     """
-    prepared = prepare(directory, rounds, clients, local_epochs, workspace, keep_updates, job_arguments)
+    prepared = prepare(directory, rounds, clients, local_epochs, workspace, keep_updates, job_arguments, split)
     home, flare = prepared.folder_named("home"), prepared.folder / "flare"
     environment = {
         "XDG_CACHE_HOME": str(Path.home() / ".cache"),  # what a client has downloaded before is found again

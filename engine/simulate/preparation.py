@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from engine.job import JobSpec, job_spec_from, read_conversion
 from engine.job.recipes import RECIPES
@@ -56,6 +58,7 @@ def prepare(
     workspace: Path | None,
     keep_updates: bool,
     job_arguments: tuple[str, ...],
+    split: Mapping[str, Any] | None = None,
 ) -> Preparation:
     """Export the job of a converted folder and let it be watched; see :func:`engine.simulate.simulate`.
 
@@ -69,12 +72,14 @@ def prepare(
         num_rounds=rounds or edited.get("rounds"),
         num_clients=clients or edited.get("clients"),
         local_epochs=local_epochs or edited.get("local-epochs"),
+        **(split or {}),
     )
+    chosen = ("--partition", spec.split) if split else ()
     if clients and spec.sites:
         raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
     folder = _workspace(workspace, spec.name)
     environment = environment_without(directory, directory / spec.source)
-    job = export_job(directory, folder / "job", [*_arguments(spec), *job_arguments], environment)
+    job = export_job(directory, folder / "job", [*_arguments(spec), *chosen, *job_arguments], environment)
     watch(job, folder, keep_updates)
     return Preparation(directory, spec, folder, job, tuple(sites_of(job, spec.num_clients)), environment)
 

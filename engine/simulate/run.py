@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.simulate.failures import DIED, ENDING
 from engine.simulate.preparation import Preparation, conclude, keep, prepare, with_baseline
@@ -24,6 +26,7 @@ def simulate(
     baseline: bool = False,
     keep_updates: bool = False,
     job_arguments: tuple[str, ...] = (),
+    split: Mapping[str, Any] | None = None,
 ) -> Simulation:
     """Export the job of a converted folder and run it from an empty folder in FLARE's simulator.
 
@@ -38,6 +41,7 @@ def simulate(
         keep_updates: whether the parameters that the sites send and are given are kept, as
             ``updates/round-<n>/<site>.pt`` and ``to-<site>.pt``, rounds from 0.
         job_arguments: further arguments of ``job.py``, such as ``("--data-dir", "/data")``.
+        split: ``partition``, ``alpha`` and ``site_weights`` of JobSpec, instead of the job's own.
 
     Returns:
         The metrics of every round, the files of the models, and the failures.
@@ -45,7 +49,7 @@ def simulate(
     Raises:
         UserError: where the job cannot be run at all.
     """
-    prepared = prepare(directory, rounds, clients, local_epochs, workspace, keep_updates, job_arguments)
+    prepared = prepare(directory, rounds, clients, local_epochs, workspace, keep_updates, job_arguments, split)
     result = run_prepared(prepared, time_limit)
     if baseline and result.succeeded and result.metric:
         result = with_baseline(result, prepared, time_limit or TIME_LIMIT)

@@ -45,7 +45,7 @@ def test_the_record_is_what_job_verify_and_simulate_read(tmp_path: Path) -> None
         "arguments": {
             "epochs": {"option": "--epochs", "default": 3},
             "rounds": None,
-            "partitions": {"option": "--partitions", "default": 1},
+            "partitions": {"option": "--partitions", "default": "1"},
             "data": [],
         },
         "original": {

@@ -110,7 +110,7 @@ def test_rounds_clients_and_metric_reach_the_server(exported: Path) -> None:
 def test_an_argument_with_a_space_reaches_the_client_in_one_piece(exported: Path) -> None:
     executor = config(exported, "client")["executors"][0]["executor"]["args"]
     data = exported / "project" / "data" / "my set"
-    assert executor["command"][-3:] == ["--epochs=2", "--partitions=5", f"--data={data}"]
+    assert executor["command"][-3:] == ["--epochs=2", "--partitions=5:stratified", f"--data={data}"]
 
 
 def test_a_client_without_spaces_in_its_arguments_stays_in_the_process_of_the_site(tmp_path: Path) -> None:

@@ -226,3 +226,35 @@ def test_fedopt_needs_a_class() -> None:
     model = {"class_path": "model.build_model", "args": {}}
     with pytest.raises(UserError, match="model.build_model is a function"):
         render(job_spec(conversion(model=model), recipe="fedopt-pt"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "split"),
+    [
+        ({}, "stratified"),
+        ({"partition": "even", "site_weights": [3, 1]}, "even:weights=3,1"),
+        ({"partition": "dirichlet", "alpha": 0.1}, "dirichlet:alpha=0.1"),
+        ({"partition": "dirichlet", "site_weights": (1.5, 1)}, "dirichlet:alpha=0.5:weights=1.5,1"),
+    ],
+)
+def test_the_split_of_a_simulation_reaches_the_client(settings: dict[str, object], split: str) -> None:
+    text = render(job_spec(conversion(), **settings))
+    assert f'"--partition",\n        default="{split}"' in text
+    assert 'f"--partitions={args.clients}:{args.partition}"' in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "message"),
+    [
+        ({}, {"site_weights": [1, 1, 1]}, "3 site_weights for 2 sites"),
+        ({}, {"partition": "dirichlet", "sites": SITES}, "named sites have data of their own"),
+        ({"arguments": arguments()}, {"partition": "even"}, "the client cannot split its training data"),
+        ({}, {"partition": "dirichlet", "alpha": -1}, "alpha of the job"),
+        ({}, {"site_weights": [1, 0]}, "site_weights.1 of the job"),
+    ],
+)
+def test_a_split_that_cannot_be_made_is_refused(
+    changes: dict[str, object], settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        job_spec(conversion(**changes), **settings)

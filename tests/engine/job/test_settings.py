@@ -48,3 +48,13 @@ def test_a_checkpoint_inside_the_folder_travels_with_the_job(tmp_path: Path) -> 
     assert job_settings(initial_ckpt=outside, directory=inside.parent) == {"initial_ckpt": str(outside)}
     with pytest.raises(UserError, match="does not exist"):
         job_settings(initial_ckpt=tmp_path / "missing.pt")
+
+
+def test_how_a_simulation_splits_the_data() -> None:
+    assert job_settings(partition="even", site_weights="3,1") == {"partition": "even", "site_weights": [3.0, 1.0]}
+    assert job_settings(alpha=0.1) == job_settings(alpha=0.1, partition="dirichlet")
+    assert job_settings(alpha=0.1) == {"partition": "dirichlet", "alpha": 0.1}
+    with pytest.raises(UserError, match="--alpha is for --partition dirichlet, and not for even"):
+        job_settings(alpha=0.1, partition="even")
+    with pytest.raises(UserError, match="--site-weights 3:1 is not understood"):
+        job_settings(site_weights="3:1")

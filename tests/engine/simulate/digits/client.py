@@ -28,7 +28,7 @@ def test(model, data, target):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--partitions", type=int, default=1)
+    parser.add_argument("--partitions", default="1")
     args = parser.parse_args()
     flare.init()
     site_data.partitions = args.partitions

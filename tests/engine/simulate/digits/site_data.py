@@ -1,11 +1,12 @@
 import nvflare.client as flare
 from torch.utils.data import Subset
 
-partitions = 1
+partitions = "1"
 
 
 def part(dataset):
-    if partitions <= 1:
+    parts = int(partitions.partition(":")[0])
+    if parts <= 1:
         return dataset
     site = int(flare.get_site_name().rsplit("-", 1)[-1]) - 1
-    return Subset(dataset, range(site, len(dataset), partitions + site))
+    return Subset(dataset, range(site, len(dataset), parts + site))
