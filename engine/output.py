@@ -96,7 +96,8 @@ def _setting(setting: Setting | None) -> dict[str, Any] | None:
     """An option the job fills in."""
     if setting is None or not setting.option:
         return None
-    return {"option": setting.option, "default": setting.default}
+    beyond = {"beyond": setting.beyond} if setting.declared and setting.beyond else {}
+    return {"option": setting.option, "default": setting.default, **beyond}
 
 
 def _distinct(plan: Plan) -> list[Setting]:

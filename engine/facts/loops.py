@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from engine.facts.program import Expression, LoopFact
-from engine.facts.source_text import expression, text_of
-from engine.facts.trace import Trace
+from engine.facts.source_text import assigned, expression, own_nodes, text_of
+from engine.facts.trace import Loop, Trace
 from engine.facts.training import TrainingLoop, reached_from
 from engine.facts.values import Object, options, plain
 
@@ -21,7 +21,7 @@ def loop_fact(trace: Trace, training: TrainingLoop) -> LoopFact:
     if isinstance(loop.node, ast.While):
         count = _limit(loop.node.test)
         found = expression(count, loop.scope) if count is not None else None
-        return LoopFact(loop.place, "while", "", found, None, None, *common)
+        return LoopFact(loop.place, "while", "", found, None, _passes(loop, count), *common)
     variable = text_of(loop.node.target)
     counted = next((one for one in options(loop.iterable) if isinstance(one, Object)), None)
     counted = _inside_progress(counted)
@@ -68,6 +68,27 @@ def _length(counted: Object) -> int | None:
         return len(range(*numbers))
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _passes(loop: Loop, limit: ast.expr | None) -> int | None:
+    """How many passes a ``while`` makes that counts up by one to a limit; None where that is not known."""
+    if limit is None or not loop.sides:
+        return None
+    sides = [loop.node.test.left, *loop.node.test.comparators]
+    counter = next(side for side in sides if side is not limit)
+    first, last = (plain(loop.sides[sides.index(side)]) for side in (counter, limit))
+    if not isinstance(first, int) or not isinstance(last, int) or not _counts_up(loop.node, text_of(counter)):
+        return None
+    return last - first + isinstance(loop.node.test.ops[0], (ast.LtE, ast.GtE))
+
+
+def _counts_up(loop: ast.While, counter: str) -> bool:
+    """True where all that a loop's body does to its counter is to add one, in no loop inside."""
+    inside = list(own_nodes(loop.body))
+    deeper = [node for inner in inside if isinstance(inner, (ast.For, ast.While)) for node in own_nodes(inner.body)]
+    changes = [node for node in inside if counter in map(text_of, assigned(node))]
+    ones = (f"{counter} += 1", f"{counter} = {counter} + 1")
+    return bool(changes) and all(text_of(node) in ones and node not in deeper for node in changes)
 
 
 def _limit(test: ast.expr) -> ast.expr | None:

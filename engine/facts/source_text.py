@@ -36,3 +36,11 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, NESTED):
             pending.extend(ast.iter_child_nodes(node))
+
+
+def assigned(node: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
+    """The names and attributes that a statement assigns to; none for anything else."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else ():
+        parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
+        yield from (part for part in parts if isinstance(part, (ast.Name, ast.Attribute)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.facts import binding, calls, containers, expressions, operators
 from engine.facts.library import ENDS_PROGRAM
-from engine.facts.source_text import own_nodes
+from engine.facts.source_text import assigned, own_nodes
 from engine.facts.trace import Branch, Context, Loop
 from engine.facts.values import (
     Bound,
@@ -107,7 +107,7 @@ def follow_for(interpreter: Interpreter, node: ast.For, scope: Scope) -> None:
 
 def follow_while(interpreter: Interpreter, node: ast.While, scope: Scope) -> bool:
     """The body once; without a way out of ``while True`` what follows is never reached."""
-    loop = Loop(node, scope.file.place(node), scope, known=known_names(scope))
+    loop = Loop(node, scope.file.place(node), scope, None, known_names(scope), _sides(interpreter, node.test, scope))
     enter_loop(interpreter, loop, scope)
     if operators.truth(interpreter.value(node.test, scope)) is not False:
         with interpreter.entered(loop):
@@ -115,6 +115,13 @@ def follow_while(interpreter: Interpreter, node: ast.While, scope: Scope) -> boo
     interpreter.block(node.orelse, scope)
     endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
     return endless and not _breaks(node.body)
+
+
+def _sides(interpreter: Interpreter, test: ast.expr, scope: Scope) -> tuple[Value, ...]:
+    """The two sides of a comparison; none where it calls something, which is followed once."""
+    if not isinstance(test, ast.Compare) or any(isinstance(node, ast.Call) for node in ast.walk(test)):
+        return ()
+    return tuple(interpreter.value(side, scope) for side in (test.left, *test.comparators))
 
 
 def follow_with(interpreter: Interpreter, node: ast.With, scope: Scope) -> bool:
@@ -315,13 +322,7 @@ def _join(first: dict[str, Value], second: dict[str, Value], default_first: bool
 @lru_cache(maxsize=4096)
 def _rebound_in(loop: ast.For | ast.While) -> set[str]:
     """The names and attributes (``self.count``) that a loop's body assigns; those in functions inside it aside."""
-    found: set[str] = set()
-    for node in own_nodes(loop.body):
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else ():
-            parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
-            found |= {ast.unparse(part) for part in parts if isinstance(part, (ast.Name, ast.Attribute))}
-    return found
+    return {ast.unparse(target) for node in own_nodes(loop.body) for target in assigned(node)}
 
 
 def _breaks(body: list[ast.stmt]) -> bool:

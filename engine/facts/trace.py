@@ -20,6 +20,7 @@ class Loop:
         scope: the scope it stands in.
         iterable: what a ``for`` runs over.
         known: what the names of its scope and of those around it stand for where it starts.
+        sides: what the two sides of a ``while``'s comparison stand for there.
     """
 
     node: ast.AST
@@ -27,6 +28,7 @@ class Loop:
     scope: Scope
     iterable: Value | None = None
     known: tuple[tuple[Scope, dict[str, Value]], ...] = ()
+    sides: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,12 +36,24 @@ def client_arguments(spec: JobSpec) -> list[str]:
     """Sources of the client's arguments, from the options of job.py."""
     arguments = spec.arguments
     values = [
-        (arguments.epochs if spec.local_epochs else None, "{args.local_epochs}"),
+        (arguments.epochs if spec.local_epochs else None, _epochs(arguments.epochs)),
         (arguments.rounds, "{args.rounds}"),
         (arguments.partitions if spec.is_split else None, "{args.clients}:{args.partition}"),
-        *((data, f"{{args.{option_name(data)}}}") for data in arguments.data),
+        *((data, _data(data)) for data in arguments.data),
     ]
     return [_argument(option.option, value) for option, value in values if option]
+
+
+def _epochs(option: Option | None) -> str:
+    """What the client is told of its local epochs, as part of an f-string."""
+    beyond = option.beyond if option else 0
+    return f"{{args.local_epochs {'+' if beyond > 0 else '-'} {abs(beyond)}}}" if beyond else "{args.local_epochs}"
+
+
+def _data(option: Option) -> str:
+    """What the client is told of where its data lies; a script that appends to a path needs its last slash."""
+    value = f"args.{option_name(option)}"
+    return f"{{os.path.join({value}, '')}}" if str(option.default).endswith("/") else f"{{{value}}}"
 
 
 def site_values(spec: JobSpec, values: dict[str, str | int]) -> dict[str, str]:

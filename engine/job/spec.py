@@ -35,12 +35,15 @@ class Option(BaseModel):
     Attributes:
         option: its name with the dashes, such as ``--epochs``.
         default: the value the training script has for it; ``None`` where it has none.
+        beyond: by how much the value exceeds the number of epochs: a script with ``range(1, args.epochs)`` trains 9
+            epochs where it is told 10.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     option: str = Field(pattern=r"^--?[A-Za-z][\w.-]*$")
     default: str | int | float | None = None
+    beyond: int = 0
 
 
 class Arguments(BaseModel):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from engine.edit import Insert
 from engine.facts import Facts, LoopFact
 from engine.facts.models import unwrapped
+from engine.facts.source_text import assigned
 from engine.facts.values import options
 from engine.plan.decision import Decision
 from engine.plan.epoch_number import epoch_number_matters
@@ -124,7 +125,7 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     inside = [s for body in bodies(node.body) for s in body]
     tests = [node.test, *[s.test for s in inside if isinstance(s, ast.If) and _breaks(s)]]
     tested = {ast.unparse(n) for test in tests for n in ast.walk(test) if isinstance(n, (ast.Name, ast.Attribute))}
-    changed = {ast.unparse(target) for statement in inside for target in _assigned(statement)}
+    changed = {ast.unparse(target) for statement in inside for target in assigned(statement)}
     resets = []
     for name in sorted(tested & changed):
         before = [
@@ -156,20 +157,6 @@ def _is_constant(node: ast.expr) -> bool:
 def _breaks(statement: ast.If) -> bool:
     """True for an ``if`` whose body leaves a loop."""
     return any(isinstance(inner, ast.Break) for inner in ast.walk(statement))
-
-
-def _assigned(statement: ast.stmt) -> Iterator[ast.expr]:
-    """The names and attributes a statement assigns to."""
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
-        targets = [statement.target]
-    else:
-        return
-    for target in targets:
-        for part in target.elts if isinstance(target, ast.Tuple) else [target]:
-            if isinstance(part, (ast.Name, ast.Attribute)):
-                yield part
 
 
 def _assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:

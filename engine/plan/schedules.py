@@ -73,6 +73,11 @@ def plan_schedules(
                 Replace(length.place, length.end, product if isinstance(node, ast.Constant) else f"({product})")
             )
             continue
+        if epochs is not None and epochs.beyond:
+            counts = [part for part, _, _ in _counts(facts, node, scope)]
+            edits += [_spanning(part, scope, epochs.beyond, reader, whole and part is node) for part in counts]
+            if counts:
+                continue
         if _is_fixed(facts, source_text.expression(node, scope)):
             fixed.append(ast.unparse(node))
         atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
@@ -106,6 +111,13 @@ def plan_schedules(
             )
         )
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions), tuple(dict.fromkeys(lengths)))
+
+
+def _spanning(part: ast.expr, scope: Scope, beyond: int, rounds: str, alone: bool) -> Replace:
+    """All rounds' value of a number that exceeds the epochs of one: ``range(1, n)`` runs one short of its number."""
+    minus, plus = ("-", "+") if beyond > 0 else ("+", "-")
+    product = f"({{}} {minus} {abs(beyond)}) * {rounds} {plus} {abs(beyond)}"
+    return Replace(scope.file.place(part), scope.file.end(part), product if alone else f"({product})")
 
 
 def _length(facts: Facts, node: ast.expr, scope: Scope) -> Range | None:

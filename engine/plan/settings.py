@@ -30,7 +30,7 @@ class Setting:
     Attributes:
         option: the flag, such as ``--epochs``.
         destination: the attribute it is read by.
-        default: its default.
+        default: its default; for the epochs, how many the script trains by default.
         kind: ``int``, ``float`` or ``str``.
         help: one line for ``--help``.
         declared: True where the script declares the option itself.
@@ -38,7 +38,7 @@ class Setting:
         reader: how the value is read where the literal stands; empty where the literal stays.
         path_kind: for a data path: ``directory``, ``file`` or ``any``.
         passed: the call the value is passed to, where the literal is the default of a parameter.
-        beyond: by how much the literal exceeds the default: ``range(1, 10)`` has 9 epochs.
+        beyond: by how much the number in the source exceeds the number of epochs: ``range(1, 10)`` has 9 epochs.
     """
 
     option: str
@@ -177,12 +177,12 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
     counts = [leaf for leaf in counts if leaf.option is not None] or counts
     for leaf in counts:
         beyond = _beyond(loop, leaf)
-        if beyond is None or (beyond and leaf.option is not None):
+        if beyond is None or leaf.value - beyond < 1:
             continue
         if leaf.option is not None:
-            written = leaf.written
-            place = Range.of(*written) if written is not None else None
-            return Setting(flag_of(leaf.option), leaf.option.destination, leaf.value, "int", "", True, place)
+            place = Range.of(*leaf.written) if leaf.written is not None else None
+            epochs = leaf.value - beyond
+            return Setting(flag_of(leaf.option), leaf.option.destination, epochs, "int", "", True, place, beyond=beyond)
         if leaf.written is not None and leaf.source != "config":
             place = Range.of(*leaf.written)
             call = defaulting_call(facts, place)
@@ -210,12 +210,16 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
 
 
 def _beyond(loop: LoopFact, leaf: Literal) -> int | None:
-    """By how much the end of a range exceeds its number of epochs; None for a number that is neither of the two."""
+    """By how much a number exceeds the number of epochs; None for one that does not say how many there are.
+
+    It is the number of epochs itself, or the end of a count whose start or last pass make up the difference.
+    """
     if loop.epochs is None:
-        return 0
+        return None if loop.kind == "while" else 0
     beyond = leaf.value - loop.epochs
     starts = [plain(value) for value in value_of(loop.start.node, loop.start.scope)] if loop.start else []
-    return beyond if beyond == 0 or starts == [beyond] else None
+    ends = [plain(value) for value in value_of(loop.count.node, loop.count.scope)] if loop.kind == "while" else []
+    return beyond if beyond == 0 or starts == [beyond] or leaf.value in ends else None
 
 
 def defaulting_call(facts: Facts, place: Range) -> Call | None:

@@ -82,7 +82,11 @@ class Bench:
         epochs = self.settings.rounds * self.settings.local_epochs
         instrument(self.conversion, root, epochs)
         option = self.conversion.epochs_option
-        told = (option, str(epochs)) if self.epochs_can_be_set and option and accepts(root, option) else ()
+        told = (
+            (option, str(epochs + self.conversion.epochs_beyond))
+            if self.epochs_can_be_set and option and accepts(root, option)
+            else ()
+        )
         script = root / self.conversion.entry
         launch = self._launch(
             folder=script.parent,
@@ -140,10 +144,10 @@ class Bench:
         arguments: list[str] = []
         for option, value in conversion.data:
             if not os.path.isabs(os.path.expanduser(value)):
-                arguments += [option, os.path.normpath(self._source / value)]
+                arguments += [option, os.path.normpath(self._source / value) + "/" * value.endswith("/")]
         settable: dict[str | None, int] = {conversion.rounds_option: rounds, conversion.partitions_option: sites}
         if self.epochs_can_be_set:
-            settable[conversion.epochs_option] = epochs
+            settable[conversion.epochs_option] = epochs + conversion.epochs_beyond
         for setting, number in settable.items():
             if setting:
                 arguments += [setting, str(number)]

@@ -46,6 +46,7 @@ class Conversion:
         model_args: the arguments it is called with.
         metric: name of the key metric, or None where the source evaluates nothing.
         epochs_option: option of the client that sets the local epochs of a round, or None.
+        epochs_beyond: by how much the value of that option exceeds the number of epochs.
         rounds_option: option of the client that takes the total number of rounds, or None.
         partitions_option: option of the client that splits the training data in simulation, or None.
         data: the client's data options, as (option, default).
@@ -78,6 +79,7 @@ class Conversion:
     exchange_format: str = "numpy"
     execution: str = "in_process"
     exemptions: dict[str, str] = field(default_factory=dict)
+    epochs_beyond: int = 0
 
 
 def read_conversion(directory: Path) -> Conversion:
@@ -123,6 +125,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         evaluations=tuple(_range(item) for item in original.get("evaluations") or ()),
         exchange_format=document.get("exchange_format", "numpy"),
         execution=document.get("execution", "in_process"),
+        epochs_beyond=(arguments.get("epochs") or {}).get("beyond", 0),
         exemptions={
             proof: item["decision"] for item in document.get("decisions") or () for proof in item.get("exempts") or ()
         },

@@ -315,3 +315,32 @@ def test_no_scheduler() -> None:
             optimizer.step()
         """,
     )
+
+
+def test_a_length_that_is_one_more_than_the_epochs() -> None:
+    """Over all rounds it is one more than all their epochs."""
+    before = """\
+        import argparse
+
+        import torch
+        from torch import nn
+        from torch.optim import lr_scheduler
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--epochs", type=int, default=5)
+        args = parser.parse_args()
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, {length})
+        for epoch in range(1, args.epochs):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+        """
+    for length, spanning in (
+        ("T_max=args.epochs", "T_max=(args.epochs - 1) * args.num_rounds + 1"),
+        ("2 * args.epochs", "2 * ((args.epochs - 1) * args.num_rounds + 1)"),
+    ):
+        check_converted(before.format(length=length), before.format(length=spanning))

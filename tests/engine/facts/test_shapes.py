@@ -78,7 +78,7 @@ TABLE = {
     ),
     "loop_outside_trainer": Expected(optimizer="Adam", optimizer_variable="self.opt", train="Trainer.train_epoch"),
     "entry_below_root/tools/train": Expected(args={"hidden": 11}, source="literal"),
-    "while_epochs": Expected(loop="while", epochs=None),
+    "while_epochs": Expected(loop="while", epochs=5),
     "tqdm_range": Expected(),
     "trange": Expected(),
     "count_loop": Expected(loop="count", epochs=None),

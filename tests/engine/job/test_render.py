@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +150,26 @@ def test_types_that_numpy_lacks_travel_as_tensors() -> None:
 def test_data_locations_are_resolved_against_the_source_project(default: object, expected: str) -> None:
     text = render(job_spec(conversion(arguments=data("--data-dir", default))))
     assert expected in " ".join(text.split())
+
+
+def client_arguments(text: str, **args: object) -> list[str]:
+    """What a job.py tells its client."""
+    function = next(n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name == "client_args")
+    names = {"os": os, "shlex": shlex}
+    exec(ast.unparse(function), names)
+    return shlex.split(names["client_args"](argparse.Namespace(**args)))
+
+
+def test_a_path_that_a_script_appends_to_keeps_its_last_slash() -> None:
+    text = render(job_spec(conversion(arguments=data("--data-dir", "../data/"))))
+    assert client_arguments(text, data_dir="/srv/data") == ["--data-dir=/srv/data/"]
+    assert client_arguments(text, data_dir="/srv/data/") == ["--data-dir=/srv/data/"]
+
+
+def test_a_script_that_stops_one_short_of_its_number_is_told_one_more() -> None:
+    epochs = {"option": "--epochs", "default": 4, "beyond": 1}
+    text = render(job_spec(conversion(arguments=arguments(epochs=epochs))))
+    assert client_arguments(text, local_epochs=4) == ["--epochs=5"]
 
 
 @pytest.mark.parametrize(("option", "name"), [("--clients", "client-clients"), ("--in", "client-in"), ("-d", "d")])
