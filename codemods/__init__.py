@@ -32,4 +32,9 @@ def __getattr__(name: str) -> object:
     """``PIPELINE``: the steps, imported when first asked for; the command line starts without libcst."""
     if name != "PIPELINE":
         raise AttributeError(name)
-    return tuple(import_module(f"codemods.{step}").step for step in STEPS)
+    return tuple(map(load, STEPS))
+
+
+def load(name: str) -> Step:
+    """The step of a name."""
+    return import_module(f"codemods.{name}").step

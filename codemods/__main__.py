@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from codemods.options import job_options, split_options
+from codemods.options import RULES, job_options, split_options
 
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
 
@@ -57,6 +57,15 @@ def selection(command: Any) -> Any:
     return command
 
 
+def extended(files: tuple[Path, ...]):
+    """The steps and the rules, with those that a team has added: installed, or in TOML files."""
+    from codemods import STEPS, load
+    from engine.extension import extend
+    from rules import RULES, from_toml
+
+    return extend(STEPS, load, RULES, files, from_toml.read)
+
+
 def read_facts(path: Path, entry: str | None, model: str | None, loop: str | None):
     """The facts of the program a path means."""
     from engine.facts import Choices, gather
@@ -91,14 +100,16 @@ FOLDER = click.argument("directory", type=click.Path(path_type=Path))
 @main.command()
 @PATH
 @selection
+@RULES
 @FORMAT
 @click.pass_context
-def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form: str) -> None:
+def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule_files, form: str) -> None:
     """Tell what a training program is and whether it can be federated faithfully.
 
     Exits with 0 where it converts, 3 where it is refused or a value is needed.
     """
     from dataclasses import replace
+    from functools import partial
 
     from engine.inspection import as_json, as_text, inspect_program, refused_file
     from engine.source import NotPython3
@@ -106,7 +117,9 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form
 
     try:
         facts = read_facts(path, entry, model, loop)
-        report = inspect_program(facts, model_arguments(model_args), blockers, warnings)
+        rules = extended(rule_files).rules
+        checks = (partial(blockers, rules=rules), partial(warnings, rules=rules))
+        report = inspect_program(facts, model_arguments(model_args), *checks)
     except NotPython3 as error:
         refusal = not_python3.NotPython3.refusal(error)
         report = refused_file(path.name, replace(refusal, source=error.source))
@@ -128,17 +141,19 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, form
 @click.option("--clients", type=click.IntRange(1), help="Number of sites in the job.")
 @click.option("--rounds", type=click.IntRange(1), help="Number of rounds in the job.")
 @click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@RULES
 @FORMAT
 @click.pass_context
 def apply(
     ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients,
-    rounds, local_epochs, form,
+    rounds, local_epochs, rule_files, form,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
     The source is left as it is. Exits with 3, having written nothing, where the script is refused or a value is needed.
     """
-    from codemods import PIPELINE
+    from functools import partial
+
     from engine import atomic, output
     from engine.apply import build
     from engine.apply_report import as_json, as_text, refusal_json, refusal_text
@@ -154,9 +169,11 @@ def apply(
         click.echo(refusal_json(path.name, refused) if form == "json" else refusal_text(path.name, refused))
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
-    steps = select(PIPELINE, only, skip)
+    everything = extended(rule_files)
+    steps = select(everything.steps, only, skip)
+    refuse = partial(blockers, rules=everything.rules)
     settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
-    outcome = build(facts, steps, blockers, folder.resolve(), Choices(model_arguments(model_args)), settings)
+    outcome = build(facts, steps, refuse, folder.resolve(), Choices(model_arguments(model_args)), settings)
     if outcome.files is None:
         click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
         ctx.exit(REFUSED)
@@ -314,11 +331,14 @@ def verify(ctx: click.Context, directory: Path, rounds, local_epochs, seed, time
 @click.option("--select", multiple=True, metavar="RULE", help="Run only these rules, by code, its beginning or name.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
+@RULES
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", help="How to print."
 )
 @click.pass_context
-def lint(ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignore, statistics, form) -> None:
+def lint(
+    ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignore, statistics, rule_files, form
+) -> None:
     """Look for what keeps training code from being federated faithfully.
 
     Exits with 0 where nothing is left, 1 for findings, 2 where a file or a rule could not be run.
@@ -327,9 +347,7 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignor
     from engine.lint import lint as lint_paths
 
     def load_rules():
-        from rules import RULES
-
-        return RULES
+        return extended(rule_files).rules
 
     outcome = lint_paths(paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore)
     for error in outcome.errors:
@@ -379,54 +397,30 @@ def scaffold(specification: Path, out: Path | None, force: bool) -> None:
 
 
 @main.command("list")
+@RULES
+@click.option("--test", is_flag=True, help="Run the examples of the rules that were added; exit 1 where one fails.")
 @FORMAT
-def list_(form: str) -> None:
-    """List the steps and the rules."""
-    from codemods import PIPELINE
-    from engine.plan.refusals import REFUSALS
-    from rules import RULES
+@click.pass_context
+def list_(ctx: click.Context, rule_files, test: bool, form: str) -> None:
+    """List the steps and the rules, with those that a team has added."""
+    from engine import listing
 
-    steps = [{"name": step.name, "safety": step.safety.value, "summary": step.summary} for step in PIPELINE]
-    rules = [{"code": rule.CODE, "name": rule.__name__, "message": rule.MESSAGE} for rule in RULES]
-    rules += [{"code": r.code, "name": r.name, "message": r.message.format(what="...")} for r in REFUSALS]
-    rules.sort(key=lambda rule: rule["code"])
-    if form == "json":
-        click.echo(json.dumps({"steps": steps, "rules": rules}, indent=2))
-        return
-    width = max(len(step["name"]) for step in steps)
-    click.echo("Steps, in order:")
-    for step in steps:
-        click.echo(f"  {step['name']:{width}}  {step['summary']}")
-    click.echo("\nRules:")
-    for rule in rules:
-        click.echo(f"  {rule['code']}  {rule['name']:{width - 4}}  {rule['message']}")
+    everything = extended(rule_files)
+    if test:
+        text, good = listing.tested(everything)
+        click.echo(text)
+        ctx.exit(OK if good else FINDINGS)
+    click.echo(listing.as_json(everything) if form == "json" else listing.as_text(everything))
 
 
 @main.command()
 @click.argument("name")
-def explain(name: str) -> None:
+@RULES
+def explain(name: str, rule_files) -> None:
     """Say what a step or a rule does and why."""
-    import inspect as inspection
+    from engine.listing import explained
 
-    from codemods import PIPELINE
-    from engine.plan.refusals import REFUSALS
-    from engine.result import UserError
-    from rules import RULES
-
-    for step in PIPELINE:
-        if step.name == name:
-            click.echo(f"{step.name} ({step.safety.value})\n\nIt {step.summary}.\n\nWhy: {step.why}.")
-            return
-    for rule in RULES:
-        if name in (rule.CODE, rule.__name__):
-            click.echo(f"{rule.CODE} {rule.__name__}\n\n{inspection.getdoc(rule)}")
-            return
-    for refusal in REFUSALS:
-        if name in (refusal.code, refusal.name):
-            text = f"{refusal.message}.\n\nWhy: {refusal.why}.\n\nRemedy: {refusal.remedy}."
-            click.echo(f"{refusal.code} {refusal.name}\n\n{text.format(what='...')}")
-            return
-    raise UserError(f"there is no step or rule {name}; `python -m codemods list` names them")
+    click.echo(explained(name, extended(rule_files)))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,10 @@ ALGORITHM = (
     click.option("--sites-file", type=EXISTING, help="TOML file with a table of options per site."),
 )
 
+RULES = click.option(
+    "--rules", "rule_files", type=EXISTING, multiple=True, help="TOML file of rewrite rules of your own."
+)
+
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command every option that sets a job, by the names that :func:`engine.job.job_settings` takes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def build(
-    facts: Facts, steps: Iterable[Step], blockers: Callable[[Facts], Iterable[Result]], folder: Path,
+    facts: Facts, steps: Sequence[Step], blockers: Callable[[Facts], Iterable[Result]], folder: Path,
     choices: Choices, job_settings: Mapping[str, Any],
 ) -> Outcome:  # fmt: skip
     """Convert a program, in memory.

@@ -6,12 +6,16 @@ import io
 import tokenize
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.document import Document
 from engine.edit import Edit
 from engine.plan import Plan
 from engine.plan.layout import CLIENT
 from engine.result import Place, Result, Safety, Status, UserError
+
+if TYPE_CHECKING:
+    import libcst as cst
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Step:
         files: files it adds, by name, from the plan alone.
         safety: how much it may change what the program does.
         needs: names of the steps that make the place where its edits go.
+        before: of a step that a team adds: the step it comes before; empty for one at the end.
+        rewrite: what it makes of each file after the edits of all steps.
     """
 
     name: str
@@ -35,6 +41,8 @@ class Step:
     files: Callable[[Plan], dict[str, str]] = field(default=lambda plan: {})
     safety: Safety = Safety.SAFE
     needs: tuple[str, ...] = ()
+    before: str = ""
+    rewrite: Callable[[cst.Module], cst.Module] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ def select(steps: Sequence[Step], only: Collection[str] = (), skip: Collection[s
     return chosen
 
 
-def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:
+def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
     """Run steps over a project.
 
     Args:
@@ -104,8 +112,36 @@ def convert(plan: Plan, steps: Iterable[Step]) -> Conversion:
             check(source.name, source.raw, after, files.values())
         for place in plan.layout.get(source.name, ()):
             files[place] = after
+    for index, step in enumerate(steps):
+        rewritten = _rewritten(step, files)
+        files |= rewritten
+        if rewritten:
+            results[index] = results[index].with_status(Status.CHANGED)
     order = sorted(files, key=lambda name: (name != CLIENT, name))
     return Conversion({name: files[name] for name in order}, tuple(results), plan)
+
+
+def _rewritten(step: Step, files: dict[str, bytes]) -> dict[str, bytes]:
+    """The files that the rewriting of a step changes, with what it makes of them."""
+    if step.rewrite is None:
+        return {}
+    import libcst
+
+    changed = {}
+    for name, before in files.items():
+        if not name.endswith(".py"):
+            continue
+        module = libcst.parse_module(before)
+        if module.bytes != before:
+            raise UserError(f"{step.name} cannot rewrite this file: libcst would change its whitespace", Place(name, 1))
+        try:
+            after = step.rewrite(module).bytes
+        except ValueError as error:
+            raise UserError(f"{step.name} fails: {error}", Place(name, 1)) from None
+        if after != before:
+            check(name, before, after)
+            changed[name] = after
+    return changed
 
 
 def _refuse_clash(plan: Plan, added: Iterable[str]) -> None:

@@ -89,7 +89,12 @@ class Result:
     @property
     def blocks(self) -> bool:
         """True for a rule that refuses the conversion."""
-        return self.code.startswith("FLR1")
+        return self.kind == "1"
+
+    @property
+    def kind(self) -> str:
+        """The first digit of the rule's code: 1 blocks a conversion, 2 has a fix, 3 warns; empty without a code."""
+        return self.code.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")[:1]
 
     def with_status(self, status: Status, diff: str = "") -> Result:
         """The same result after something became of it."""

@@ -171,6 +171,31 @@ def _metavariable(node: cst.CSTNode, prefix: str) -> str | None:
     return None
 
 
+def metavariables(node: cst.CSTNode | None, many: bool | None = None) -> set[str]:
+    """The metavariables of a pattern or template, but for ``$_``: those for one expression, for many, or all."""
+    prefixes = {None: (_ONE, _MANY), False: (_ONE,), True: (_MANY,)}[many]
+    nodes = walk(node) if node else ()
+    found = {_metavariable(each, prefix) for each in nodes for prefix in prefixes}
+    return found - {None, "_"}
+
+
+def spoken_names(node: cst.CSTNode) -> set[str]:
+    """The full names that a pattern or template asks for, the longest of each chain; not those of keywords."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if name := _fixed_name(each):
+            found.add(name)
+        elif isinstance(each, cst.Arg):
+            stack.append(each.value)
+        elif isinstance(each, cst.Attribute):
+            stack.append(each.value)
+        else:
+            stack.extend(children(each))
+    return found
+
+
 def _fixed_name(node: cst.CSTNode) -> str | None:
     """The full name, such as ``torch.load``, that this node of a pattern or template asks for."""
     name = dotted(node)

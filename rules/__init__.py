@@ -6,8 +6,10 @@ FLR1xx blocks conversion, FLR2xx is converted with a fix, FLR3xx warns a person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from engine.findings import naming
 from rules.already_federated import AlreadyFederated
 from rules.averaged_weights import AveragedWeights
 from rules.base import ProgramRule
@@ -45,6 +47,8 @@ from rules.unsupported_launch import UnsupportedLaunch
 from rules.whole_model_pickle import WholeModelPickle
 
 if TYPE_CHECKING:
+    from fixit import LintRule
+
     from engine.facts import Facts
     from engine.result import Result
 
@@ -86,18 +90,22 @@ RULES = (
 )
 
 
-def findings(facts: Facts) -> list[Result]:
+def findings(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Result]:
     """What the program rules find in a program, in the order of their codes."""
-    checks = [rule for rule in RULES if issubclass(rule, ProgramRule)]
-    return list(dict.fromkeys(result for rule in checks for result in rule.check(facts)))
+    found: dict[Result, None] = {}
+    for rule in rules:
+        if issubclass(rule, ProgramRule):
+            with naming(f"the rule {rule.__name__}", facts.project.entry.name):
+                found.update(dict.fromkeys(rule.check(facts)))
+    return list(found)
 
 
-def blockers(facts: Facts) -> list[Result]:
+def blockers(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Result]:
     """What forbids converting a program; one that trains nothing, or no model that is found, is always refused.
 
     What only asks the user to choose (`SeveralTrainingLoops`) is among them: the plan asks where that is all.
     """
-    found = [result for result in findings(facts) if result.blocks]
+    found = [result for result in findings(facts, rules) if result.blocks]
     if not found and facts.loop is None:
         return [NoTrainingLoop.refusal(facts)]
     if not found and not facts.models:
@@ -105,6 +113,6 @@ def blockers(facts: Facts) -> list[Result]:
     return found
 
 
-def warnings(facts: Facts) -> list[Result]:
+def warnings(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Result]:
     """What is converted with a fix, and what a person should look at."""
-    return [result for result in findings(facts) if not result.blocks]
+    return [result for result in findings(facts, rules) if not result.blocks]

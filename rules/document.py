@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import dedent
 
 from fixit import Invalid, LintRule, Valid
 from moreorless import unified_diff
 
+from engine.cases import plain
 from engine.result import Safety
 from rules import RULES
 
@@ -73,11 +72,6 @@ def found(case: Invalid) -> str:
 def code_block(code: str) -> str:
     """A Python code block."""
     return f"```python\n{plain(code).rstrip()}\n```"
-
-
-def plain(code: str) -> str:
-    """The code of a case as fixit runs it, with a newline at its end."""
-    return dedent(re.sub(r"\A\n", "", code)).rstrip(" ").rstrip("\n") + "\n"
 
 
 def main(folder: Path = FOLDER) -> None:

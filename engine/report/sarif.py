@@ -13,7 +13,7 @@ from engine.lint import Outcome
 from engine.result import Place, Result
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-LEVELS = {"FLR1": "error", "FLR2": "warning"}
+LEVELS = {"1": "error", "2": "warning"}
 
 
 def as_sarif(outcome: Outcome) -> str:
@@ -47,7 +47,7 @@ def identity(result: Result) -> str:
 
 def level(result: Result) -> str:
     """``error`` for what blocks a conversion, ``warning`` for what is converted with a fix, ``note`` for the rest."""
-    return LEVELS.get(result.code[:4], "note")
+    return LEVELS.get(result.kind, "note")
 
 
 def _rule(name: str, result: Result) -> dict[str, Any]:
