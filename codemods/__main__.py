@@ -11,6 +11,7 @@ import click
 from codemods.options import RULES, job_options, split_options
 
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
+INTERRUPTED = 130
 
 
 class Commands(click.Group):
@@ -25,6 +26,9 @@ class Commands(click.Group):
         except UserError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(ERROR)
+        except KeyboardInterrupt:
+            click.echo("error: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
         except RecursionError:
             click.echo("error: the code is nested too deeply to be analysed; flatten it and try again", err=True)
             ctx.exit(ERROR)
@@ -157,6 +161,7 @@ def apply(
     from engine import atomic, output
     from engine.apply import build
     from engine.apply_report import as_json, as_text, refusal_json, refusal_text
+    from engine.configuration import Configuration
     from engine.pipeline import select
     from engine.plan import Choices
     from engine.source import NotPython3
@@ -172,7 +177,12 @@ def apply(
     everything = extended(rule_files)
     steps = select(everything.steps, only, skip)
     refuse = partial(blockers, rules=everything.rules)
-    settings = {"num_clients": clients, "num_rounds": rounds, "local_epochs": local_epochs}
+    usual = Configuration().of(facts.project.entry.path).apply
+    settings = {
+        "num_clients": clients or usual.get("clients"),
+        "num_rounds": rounds or usual.get("rounds"),
+        "local_epochs": local_epochs or usual.get("local_epochs"),
+    }
     outcome = build(facts, steps, refuse, folder.resolve(), Choices(model_arguments(model_args)), settings)
     if outcome.files is None:
         click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
@@ -341,6 +351,9 @@ def lint(
 ) -> None:
     """Look for what keeps training code from being federated faithfully.
 
+    `lint - PATH` reads the text of the file PATH from standard input; with --fix it prints what the file then holds,
+    and the findings go to standard error.
+
     Exits with 0 where nothing is left, 1 for findings, 2 where a file or a rule could not be run.
     """
     from engine import report
@@ -349,11 +362,27 @@ def lint(
     def load_rules():
         return extended(rule_files).rules
 
-    outcome = lint_paths(paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore)
+    paths, unsaved = standard_input(paths)
+    outcome = lint_paths(paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore, unsaved=unsaved)
     for error in outcome.errors:
         click.echo(f"error: {error}", err=True)
-    click.echo(report.statistics(outcome) if statistics else report.FORMATS[form](outcome), nl=False)
+    prints_source = fix and bool(unsaved)
+    for text in {**unsaved, **outcome.texts}.values() if prints_source else ():
+        click.echo(text, nl=False)
+    click.echo(report.statistics(outcome) if statistics else report.FORMATS[form](outcome), nl=False, err=prints_source)
     ctx.exit(outcome.exit_code)
+
+
+def standard_input(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[Path, bytes]]:
+    """The paths to look at, and what is not read from disk: for ``- PATH``, the text of PATH from standard input."""
+    from engine.result import UserError
+    from engine.source import absolute
+
+    if Path("-") not in paths:
+        return paths, {}
+    if len(paths) != 2 or paths[0] != Path("-"):
+        raise UserError("standard input is one file: give `- PATH`, with the path that its text belongs to")
+    return paths[1:], {absolute(paths[1]): click.get_binary_stream("stdin").read()}
 
 
 SPECIFICATION = click.argument("specification", metavar="SPEC", type=click.Path(path_type=Path))

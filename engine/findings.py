@@ -6,7 +6,6 @@ There are three kinds of rules, all of them fixit's: one with ``check`` reads th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,18 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.result import Result, Safety, UserError
-from engine.source import Project, SourceFile, read_file
+from engine.source import Project, SourceFile, name_of, read_file
 from engine.suppressions import suppressions, unused
 
 if TYPE_CHECKING:
     from fixit import LintRule
 
     from engine.facts import Facts
-
-
-def name_of(path: Path) -> str:
-    """How a file is called in messages: relative to the working directory."""
-    return Path(os.path.relpath(path)).as_posix()
 
 
 def in_program(

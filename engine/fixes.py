@@ -4,49 +4,58 @@ from __future__ import annotations
 
 import io
 import tokenize
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from engine.atomic import write
 from engine.result import Place, Result, Safety, Status, TextEdit, UserError
-from engine.source import parse, read_file
+from engine.source import SourceFile, absolute, name_of, parse, unsaved_first
 
 
-def apply_fixes(paths: Sequence[Path], results: Sequence[Result], safeties: Collection[Safety]) -> list[Result]:
-    """Fix what can be fixed now, and write the files; of fixes that overlap only the first lands.
+def apply_fixes(
+    results: Sequence[Result], safeties: Collection[Safety], paths: Sequence[Path], unsaved: Mapping[Path, bytes]
+) -> tuple[list[Result], dict[Path, bytes]]:
+    """Fix what can be fixed now; of fixes that overlap only the first lands.
 
     Args:
-        paths: the files that may be changed.
         results: findings, perhaps with an edit.
         safeties: how safe a fix must be.
+        paths: the files that may be changed.
+        unsaved: what files hold instead of what lies on disk, by absolute path.
 
     Returns:
-        The findings whose fix landed, each with the diff of its file.
+        The findings whose fix landed, each with the diff of its file, and what the changed files hold then.
 
     Raises:
-        UserError: a fix that would leave a file which does not compile; nothing is written then.
+        UserError: a fix that would leave a file which does not compile.
     """
-    fixable = [result for result in results if result.edit and result.safety in safeties]
-    return [landed for path in paths for landed in _fix(path, fixable)]
+    fixable: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.edit and result.safety in safeties:
+            fixable[result.place.file].append(result)
+    landed: list[Result] = []
+    texts: dict[Path, bytes] = {}
+    read = unsaved_first(unsaved)
+    for path in paths:
+        if name_of(path) in fixable:
+            fixed, texts[absolute(path)] = _fix(read(path, Path()), fixable[name_of(path)])
+            landed += fixed
+    return landed, texts
 
 
-def _fix(path: Path, results: Iterable[Result]) -> list[Result]:
-    """Fix one file."""
+def _fix(source: SourceFile, results: Sequence[Result]) -> tuple[list[Result], bytes]:
+    """The findings of a file whose fix lands, and the file after them."""
     from moreorless import unified_diff
 
-    source = read_file(path, Path())
-    chosen = apart(result for result in results if result.place.file == source.name)
-    if not chosen:
-        return []
+    chosen = apart(results)
     text = edited(source.text, [result.edit for result in chosen])
     try:
         parse(text, source.name)
     except UserError as error:
-        raise UserError(f"the fixes of {source.name} do not compile ({error.message}); it was left as it is") from None
+        raise UserError(f"the fixes of {source.name} do not compile ({error.message}); nothing was written") from None
     encoding, _ = tokenize.detect_encoding(io.BytesIO(source.raw).readline)
-    write(path.parent, {path.name: text.encode(encoding)})
     diff = unified_diff(source.text, text, source.name)
-    return [result.with_status(Status.CHANGED, diff) for result in chosen]
+    return [result.with_status(Status.CHANGED, diff) for result in chosen], text.encode(encoding)
 
 
 def apart(results: Iterable[Result]) -> list[Result]:

@@ -7,15 +7,19 @@ for each finding; here its rules run on its visitors alone. Fixes are edits of t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from engine.findings import in_file, in_program, name_of
+from engine.atomic import write
+from engine.configuration import Configuration
+from engine.findings import in_file, in_program
 from engine.fixes import apply_fixes
 from engine.result import Result, Safety, Status, UserError
-from engine.source import read_file
+from engine.selection import Selection
+from engine.source import absolute, name_of, unsaved_first
 
 if TYPE_CHECKING:
     from fixit import LintRule
@@ -32,11 +36,13 @@ class Outcome:
         results: what was fixed, then what is left, each sorted by place.
         errors: what kept a file or a rule from being run, one sentence each.
         files: number of files looked at.
+        texts: what the fixed files hold now, by absolute path.
     """
 
     results: tuple[Result, ...]
     errors: tuple[str, ...]
     files: int
+    texts: Mapping[Path, bytes] = field(default_factory=dict)
 
     @property
     def fixed(self) -> list[Result]:
@@ -62,8 +68,9 @@ def lint(
     unsafe: bool = False,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    unsaved: Mapping[Path, bytes] = MappingProxyType({}),
 ) -> Outcome:
-    """Lint files and folders.
+    """Lint files and folders, each file as its configuration asks.
 
     Args:
         paths: files, and folders to look for Python files in (``.gitignore`` is obeyed).
@@ -71,46 +78,43 @@ def lint(
             to read a tree that does not. One with a ``check`` reads the facts of the program.
         fix: apply the safe fixes and write the files.
         unsafe: apply unsafe fixes, too.
-        select: codes, beginnings of codes or names of the rules to run; all where empty.
+        select: codes, beginnings of codes or names of the rules to run, instead of what the configuration says.
         ignore: those not to run.
+        unsaved: what files hold instead of what lies on disk, by absolute path; they are fixed but not written.
 
     Raises:
-        UserError: a path that does not exist, or a selection that fits no rule.
+        UserError: a path that does not exist, a selection that fits no rule, a configuration that is not understood, or
+            a fixed file that does not compile or cannot be written.
     """
-    files = python_files(paths)
-    relevant = [path for path in files if MENTIONED in path.read_bytes()]
-    chosen = choose(load_rules(), select, ignore) if relevant or select or ignore else []
-    results, errors = examine(relevant, chosen)
+    configuration = Configuration()
+    files = [path for path in python_files(paths, unsaved) if not configuration.of(path).excludes(path)]
+    relevant = [path for path in files if may_use_torch(path, unsaved)]
+    selection = Selection(load_rules() if relevant or select or ignore else [], configuration, select, ignore)
+    results, errors = examine(relevant, selection, unsaved)
     fixed: list[Result] = []
+    changed: dict[Path, bytes] = {}
     for _ in range(ROUNDS if fix else 0):
-        landed = apply_fixes(relevant, results, {Safety.SAFE, Safety.UNSAFE} if unsafe else {Safety.SAFE})
+        safeties = {Safety.SAFE, Safety.UNSAFE} if unsafe else {Safety.SAFE}
+        landed, texts = apply_fixes(results, safeties, relevant, {**unsaved, **changed})
         if not landed:
             break
         fixed.extend(landed)
-        results, errors = examine(relevant, chosen)
-    return Outcome((*fixed, *results), tuple(errors), len(files))
+        changed.update(texts)
+        results, errors = examine(relevant, selection, {**unsaved, **changed})
+    for path, text in changed.items():
+        if path not in unsaved:
+            write(path.parent, {path.name: text})
+    return Outcome((*fixed, *results), tuple(errors), len(files), changed)
 
 
-def choose(rules: Sequence[type[LintRule]], select: Sequence[str], ignore: Sequence[str]) -> list[type[LintRule]]:
-    """The rules that a selection leaves. Raises UserError for a selector that fits none."""
-
-    def fits(rule: type, selectors: Sequence[str]) -> bool:
-        return any(rule.__name__ == each or getattr(rule, "CODE", "").startswith(each.upper()) for each in selectors)
-
-    for selector in (*select, *ignore):
-        if not any(fits(rule, [selector]) for rule in rules):
-            raise UserError(f"no rule is called {selector}; `python -m codemods list` names them")
-    return [rule for rule in rules if (not select or fits(rule, select)) and not fits(rule, ignore)]
-
-
-def python_files(paths: Sequence[Path]) -> list[Path]:
+def python_files(paths: Sequence[Path], unsaved: Mapping[Path, bytes]) -> list[Path]:
     """The Python files that paths mean, each once. Raises UserError for a path that does not exist."""
     found: dict[Path, None] = {}
     for path in paths:
-        if not path.exists():
-            raise UserError(f"{path} does not exist; give a Python file or a folder")
-        if path.is_file():
+        if path.is_file() or absolute(path) in unsaved:
             found[path] = None
+        elif not path.exists():
+            raise UserError(f"{path} does not exist; give a Python file or a folder")
         else:
             from trailrunner import walk  # imports multiprocessing, which a single file does without
 
@@ -118,22 +122,35 @@ def python_files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def examine(paths: Sequence[Path], rules: Sequence[type[LintRule]]) -> tuple[list[Result], list[str]]:
+def may_use_torch(path: Path, unsaved: Mapping[Path, bytes]) -> bool:
+    """True for a file that mentions torch, and for one that cannot be read, so that it is told of."""
+    try:
+        return MENTIONED in (unsaved[absolute(path)] if absolute(path) in unsaved else path.read_bytes())
+    except OSError:
+        return True
+
+
+def examine(
+    paths: Sequence[Path], selection: Selection, unsaved: Mapping[Path, bytes]
+) -> tuple[list[Result], list[str]]:
     """One pass of the rules over the files: the findings, sorted by place, and what went wrong."""
     results: list[Result] = []
     errors: list[str] = []
+    read = unsaved_first(unsaved)
     known: dict[str, list[Result]] = defaultdict(list)
     for path in paths:
         try:
-            for result in in_program(path, rules):
+            for result in in_program(path, selection.started_by(path), read):
                 known[result.place.file].append(result)
         except UserError as error:
             errors.append(str(error))
     asked = {name_of(path) for path in paths}
     for name in sorted(asked | known.keys()):
-        found = list(dict.fromkeys(known[name]))
+        rules = selection.of(Path(name))
+        names = {rule.__name__ for rule in rules}
+        found = [result for result in dict.fromkeys(known[name]) if result.name in names]
         try:
-            found = in_file(read_file(Path(name), Path()), rules if name in asked else [], found)
+            found = in_file(read(Path(name), Path()), rules if name in asked else [], found)
         except UserError as error:
             errors.append(str(error))
         results.extend(found)

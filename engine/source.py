@@ -9,7 +9,7 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -144,6 +144,28 @@ def encode(path: Path, name: str, text: str) -> SourceFile:
         return decode(path, name, text.encode(encoding))
     except (SyntaxError, UnicodeEncodeError, LookupError):
         raise UserError(f"{name} holds characters that its encoding cannot say; make it UTF-8") from None
+
+
+def unsaved_first(unsaved: Mapping[Path, bytes]) -> Callable[[Path, Path], SourceFile]:
+    """Reads files like `read_file`, but for those that hold, by absolute path, something else than on disk."""
+
+    def read(path: Path, root: Path) -> SourceFile:
+        given = unsaved.get(absolute(path))
+        if given is None:
+            return read_file(path, root)
+        return decode(path, Path(os.path.relpath(path, root)).as_posix(), given)
+
+    return read
+
+
+def name_of(path: Path) -> str:
+    """How a file is called in messages: relative to the working directory."""
+    return Path(os.path.relpath(path)).as_posix()
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root of the file system, symbolic links as they are."""
+    return Path(os.path.abspath(path))
 
 
 class Project:

@@ -9,8 +9,10 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from click.testing import CliRunner, Result
 from fixit import Invalid, LintRule
 
+from codemods.__main__ import main
 from engine.lint import Outcome, lint
 from engine.report.github import as_github
 from engine.report.json import as_json
@@ -86,11 +88,12 @@ def test_a_text_without_torch_loads_no_rules(folder: Path) -> None:
     assert lint([Path(".")], load_rules) == Outcome((), (), 1)
 
 
-def test_a_tree_without_torch_imports_neither_libcst_nor_fixit(folder: Path) -> None:
+def test_a_tree_without_torch_and_settings_imports_nothing_heavy(folder: Path) -> None:
     Path("plain.py").write_text("print(1)\n")
+    Path("pyproject.toml").write_text("[tool.other]\n")
     code = (
         "import sys; from pathlib import Path; from engine.lint import lint; lint([Path('.')], lambda: []);"
-        "print([name for name in ('libcst', 'fixit') if name in sys.modules])"
+        "print([name for name in ('libcst', 'fixit', 'pydantic') if name in sys.modules])"
     )
     root = Path(__file__).parents[2]
     environment = {"PYTHONPATH": str(root), "PATH": ""}
@@ -327,3 +330,44 @@ def test_what_libcst_cannot_parse_is_an_error_beside_what_the_program_shows(fold
     outcome = linted()
     assert codes(outcome) == ["train.py:2 FLR107"]
     assert outcome.errors == ("train.py:3: libcst cannot parse this, so that only the program was checked",)
+
+
+def run(*arguments: str, text: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(main, ["lint", *arguments], input=text, catch_exceptions=False)
+
+
+def test_standard_input_is_linted_as_the_file_of_a_path(folder: Path) -> None:
+    Path("train.py").write_text(TRAIN)
+    Path("net.py").write_text("old = True\n")
+    result = run("--format", "json", "-", "net.py", text=NET + LOAD)
+    assert [finding["line"] for finding in json.loads(result.stdout)["findings"]] == [10]
+    assert run("-", "train.py", text=TRAIN.replace("net", "new")).exit_code == 0
+    Path("net.py").write_text(NET)
+    assert "net.py:8:9: FLR112" in run("-", "train.py", text=TRAIN).stdout
+    assert run("-", "elsewhere/new.py", text=LOAD).stdout.startswith("elsewhere/new.py:2:9: FLR202")
+
+
+def test_standard_input_is_fixed_to_standard_output(folder: Path) -> None:
+    Path("train.py").write_text("# on disk\n")
+    result = run("--fix", "-", "train.py", text=LOAD + "torch.load(path, weights_only=False)\n")
+    assert (result.exit_code, result.stdout) == (1, FIXED + "torch.load(path, weights_only=False)\n")
+    assert "train.py:3:1: FLR202" in result.stderr
+    assert run("--fix", "-", "train.py", text="print(1)\n").stdout == "print(1)\n"
+    broken = run("--fix", "-", "train.py", text="import torch\nx = (\n")
+    assert (broken.exit_code, broken.stdout) == (1, "import torch\nx = (\n")
+    assert Path("train.py").read_text() == "# on disk\n"
+
+
+@pytest.mark.parametrize("paths", [["-"], ["-", "a.py", "b.py"], ["a.py", "-"]])
+def test_standard_input_needs_its_path(folder: Path, paths: list[str]) -> None:
+    result = CliRunner(mix_stderr=False).invoke(main, ["lint", *paths], input=LOAD)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give `- PATH`, with the path that its text belongs to" in result.stderr
+
+
+def test_a_file_that_cannot_be_fixed_keeps_no_other_from_it(folder: Path) -> None:
+    Path("a.py").write_bytes(b"torch\0")
+    Path("b.py").write_text(LOAD)
+    outcome = linted(fix=True)
+    assert (len(outcome.fixed), len(outcome.errors)) == (1, 1)
+    assert Path("b.py").read_text() == FIXED

@@ -1,0 +1,101 @@
+"""What a project says of this tool: ``[tool.flare-codemods]`` in the nearest ``pyproject.toml`` above a file.
+
+A table is not merged with that of a folder further up. Patterns are those of ``.gitignore``, relative to its folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.source import absolute, name_of
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+FILE = "pyproject.toml"
+TABLE = "flare-codemods"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for the files below a folder.
+
+    Attributes:
+        select: the rules that run, by code, beginning of a code, or name; all where empty.
+        ignore: those that do not.
+        exclude: patterns of files that are not linted.
+        per_file_ignores: rules that find nothing in the files that fit a pattern.
+        apply: defaults of the job, by the names of the options of ``apply``.
+        file: where this stands; ``None`` where nothing is said.
+    """
+
+    select: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    per_file_ignores: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apply: Mapping[str, int | None] = field(default_factory=dict)
+    file: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the file is called in messages."""
+        return name_of(self.file) if self.file else ""
+
+    def excludes(self, path: Path) -> bool:
+        """True for a file that is not linted."""
+        return any(self._fits(path, pattern) for pattern in self.exclude)
+
+    def ignored_in(self, path: Path) -> tuple[str, ...]:
+        """The rules that find nothing in a file."""
+        ignores = self.per_file_ignores.items()
+        return tuple(rule for pattern, rules in ignores if self._fits(path, pattern) for rule in rules)
+
+    def _fits(self, path: Path, pattern: str) -> bool:
+        return self._patterns[pattern].match_file(os.path.relpath(path, self.file.parent))
+
+    @cached_property
+    def _patterns(self) -> dict[str, GitIgnoreSpec]:
+        from pathspec import GitIgnoreSpec
+
+        return {pattern: GitIgnoreSpec.from_lines([pattern]) for pattern in (*self.exclude, *self.per_file_ignores)}
+
+
+class Configuration:
+    """The settings of files; each table is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, Settings] = {}
+
+    def of(self, path: Path) -> Settings:
+        """The settings of a file, which need not exist.
+
+        Raises:
+            UserError: the table that it falls under cannot be read, or holds what is not allowed there.
+        """
+        return self._of_folder(absolute(path).parent)
+
+    def _of_folder(self, folder: Path) -> Settings:
+        if folder not in self._known:
+            above = folder.parent
+            self._known[folder] = _settings(folder) or (self._of_folder(above) if above != folder else Settings())
+        return self._known[folder]
+
+
+def _settings(folder: Path) -> Settings | None:
+    """The settings that stand in a folder itself; ``None`` where there is no table of ours."""
+    path = folder / FILE
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    if TABLE.encode() not in raw:
+        return None
+    from engine.configuration.table import read_table
+
+    table = read_table(raw, name_of(path))
+    return table and Settings(**table.model_dump(), file=path)
