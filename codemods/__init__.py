@@ -18,6 +18,8 @@ STEPS = (
     "wrap_in_is_running",
     "load_global_params",
     "evaluate_global_model",
+    "add_fedprox_term",
+    "add_scaffold_controls",
     "count_steps",
     "keep_received_weights",
     "rescale_schedulers",

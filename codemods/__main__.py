@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from codemods.options import RULES, job_options, split_options
+from codemods.options import FEDPROX_MU, RECIPE, RULES, job_options, split_options
 
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -145,12 +145,14 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule
 @click.option("--clients", type=click.IntRange(1), help="Number of sites in the job.")
 @click.option("--rounds", type=click.IntRange(1), help="Number of rounds in the job.")
 @click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@RECIPE
+@FEDPROX_MU
 @RULES
 @FORMAT
 @click.pass_context
 def apply(
     ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients,
-    rounds, local_epochs, rule_files, form,
+    rounds, local_epochs, recipe, fedprox_mu, rule_files, form,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
@@ -182,8 +184,10 @@ def apply(
         "num_clients": clients or usual.get("clients"),
         "num_rounds": rounds or usual.get("rounds"),
         "local_epochs": local_epochs or usual.get("local_epochs"),
+        "fedprox_mu": fedprox_mu,
     }
-    outcome = build(facts, steps, refuse, folder.resolve(), Choices(model_arguments(model_args)), settings)
+    choices = Choices(model_arguments(model_args), recipe or "fedavg-pt")
+    outcome = build(facts, steps, refuse, folder.resolve(), choices, settings)
     if outcome.files is None:
         click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
         ctx.exit(REFUSED)

@@ -27,8 +27,19 @@ SPLIT = (
     ),
     click.option("--site-weights", metavar="3,1,...", help="Sizes of the sites' parts, in proportion."),
 )
+RECIPE = click.option(
+    "--recipe",
+    metavar="NAME",
+    help="Algorithm: fedavg-pt, fedprox-pt, fedopt-pt, scaffold-pt, cyclic-pt, swarm-pt or fedeval-pt.",
+)
+FEDPROX_MU = click.option(
+    "--fedprox-mu",
+    type=click.FloatRange(0, min_open=True),
+    help="FedProx: weight of the proximal term [default: FLARE's 0.01].",
+)
 ALGORITHM = (
-    click.option("--recipe", metavar="NAME", help="Algorithm: fedavg-pt, fedopt-pt or cyclic-pt."),
+    RECIPE,
+    FEDPROX_MU,
     click.option(
         "--style",
         type=click.Choice(["recipe", "fedjob"]),

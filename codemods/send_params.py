@@ -17,13 +17,21 @@ def edits(plan: Plan) -> Iterator[Edit]:
     alias = "" if names.meta_key == "MetaKey" else f" as {names.meta_key}"
     yield AddImport(plan.frame.file, f"from nvflare.app_common.abstract.fl_model import MetaKey{alias}")
     state = f"{plan.model_name.bare}.state_dict().items()"
-    metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
-    meta = f'{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}["done"]}}'
+    of_algorithm = f", **{names.controls}.end_round()" if plan.recipe == "scaffold-pt" else ""
+    meta = f'{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}["done"]{of_algorithm}}}'
     copies = ["name: value.detach().cpu().contiguous().clone()", f"for name, value in {state}"]
     line = f"{names.params} = {{{' '.join(copies)}}}"
     if len(line) > LONGEST:
         line = f"{names.params} = {{\n    {copies[0]}\n    {copies[1]}\n}}"
-    text = f"\n{line}\n{names.flare}.send(\n    {names.flare}.FLModel(params={names.params}{metrics}, meta={meta})\n)\n"
+    sent = [
+        f"params={names.params}",
+        *([f"metrics={names.metrics}"] if plan.evaluation is not None else []),
+        f"meta={meta}",
+    ]
+    model = f"{names.flare}.FLModel({', '.join(sent)})"
+    if len(model) > LONGEST:
+        model = f"{names.flare}.FLModel(\n        " + ",\n        ".join(sent) + ",\n    )"
+    text = f"\n{line}\n{names.flare}.send(\n    {model}\n)\n"
     yield Insert(plan.frame.place, text, after=True, inside=True)
 
 

@@ -71,7 +71,7 @@ def build(
     if plan.model.missing:
         needs = tuple(_need(facts, name, source) for name, source in plan.model.missing)
         return Outcome(facts, needs=needs)
-    conversion = convert(plan, steps)
+    conversion = convert(plan, _with_client_step(steps, choices.recipe))
     record = output.record(conversion, folder, job_settings)
     script = job.render(job.job_spec({**record, "files": dict.fromkeys(conversion.files, "")})).encode()
     compile(script, "job.py", "exec")
@@ -80,6 +80,16 @@ def build(
     sources = {place: (file.name, file.raw) for place, file in origins.items()}
     modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
     return Outcome(facts, (), (), conversion, files, sources, modes, record)
+
+
+def _with_client_step(steps: Iterable[Step], name: str) -> list[Step]:
+    """The steps, making sure that what a recipe asks of the client is among them."""
+    from engine.job.recipes import recipe_named
+
+    steps, recipe = list(steps), recipe_named(name)
+    if recipe.client_step and recipe.client_step not in [step.name for step in steps]:
+        raise UserError(f"{name} needs {recipe.client_step}, without which the client would train something else")
+    return steps
 
 
 def _need(facts: Facts, name: str, source: str) -> Result:

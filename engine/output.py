@@ -39,7 +39,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
         },
         "model": {"class_path": plan.model.class_path, "args": plan.model.args},
         "metric": _metric(plan),
-        "recipe": "fedavg-pt",
+        "recipe": plan.recipe,
         "job": {name: value for name, value in {**_launch(plan), **job_settings}.items() if value is not None},
         "arguments": {
             "epochs": _setting(plan.epochs),

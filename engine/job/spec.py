@@ -153,7 +153,7 @@ class JobSpec(Frozen):
     patience: int | None = Field(default=None, ge=1)
     initial_ckpt: str | None = None
     aggregator: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    fedprox_mu: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    fedprox_mu: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     optimizer_args: Component | None = None
     lr_scheduler_args: Component | None = None
     partition: Literal["even", "stratified", "dirichlet"] = "stratified"
@@ -240,9 +240,11 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
     recipe = recipe_named(
         settings.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt")
     )
-    if recipe.client_step and conversion.get("recipe") != recipe.name:
+    written_for = recipe_named(conversion.get("recipe", "fedavg-pt"))
+    if recipe.client_step != written_for.client_step:
         raise UserError(
-            f"{CLIENT} does not do what {recipe.name} asks of it, {recipe.client_step}: it would train something else"
+            f"{CLIENT} was written for {written_for.name}, and {recipe.name} asks for another: convert anew with "
+            f"`python -m codemods apply {source['entry']} --recipe {recipe.name}`"
         )
     values = {
         "name": re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(source["entry"]).stem).strip("-") or "job",

@@ -8,6 +8,7 @@ from typing import Any
 from engine.facts import Facts, SchedulerFact
 from engine.facts.trace import Branch
 from engine.facts.values import ARGUMENTS, Object, options, source_of
+from engine.plan.algorithm import decide_algorithm, refuse_algorithm
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
@@ -39,9 +40,11 @@ class Choices:
 
     Attributes:
         model_args: constructor arguments pinned with ``--model-arg``.
+        recipe: the algorithm, by its name in FLARE's catalogue.
     """
 
     model_args: dict[str, Any] = field(default_factory=dict)
+    recipe: str = "fedavg-pt"
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Plan:
         partitions, num_rounds: options that tell the client how many parts of the data and how many rounds there are.
         settings_files: settings files of the project that travel with the client.
         torch_name: how the frame's file names the torch module; empty where it does not import it.
+        recipe: the algorithm, by its name in FLARE's catalogue.
     """
 
     facts: Facts
@@ -115,6 +119,7 @@ class Plan:
     num_rounds: Setting | None
     torch_name: str
     settings_files: tuple[SettingsFile, ...]
+    recipe: str = "fedavg-pt"
 
     @property
     def distributed(self) -> bool:
@@ -159,6 +164,9 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         choices: what the user asked for.
     """
     choices = choices or Choices()
+    refused = refuse_algorithm(facts, choices.recipe)
+    if refused:
+        return refused
     frame = choose_frame(facts)
     files = facts.project.modules
     names = free_names(files)
@@ -190,7 +198,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if schedules.needs_rounds:
         help_text = "rounds of the job, which the learning-rate schedule spans"
         num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
-    decisions = [*round_plan.decisions, *schedules.decisions]
+    decisions = [*round_plan.decisions, *schedules.decisions, *decide_algorithm(facts, choices.recipe)]
     if isinstance(evaluation, str):
         decisions.append(
             Decision(
@@ -238,6 +246,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         num_rounds,
         torch_name(frame),
         plan_settings_files(facts, layout),
+        choices.recipe,
     )
 
 

@@ -23,6 +23,10 @@ CANDIDATES = {
     "parser": ("parser", "site_parser"),
     "args": ("args", "site_args"),
     "evaluate": ("evaluate", "evaluate_model", "evaluate_global_model"),
+    "proximal_term": ("proximal_term", "fedprox_term"),
+    "proximal_class": ("ProximalTerm", "FedProxTerm"),
+    "controls": ("controls", "scaffold_controls"),
+    "scaffold_class": ("ScaffoldControls", "ScaffoldControlVariates"),
     "first_epoch": ("first_epoch", "first_epoch_of_this_round"),
 }
 

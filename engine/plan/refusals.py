@@ -90,6 +90,42 @@ MODEL_UNDECIDED = Refusal(
     "an option without a default, or the machine, decides between several models; the server builds one, "
     "and it is never guessed",
 )
+CLOSURE_STEP = Refusal(
+    "FLR155",
+    "ClosureStep",
+    "the optimizer computes its gradients itself, in a closure, where {what} cannot change them",
+    "step without a closure, as SGD and Adam do, or convert without {what}",
+    "{what} changes the gradient of every step; an optimizer with a closure computes the gradient anew after that",
+)
+OPTIMIZER_IN_OPTIMIZER = Refusal(
+    "FLR156",
+    "OptimizerInOptimizer",
+    "this optimizer steps another one, so that {what} would change its gradients twice",
+    "step the inner optimizer alone, or convert without {what}",
+    "{what} changes the gradient of every optimizer step, and here one step of the training is a step of each",
+)
+ASCENT = Refusal(
+    "FLR157",
+    "Ascent",
+    "this optimizer maximises, and {what} is made for an objective that is minimised",
+    "minimise the negative objective, without maximize",
+    "{what} would push the weights away from those of the other sites",
+)
+SCALED_GRADIENTS = Refusal(
+    "FLR158",
+    "ScaledGradients",
+    "a fused optimizer takes gradients that are still scaled for mixed precision, to which {what} cannot add its own",
+    "build the optimizer without fused",
+    "what {what} adds would be divided by the scale together with the gradients, and so be lost",
+)
+SCAFFOLD_NEEDS_SGD = Refusal(
+    "FLR159",
+    "ScaffoldNeedsSGD",
+    "{what} is derived for SGD, and this is another optimizer",
+    "train with torch.optim.SGD, or convert with --recipe fedprox-pt",
+    "an adaptive optimizer rescales the gradients by their own history, with which the correction no longer cancels "
+    "the difference between the sites",
+)
 
 REFUSALS = (
     MODEL_OUT_OF_REACH,
@@ -97,6 +133,11 @@ REFUSALS = (
     RETURN_IN_LOOP,
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,
+    CLOSURE_STEP,
+    OPTIMIZER_IN_OPTIMIZER,
+    ASCENT,
+    SCALED_GRADIENTS,
+    SCAFFOLD_NEEDS_SGD,
     MODEL_ARGUMENT_NEEDED,
     MODEL_UNDECIDED,
 )

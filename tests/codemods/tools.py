@@ -21,6 +21,7 @@ from engine.apply import Outcome, build
 from engine.facts import gather
 from engine.pipeline import Step, comments, convert, select
 from engine.plan import Choices, Plan, make_plan
+from engine.result import Result
 from engine.source import Project
 from rules import blockers
 
@@ -35,6 +36,7 @@ def check_converted(
     files: Mapping[str, str] | None = None,
     also: Mapping[str, str] | None = None,
     model_args: Mapping[str, object] | None = None,
+    recipe: str = "fedavg-pt",
 ) -> None:
     """The step, run alone, turns a script into another; the whole pipeline keeps its promises on it.
 
@@ -45,6 +47,7 @@ def check_converted(
         files: other files of the project, by name.
         also: other files of the conversion that are checked, by name; changed ones and added ones.
         model_args: constructor arguments of the model that the user pins.
+        recipe: the algorithm.
     """
     before, after = unindented(before), unindented(after)
     also = {name: unindented(text) for name, text in (also or {}).items()}
@@ -52,7 +55,7 @@ def check_converted(
         ast.parse(text)
     with tempfile.TemporaryDirectory() as folder:
         entry = written(Path(folder), before, files or {})
-        choices = Choices(dict(model_args or {}))
+        choices = Choices(dict(model_args or {}), recipe)
         made = run_alone(step, entry, choices)
         assert made["client.py"] == after
         assert {name: made.get(name) for name in also} == also
@@ -93,6 +96,11 @@ def plan_of(entry: Path, choices: Choices | None = None) -> Plan:
     plan = make_plan(facts, choices or Choices())
     assert isinstance(plan, Plan), [result.message for result in plan]
     return plan
+
+
+def planned(folder: Path, script: str, recipe: str) -> Plan | list[Result]:
+    """The plan of a script for a recipe, or the refusals."""
+    return make_plan(gather(Project(written(folder, script, {}))), Choices(recipe=recipe))
 
 
 def run_alone(step: Step, entry: Path, choices: Choices) -> dict[str, str]:

@@ -12,8 +12,9 @@ import click
 from codemods import PIPELINE
 from codemods.__main__ import main
 from engine.facts import gather
+from engine.job.recipes import RECIPES
 from engine.pipeline import Step, convert
-from engine.plan import Plan, make_plan
+from engine.plan import Choices, Plan, make_plan
 from engine.plan.refusals import REFUSALS, Refusal
 from engine.result import Result
 from engine.source import Project
@@ -58,8 +59,9 @@ def _step(step: Step) -> str:
 def _example(step: Step) -> str:
     """What the step adds to the steps before it, in the first project where it changes a file."""
     count = PIPELINE.index(step)
+    recipe = next((each.name for each in RECIPES.values() if each.client_step == step.name), "fedavg-pt")
     for folder in _projects():
-        before, after = (_converted(folder, number) for number in (count, count + 1))
+        before, after = (_converted(folder, number, recipe) for number in (count, count + 1))
         diff = "".join(_diff(before[name].decode(), after[name].decode()) for name in before)
         if diff:
             added = ", ".join(f"`{name}`" for name in sorted(after.keys() - before.keys()))
@@ -76,15 +78,15 @@ def _projects() -> list[str]:
 
 
 @cache
-def _converted(folder: str, count: int) -> dict[str, bytes]:
+def _converted(folder: str, count: int, recipe: str) -> dict[str, bytes]:
     """What the first steps make of a project; nothing of one that is refused."""
-    plan = _plan(folder)
+    plan = _plan(folder, recipe)
     return convert(plan, PIPELINE[:count]).files if isinstance(plan, Plan) else {}
 
 
 @cache
-def _plan(folder: str) -> Plan | list[Result]:
-    return make_plan(gather(Project(ROOT / folder / "train.py")))
+def _plan(folder: str, recipe: str) -> Plan | list[Result]:
+    return make_plan(gather(Project(ROOT / folder / "train.py")), Choices(recipe=recipe))
 
 
 def _diff(before: str, after: str) -> str:
@@ -128,7 +130,8 @@ def refusals() -> str:
 
 def _refusal(refusal: Refusal) -> str:
     says, remedy = (text.replace("{what}", "...") for text in (refusal.message, refusal.remedy))
-    return f"\n## {refusal.code} {refusal.name}\n\nIt says: *{says}*\n\nWhy: {refusal.why}.\n\nRemedy: {remedy}.\n"
+    why = refusal.why.replace("{what}", "...")
+    return f"\n## {refusal.code} {refusal.name}\n\nIt says: *{says}*\n\nWhy: {why}.\n\nRemedy: {remedy}.\n"
 
 
 PAGES: dict[str, Callable[[], str]] = {"steps.md": steps, "commands.md": commands, "refusals.md": refusals}

@@ -1,0 +1,80 @@
+"""What an algorithm other than FedAvg asks of the training: it has to be right for it, or the program is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.facts import Facts, OptimizerFact
+from engine.facts.optimizers import is_optimizer, is_scaler
+from engine.facts.values import Literal, Object, Value, objects, options
+from engine.plan.decision import Decision
+from engine.plan.refusals import (
+    ASCENT,
+    CLOSURE_STEP,
+    OPTIMIZER_IN_OPTIMIZER,
+    SCAFFOLD_NEEDS_SGD,
+    SCALED_GRADIENTS,
+    Refusal,
+)
+from engine.result import Result
+
+CHANGE_GRADIENTS = {"fedprox-pt": "FedProx", "scaffold-pt": "SCAFFOLD"}
+SGD = "torch.optim.SGD"
+
+
+def refuse_algorithm(facts: Facts, recipe: str) -> list[Result]:
+    """Why an algorithm that changes the gradient before every optimizer step would be wrong here.
+
+    Args:
+        facts: of the program.
+        recipe: name of the recipe.
+
+    Returns:
+        Nothing for a recipe that leaves the gradients alone.
+    """
+    if recipe not in CHANGE_GRADIENTS:
+        return []
+    found = ((fact, refusal) for fact in facts.optimizers for refusal in _refusals(facts, fact, recipe))
+    files = facts.project.files
+    return [r.at(files.get(fact.step.file), fact.step, CHANGE_GRADIENTS[recipe]) for fact, r in found]
+
+
+def _refusals(facts: Facts, optimizer: OptimizerFact, recipe: str) -> Iterator[Refusal]:
+    event, built = optimizer.step_event, objects(optimizer.value)
+    handed = [value for value in (*event.args, *event.kwargs.values()) if not any(map(is_optimizer, objects(value)))]
+    if handed and not is_scaler(event.receiver):
+        yield CLOSURE_STEP
+    if any(
+        is_optimizer(inner) for one in built for value in (*one.args, *one.kwargs.values()) for inner in objects(value)
+    ):
+        yield OPTIMIZER_IN_OPTIMIZER
+    if any(_may_be_set(one, "maximize") for one in built):
+        yield ASCENT
+    if is_scaler(event.receiver) and any(_may_be_set(one, "fused") for one in built):
+        yield SCALED_GRADIENTS
+    if recipe == "scaffold-pt" and optimizer.name != SGD:
+        yield SCAFFOLD_NEEDS_SGD
+
+
+def decide_algorithm(facts: Facts, recipe: str) -> Iterator[Decision]:
+    """The judgements taken for an algorithm."""
+    title = CHANGE_GRADIENTS.get(recipe)
+    if title and facts.features.gradient_clipping:
+        yield Decision(
+            title,
+            f"the script clips its own gradient, and not what {title} adds to it before the optimizer step",
+            "leave out the clipping",
+        )
+    built = [one for fact in facts.optimizers for one in objects(fact.value)]
+    if recipe == "scaffold-pt" and any(_may_be_set(one, "momentum") for one in built):
+        yield Decision(
+            title or recipe,
+            "SGD keeps its momentum, which follows the corrected gradients; the paper has SGD without momentum",
+            "set momentum=0",
+        )
+
+
+def _may_be_set(optimizer: Object, name: str) -> bool:
+    """Whether an option of an optimizer may be other than off."""
+    value: Value | None = optimizer.kwargs.get(name)
+    return value is not None and not all(isinstance(one, Literal) and not one.value for one in options(value))
