@@ -389,6 +389,24 @@ def standard_input(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], dict[Path
     return paths[1:], {absolute(paths[1]): click.get_binary_stream("stdin").read()}
 
 
+@main.command()
+@RULES
+@click.option("--stdio", is_flag=True, help="Accepted, because editors say so; there is no other way.")
+def lsp(rule_files, stdio: bool) -> None:
+    """Serve an editor over standard input and output (Language Server Protocol)."""
+    from functools import partial
+
+    from engine.lsp import Tools, serve
+    from rules import blockers
+    from rules.document import page
+
+    everything = extended(rule_files)
+    rules = everything.rules
+    pages = {rule.__name__: rule for rule in rules}
+    refuse = partial(blockers, rules=rules)
+    serve(Tools(rules, refuse, everything.steps, lambda name: page(pages[name]) if name in pages else ""))
+
+
 SPECIFICATION = click.argument("specification", metavar="SPEC", type=click.Path(path_type=Path))
 
 

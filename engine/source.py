@@ -141,9 +141,12 @@ def encode(path: Path, name: str, text: str) -> SourceFile:
     text = text.removeprefix("\ufeff")
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode()).readline)
-        return decode(path, name, text.encode(encoding))
-    except (SyntaxError, UnicodeEncodeError, LookupError):
+        raw = text.encode(encoding)
+    except UnicodeEncodeError:
         raise UserError(f"{name} holds characters that its encoding cannot say; make it UTF-8") from None
+    except (SyntaxError, LookupError):
+        raw = text.encode()  # it names an encoding that there is not, which decoding tells
+    return decode(path, name, raw)
 
 
 def unsaved_first(unsaved: Mapping[Path, bytes]) -> Callable[[Path, Path], SourceFile]:

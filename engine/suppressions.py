@@ -6,9 +6,11 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.result import Place, Result
+from engine.fixes import edited
+from engine.result import Place, Result, TextEdit, UserError
+from engine.source import parse
 
 _NOQA = re.compile(r"#\s*noqa(?P<codes>:\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?", re.IGNORECASE)
 _IGNORE = re.compile(r"#\s*lint-(?:ignore|fixme)(?P<names>:\s*\w+(?:,\s*\w+)*)?")
@@ -67,6 +69,50 @@ def unused(comments: Sequence[Suppression], results: Sequence[Result], keys: fro
     ]
 
 
+def silencing(text: str, result: Result) -> TextEdit | None:
+    """The edit that adds a comment which silences a finding, or adds the finding to a comment that silences others.
+
+    The comment stands at the end of the line where the finding starts, or else where it ends, or else on a line of its
+    own before it: the first of these where it is a comment, not part of a string, and what it says is heeded.
+
+    Args:
+        text: the file.
+        result: a finding in it.
+
+    Returns:
+        The edit; ``None`` where no comment can silence the finding.
+    """
+    file, end = result.place.file, result.end or result.place
+    comment = f"# noqa: {result.code}" if result.code else f"# lint-ignore: {result.name}"
+    lines = re.split(r"(\r\n|\r|\n)", text)
+    for number in dict.fromkeys([result.place.line, end.line]):
+        line = lines[2 * (number - 1)].rstrip()
+        earlier = _NOQA.search(line)
+        more = bool(result.code and earlier and earlier["codes"])
+        place = Place(file, number, earlier.end() if more else len(line))
+        edit = TextEdit(place, place, f", {result.code}" if more else f"  {comment}")
+        if _is_silenced(text, edit, result):
+            return edit
+    line, *newline = lines[2 * (result.place.line - 1) :][:2]
+    indent = line[: len(line) - len(line.lstrip())]
+    place = Place(file, result.place.line)
+    edit = TextEdit(place, place, f"{indent}# lint-ignore: {result.name}{''.join(newline) or chr(10)}")
+    return edit if _is_silenced(text, edit, result) else None
+
+
+def _is_silenced(text: str, edit: TextEdit, result: Result) -> bool:
+    """True where an edit that adds a comment leaves a text that parses, and silences a finding."""
+    after = edited(text, [edit])
+    down = edit.text.count("\n") or edit.text.count("\r")
+    place = replace(result.place, line=result.place.line + down)
+    moved = replace(result, place=place, end=result.end and replace(result.end, line=result.end.line + down))
+    try:
+        parse(after, result.place.file)
+    except UserError:
+        return False
+    return any(comment.silences(moved) for comment in suppressions(after, result.place.file))
+
+
 def _comments(text: str) -> Iterator[tuple[tokenize.TokenInfo, int]]:
     """Every comment, with the line of code it stands on or before."""
     waiting: list[tokenize.TokenInfo] = []
@@ -89,5 +135,6 @@ def _parse(token: tokenize.TokenInfo, line: int, file: str) -> Iterator[Suppress
         keys = frozenset(re.findall(r"[A-Z]+\d+", (found["codes"] or "").upper()))
         yield Suppression(place, range(place.line, place.line + 1), keys, token.string)
     if found := _IGNORE.search(token.string):
-        keys = frozenset(name.removesuffix("Rule") for name in re.findall(r"\w+", found["names"] or ""))
+        names = re.findall(r"\w+", found["names"] or "")
+        keys = frozenset([*names, *(name.removesuffix("Rule") for name in names)])  # fixit drops that end of a name
         yield Suppression(place, range(line, line + 1), keys, token.string)

@@ -45,9 +45,10 @@ def index(rules: Sequence[type[LintRule]]) -> str:
 
 
 def page(rule: type[LintRule]) -> str:
-    """The page of one rule: its docstring, and its first cases as they are tested."""
-    title, _ = KINDS[rule.CODE[:4]]
-    parts = [f"# {rule.CODE} {rule.__name__}", f"{title}. {SAFETY[rule.SAFETY]}", inspect.getdoc(rule)]
+    """The page of one rule, the project's own or a team's: its docstring, and its first cases as they are tested."""
+    title, _ = KINDS[f"FLR{rule.CODE[-3]}"]
+    safety = SAFETY[getattr(rule, "SAFETY", Safety.DISPLAY_ONLY)]
+    parts = [f"# {rule.CODE} {rule.__name__}", f"{title}. {safety}", inspect.getdoc(rule) or rule.MESSAGE]
     invalid = [case if isinstance(case, Invalid) else Invalid(case) for case in rule.INVALID]
     valid = [case if isinstance(case, Valid) else Valid(case) for case in rule.VALID]
     parts += [section("Found", [found(case) for case in invalid[:SHOWN]])] if invalid else []

@@ -139,7 +139,8 @@ import codemods.__main__
 try:
     codemods.__main__.main()
 except SystemExit:
-    print(sorted({"libcst", "fixit", "torch", "nvflare", "numpy", "pydantic", "jinja2", "rich"} & sys.modules.keys()))
+    heavy = {"libcst", "fixit", "torch", "nvflare", "numpy", "pydantic", "jinja2", "rich", "pygls", "lsprotocol"}
+    print(sorted(heavy & sys.modules.keys()))
 """
     done = python("-c", code)
     assert done.returncode == 0

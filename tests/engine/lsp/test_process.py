@@ -1,0 +1,109 @@
+"""The language server as a process: what it tells a simple editor, and that it ends with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-m", "codemods", "lsp", "--stdio"]
+CONVERT = "Convert to a NVIDIA FLARE job"
+LIMIT = 60.0
+TRAINING = """\
+import torch
+
+model = torch.nn.Linear(2, 1)
+model.load_state_dict(torch.load("start.pt"))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).mean().backward()
+    optimizer.step()
+"""
+
+
+class Pipe:
+    """A server of its own, spoken to message by message: what a small editor can do."""
+
+    def __init__(self, capabilities: dict, folder: Path) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(COMMAND, cwd=ROOT, stdin=pipe, stdout=pipe)
+        self.children = psutil.Process(self.process.pid)
+        self.count = 0
+        self.notes: list[dict] = []
+        self.ask("initialize", {"processId": None, "rootUri": folder.as_uri(), "capabilities": capabilities})
+        self.send({"method": "initialized", "params": {}})
+
+    def send(self, message: dict) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+    def receive(self) -> dict:
+        length = 0
+        while line := self.process.stdout.readline().strip():
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return json.loads(self.process.stdout.read(length))
+
+    def ask(self, method: str, params: object = None):
+        self.count += 1
+        self.send({"id": self.count, "method": method, "params": params})
+        while (message := self.receive()).get("id") != self.count:
+            self.notes.append(message)
+        return message["result"]
+
+    def open(self, path: Path) -> str:
+        item = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": path.read_text()}
+        self.send({"method": "textDocument/didOpen", "params": {"textDocument": item}})
+        return path.as_uri()
+
+
+def test_an_editor_that_can_do_little_is_served(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(TRAINING)
+    pipe = Pipe({}, tmp_path)
+    uri = pipe.open(path)
+    everything = {"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}}
+    params = {"textDocument": {"uri": uri}, "range": everything, "context": {"diagnostics": []}}
+    actions = {each["title"]: each for each in pipe.ask("textDocument/codeAction", params)}
+    assert [each["newText"] for each in actions["Add weights_only=True"]["edit"]["changes"][uri]] == [
+        ", weights_only=True"
+    ]
+    assert actions[CONVERT]["kind"] == "refactor.rewrite.flare-codemods"
+    pipe.ask("workspace/executeCommand", actions[CONVERT]["command"])
+    messages = [each["params"]["message"] for each in pipe.notes if each["method"] == "window/showMessage"]
+    assert messages == [f"this editor cannot create files by an edit; run python -m codemods apply {path}"]
+    assert pipe.ask("shutdown") is None
+    pipe.send({"method": "exit"})
+    assert pipe.process.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("farewell", ["exit without shutdown", "gone"])
+def test_a_server_ends_with_its_editor(tmp_path: Path, farewell: str) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(TRAINING)
+    pipe = Pipe({}, tmp_path)
+    pipe.open(path)
+    children = pipe.children.children(recursive=True)
+    if farewell == "gone":
+        pipe.process.stdin.close()
+    else:
+        pipe.send({"method": "exit"})
+    assert pipe.process.wait(LIMIT) == 1
+    assert not any(child.is_running() for child in children)
+
+
+def test_without_pygls_there_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pygls.py").write_text("raise ModuleNotFoundError('no pygls', name='pygls')\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from codemods.__main__ import main; main(['lsp'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    wanted = "error: the language server needs pygls; install it with pip install 'flare-codemods[lsp]'\n"
+    assert done.stderr == wanted
