@@ -241,14 +241,16 @@ def job(ctx: click.Context, directory: Path, diff: bool, check: bool, force: boo
     "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
 )
 @click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
+@click.option("--preview", is_flag=True, help="Show what each site would train on, by label, and train nothing.")
 @click.option(
     "--baseline", is_flag=True, help="Train the original script too, for the same number of epochs, and compare."
 )
 @FORMAT
 @click.pass_context
 def simulate(
-    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, baseline, form, **split
-) -> None:
+    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, preview, baseline, form,
+    **split,
+) -> None:  # fmt: skip
     """Run a converted folder in FLARE's simulator and tell what came of it.
 
     The exported job runs from an empty folder, so that a missing file shows. Exits with 1 where the run failed.
@@ -258,12 +260,27 @@ def simulate(
     from engine.simulate import simulate as run
     from engine.simulate.report import render_text
 
+    settings = job_settings(**split)
+    if preview:
+        show_preview(directory, clients, settings, form)
+        return
     result = run(
         directory, rounds, clients, local_epochs, time_limit=time_limit or TIME_LIMIT, workspace=workspace,
-        baseline=baseline, split=job_settings(**split),
+        baseline=baseline, split=settings,
     )  # fmt: skip
     click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
+
+
+def show_preview(directory: Path, clients: int | None, split: dict[str, Any], form: str) -> None:
+    """Print what each site of a simulation would train on."""
+    from dataclasses import asdict
+
+    from engine.simulate.preview import preview, render_preview
+
+    sites = preview(directory, clients, split=split)
+    document = {"schema_version": 1, "sites": [asdict(each) for each in sites]}
+    click.echo(json.dumps(document, indent=2) if form == "json" else render_preview(sites), nl=form == "json")
 
 
 def document(directory: Path, result) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from engine.result import UserError
 from engine.simulate.process import ProcessTree
@@ -18,32 +19,42 @@ OBSERVER = "flare_observer"
 REQUEST_INTERVAL = 0.1  # seconds between two questions of a site for work; FLARE's 2 are meant for a network
 
 
-def export_job(directory: Path, target: Path, arguments: list[str], environment: dict[str, str]) -> Path:
-    """Run ``job.py --export`` of a converted folder.
+def export_job(
+    directory: Path, target: Path, arguments: list[str], environment: dict[str, str], sites: int = 1
+) -> tuple[Path, dict[str, Any]]:
+    """Run ``job.py --export`` of a converted folder, and rehearse the start of some of its sites.
 
     Args:
         directory: the converted folder.
         target: where the job folder is written.
         arguments: further arguments of job.py.
         environment: environment of the run.
+        sites: how many sites are rehearsed.
 
     Returns:
-        The job folder.
+        The job folder, and what each rehearsed site was seen to do: its training ``data``.
 
     Raises:
-        UserError: where NVFLARE is missing, or job.py fails: with its own last line.
+        UserError: where NVFLARE is missing, where job.py fails, with its own last line, or where the model of the
+            server, its checkpoint and the model of the client are not of the same shapes.
     """
     script = directory / "job.py"
     if importlib.util.find_spec("nvflare") is None or importlib.util.find_spec("torch") is None:
         raise UserError("running a job needs NVFLARE and torch: pip install 'flare-codemods[flare]'")
-    command = [sys.executable, "-W", "ignore", str(script), *arguments, "--export", "--export-dir", str(target)]
+    answers = target.with_name("rehearsal.json")
+    command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("rehearsal.py")), str(answers), str(sites)]
+    command += [str(script), *arguments, "--export", "--export-dir", str(target)]
     with ProcessTree(environment) as tree:
         finished = tree.run(command, directory, EXPORT_LIMIT)
     jobs = [meta.parent for meta in target.glob("*/meta.json")]
     if finished.return_code or len(jobs) != 1:
         reason = (finished.output.strip().splitlines() or ["no output"])[-1]
         raise UserError(f"{script} cannot be exported: {reason}")
-    return jobs[0]
+    seen = json.loads(answers.read_text(encoding="utf-8"))
+    for each in seen.values():
+        if each.get("model"):
+            raise UserError(each["model"])
+    return jobs[0], seen
 
 
 def job_defaults(script: Path) -> dict[str, int]:

@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Preparation:
         job: the exported job.
         sites: names of the sites.
         environment: environment of every process of the run.
+        rehearsed: what the sites whose start was rehearsed were seen to do; see :mod:`engine.simulate.rehearsal`.
     """
 
     directory: Path
@@ -42,6 +43,7 @@ class Preparation:
     job: Path
     sites: tuple[str, ...]
     environment: dict[str, str]
+    rehearsed: dict[str, Any] = field(default_factory=dict)
 
     def folder_named(self, name: str) -> Path:
         """A new folder of the run."""
@@ -59,6 +61,7 @@ def prepare(
     keep_updates: bool,
     job_arguments: tuple[str, ...],
     split: Mapping[str, Any] | None = None,
+    rehearse_all: bool = False,
 ) -> Preparation:
     """Export the job of a converted folder and let it be watched; see :func:`engine.simulate.simulate`.
 
@@ -79,9 +82,12 @@ def prepare(
         raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
     folder = _workspace(workspace, spec.name)
     environment = environment_without(directory, directory / spec.source)
-    job = export_job(directory, folder / "job", [*_arguments(spec), *chosen, *job_arguments], environment)
+    arguments = [*_arguments(spec), *chosen, *job_arguments]
+    rehearsals = (len(spec.sites) or spec.num_clients) if rehearse_all else 1
+    job, rehearsed = export_job(directory, folder / "job", arguments, environment, rehearsals)
     watch(job, folder, keep_updates)
-    return Preparation(directory, spec, folder, job, tuple(sites_of(job, spec.num_clients)), environment)
+    sites = tuple(sites_of(job, spec.num_clients))
+    return Preparation(directory, spec, folder, job, sites, environment, rehearsed)
 
 
 def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict[str, Path]) -> Simulation:

@@ -32,7 +32,7 @@ def _table(result: Simulation) -> str:
     if result.baseline:
         values = [_number(result.baseline.get(name)) for name in metrics]
         rows.append([f"central, {_count(result.baseline_epochs, 'epoch')}", *values, *("" for _ in result.sites)])
-    lines = _aligned([header, *rows])
+    lines = aligned([header, *rows])
     best = result.best_round if result.succeeded else None
     notes = ["  best" if each is best else "" for each in result.rounds]
     return "\n".join((line + note).rstrip() for line, note in zip_longest(lines, ["", *notes], fillvalue=""))
@@ -72,7 +72,8 @@ def _files(result: Simulation) -> str:
     return "\n".join(f"{name:<12} {path}" for name, path in files.items() if path)
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
+    """The lines of a table of texts, each column as wide as its longest."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 

@@ -10,3 +10,7 @@ def part(dataset):
         return dataset
     site = int(flare.get_site_name().rsplit("-", 1)[-1]) - 1
     return Subset(dataset, range(site, len(dataset), parts + site))
+
+
+def labels_of(data):
+    return data.dataset.tensors[1][list(data.indices)].numpy()
