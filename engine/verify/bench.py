@@ -15,6 +15,7 @@ import torch
 
 from engine.result import UserError
 from engine.verify import harness
+from engine.verify.algorithm import protocol
 from engine.verify.conversion import Conversion
 from engine.verify.launch import Launch, Settings
 from engine.verify.original import accepts, instrument
@@ -36,6 +37,7 @@ class Recording:
         parameters: names of its parameters.
         evaluations: ``state``, ``printed`` numbers and ``values`` of variables of its first evaluations; ``placed`` is
             False where the conversion does not say where they stand, and all that was printed last is taken.
+        gradients: mean of its own gradients, where an algorithm has changed them.
         error: traceback of what went wrong after the loop; None if nothing did.
     """
 
@@ -46,6 +48,7 @@ class Recording:
     parameters: list[str]
     final: dict[str, torch.Tensor] | None = None
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    gradients: dict[str, torch.Tensor] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -72,8 +75,11 @@ class Bench:
         """True if both scripts can be told how many epochs to train."""
         return bool(self.conversion.epochs and self.conversion.epochs_option)
 
-    def record_original(self) -> Recording:
+    def record_original(self, changed: bool = False) -> Recording:
         """Run the original for ``rounds * local_epochs`` epochs.
+
+        Args:
+            changed: do to its gradients what the algorithm of the job asks of its client.
 
         Raises:
             UserError: it cannot be run or observed here.
@@ -93,6 +99,8 @@ class Bench:
             script=script,
             import_roots=(script.parent, root),
             arguments=(*told, *self.settings.arguments),
+            recipe=self.conversion.recipe if changed else "",
+            mu=self.conversion.mu,
         )
         try:
             with Child(harness.run_original, launch, self.settings.time_limit) as child:
@@ -103,7 +111,7 @@ class Bench:
         return _recording(self.conversion, seen, output)
 
     @contextlib.contextmanager
-    def job(self, sites: int, epochs: int, rounds: int, initial: State) -> Iterator[Server]:
+    def job(self, sites: int, epochs: int, rounds: int, initial: State, changed: bool = False) -> Iterator[Server]:
         """Start the sites of a job; they are ended when the `with` statement is left.
 
         Args:
@@ -111,6 +119,8 @@ class Bench:
             epochs: local epochs of each round.
             rounds: how many rounds the clients are told that there are.
             initial: state of the model that the job starts from.
+            changed: let the algorithm change the gradients from the first step of a single site on; otherwise it is
+                FedAvg there, by mu = 0 or controls of zero.
 
         Returns:
             The server that they talk to.
@@ -122,7 +132,9 @@ class Bench:
                 )
                 for index in range(sites)
             }
-            yield Server(children, initial, self.conversion.exchange_format)
+            conversion, alone = self.conversion, sites == 1 and not changed
+            told = protocol(conversion.recipe, 0.0 if alone else conversion.mu, initial, planted=changed)
+            yield Server(children, initial, conversion.exchange_format, told)
 
     def server_model(self) -> dict[str, torch.Tensor]:
         """State of the model that FLARE's server builds from class path and arguments, without the training script.

@@ -10,6 +10,7 @@ from typing import Any
 from engine.result import UserError
 
 CONVERSION_FILE = "conversion.json"
+FLARE_MU = 0.01  # of FedProxRecipe, where the job sets none
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Conversion:
         evaluations: the statements of the source that evaluate the model.
         exchange_format: ``numpy`` or ``pytorch``.
         execution: ``in_process`` or ``external``.
+        recipe: the algorithm, by its name in FLARE's catalogue.
+        mu: weight of FedProx's proximal term in the job.
         exemptions: proof -> reason, for proofs that a decision of the conversion rules out.
     """
 
@@ -78,6 +81,8 @@ class Conversion:
     evaluations: tuple[SourceRange, ...] = ()
     exchange_format: str = "numpy"
     execution: str = "in_process"
+    recipe: str = "fedavg-pt"
+    mu: float = FLARE_MU
     exemptions: dict[str, str] = field(default_factory=dict)
     epochs_beyond: int = 0
 
@@ -125,6 +130,8 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         evaluations=tuple(_range(item) for item in original.get("evaluations") or ()),
         exchange_format=document.get("exchange_format", "numpy"),
         execution=document.get("execution", "in_process"),
+        recipe=document.get("recipe", "fedavg-pt"),
+        mu=(document.get("job") or {}).get("fedprox_mu", FLARE_MU),
         epochs_beyond=(arguments.get("epochs") or {}).get("beyond", 0),
         exemptions={
             proof: item["decision"] for item in document.get("decisions") or () for proof in item.get("exempts") or ()

@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from nvflare.fuel.utils.class_utils import instantiate_class
 
+from engine.verify.algorithm import ChangedGradients
 from engine.verify.launch import ENVIRONMENT, Launch
 from engine.verify.original import PROBE
 from engine.verify.partitions import watch_partitions
@@ -40,13 +41,16 @@ def run_original(connection: Connection, launch: Launch) -> None:
     """Run the instrumented source to its end and send what the probe recorded."""
     with _prepared(launch):
         recorder = Recorder()
+        if launch.recipe:
+            recorder.changed_gradients = ChangedGradients(launch.recipe, launch.mu)
         probe = Probe(recorder, launch.log)
         setattr(builtins, PROBE, probe)
         seed_everything(launch.seed)
         probe.recording["error"] = _run_script(launch.script)
         in_loop = probe.recording.get("steps_in_loop")
         trace = {"steps": recorder.steps[:in_loop], "first": recorder.first, "parameters": recorder.parameters()}
-        _send(connection, {**probe.recording, **trace})
+        means = recorder.changed_gradients.means if recorder.changed_gradients else {}
+        _send(connection, {**probe.recording, **trace, "gradients": means})
 
 
 def _run_script(script: Path) -> str | None:

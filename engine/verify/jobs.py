@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvflare.app_common.app_constant import AppConstants
-
+from engine.verify.algorithm import FEDPROX, SCAFFOLD
 from engine.verify.bench import Bench, Recording
 from engine.verify.processes import ChildError, tail
 from engine.verify.server import Answer, Round, Server, SiteError, State
@@ -54,6 +53,8 @@ class Evidence:
         one: one site and one round of all epochs.
         several: one site and several rounds.
         together: number of sites -> the job with as many.
+        changed: the original and one site, in one round, with gradients that the algorithm has changed; None where it
+            leaves them alone.
     """
 
     original: Recording
@@ -61,6 +62,7 @@ class Evidence:
     one: Seen
     several: Seen
     together: dict[int, Seen]
+    changed: tuple[Recording, Seen] | None = None
 
     @property
     def jobs(self) -> tuple[Seen, ...]:
@@ -91,7 +93,17 @@ def gather(bench: Bench, recording: Recording | None, announce: Announce) -> Evi
             recording = bench.record_original()
         one, several = _single_site(bench, recording, announce)
         server, together = others.result()
-    return Evidence(recording, server, one, several, together)
+    changed = _changed(bench, recording, announce) if bench.conversion.recipe in (FEDPROX, SCAFFOLD) else None
+    return Evidence(recording, server, one, several, together, changed)
+
+
+def _changed(bench: Bench, original: Recording, announce: Announce) -> tuple[Recording, Seen]:
+    """What the algorithm does to the gradients, done to the original, and by the client."""
+    recipe, settings = bench.conversion.recipe, bench.settings
+    announce(f"the original {bench.conversion.entry}, changed as {recipe} asks, and one site")
+    expected = bench.record_original(changed=True)
+    epochs = settings.rounds * settings.local_epochs
+    return expected, _play(bench, 1, epochs, 1, original.initial, _end, changed=True)
 
 
 def _single_site(bench: Bench, original: Recording, announce: Announce) -> tuple[Seen, Seen]:
@@ -124,12 +136,13 @@ def _sites_together(bench: Bench, announce: Announce) -> tuple[State | str, dict
 
 
 def _play(
-    bench: Bench, sites: int, epochs: int, rounds: int, initial: State, after: Callable[[Server, Seen], None]
-) -> Seen:
+    bench: Bench, sites: int, epochs: int, rounds: int, initial: State, after: Callable[[Server, Seen], None],
+    changed: bool = False,
+) -> Seen:  # fmt: skip
     """Play the rounds of one job and what comes after; an error of a site ends it and is kept."""
     seen = Seen()
     try:
-        with bench.job(sites, epochs, rounds, initial) as server:
+        with bench.job(sites, epochs, rounds, initial, changed) as server:
             seen.answers = server.answers
             seen.rounds = server.train(rounds)
             after(server, seen)
@@ -158,7 +171,7 @@ def _several_rounds(server: Server, seen: Seen) -> None:
         seen.submitted = error
         return
     number = len(seen.rounds)
-    task = {"name": AppConstants.TASK_TRAIN, "params": seen.rounds[-1].mean, "round": number, "rounds": number + 1}
+    task = server.training(seen.rounds[-1].mean, number, number + 1)
     try:
         seen.failed = server.ask({**task, "fail_at": 1})
     except SiteError as error:

@@ -56,6 +56,8 @@ class Launch:
         exchange_format: ``numpy`` or ``pytorch``.
         partitions: watch how `site_data` splits the data.
         environment: environment variables to set.
+        recipe: the algorithm whose change of the gradients is made to the original; empty for none.
+        mu: weight of FedProx's proximal term then.
     """
 
     folder: Path
@@ -69,3 +71,5 @@ class Launch:
     exchange_format: str = "numpy"
     partitions: bool = False
     environment: tuple[tuple[str, str], ...] = ()
+    recipe: str = ""
+    mu: float = 0.0

@@ -130,6 +130,29 @@ def _partition_fault(parts: Iterable[Mapping[str, Any]]) -> str:
     return ""
 
 
+def mean_gradients(changed: Recording, answer: Answer) -> Check:
+    """P7: the change of SCAFFOLD's controls, which were zero, is the mean of the gradients that the site had.
+
+    Args:
+        changed: what the original did, and its own gradients.
+        answer: of the site, after the same steps.
+
+    Returns:
+        One check.
+    """
+    claim = "the controls sent are the mean of the site's own gradients"
+    for name, expected in changed.gradients.items():
+        sent = answer.controls.get(name)
+        if sent is None:
+            return Check("P7", claim, Outcome.FAILS, f"the control of {name} was not sent")
+        found = torch.as_tensor(sent).double()
+        if not torch.allclose(found, expected.cpu(), rtol=1e-4, atol=1e-4 * float(expected.abs().max()) + 1e-12):
+            return Check(
+                "P7", claim, Outcome.FAILS, f"that of {name} is off by {(found - expected.cpu()).abs().max():.3g}"
+            )
+    return Check("P7", claim, Outcome.HOLDS, f"{len(changed.gradients)} tensors")
+
+
 def server_model(server: State | str, original: Recording, answers: Sequence[Answer]) -> Check:
     """P5: the model that the server builds has the keys, shapes and types of the client's.
 

@@ -13,11 +13,14 @@ import pickle
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+if TYPE_CHECKING:
+    from engine.verify.algorithm import ChangedGradients
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
@@ -80,10 +83,12 @@ class Recorder:
         counts: how often each optimizer stepped since the last `restart`.
         first: digest of the model's state before the first step since then.
         fail_at: raise an error in place of this step (1-based), 0 for never.
+        changed_gradients: what an algorithm does to the gradients of the original; None leaves them alone.
     """
 
     def __init__(self) -> None:
         self.model: torch.nn.Module | None = None
+        self.changed_gradients: ChangedGradients | None = None
         self._optimizers: list[torch.optim.Optimizer] = []
         self.restart()
         register_optimizer_step_pre_hook(self._before_step)
@@ -100,6 +105,8 @@ class Recorder:
         self.counts: Counter[int] = Counter()
         self.first: dict[str, str] = {}
         self.fail_at = fail_at
+        if self.changed_gradients is not None:
+            self.changed_gradients.restart()
         self._expected = set(expected)
 
     def parameters(self) -> list[str]:
@@ -116,6 +123,8 @@ class Recorder:
         if self.model is not None and not self.first:
             self.first = digests(tensors_of(self.model))
         self._before = random_streams()
+        if self.changed_gradients is not None and self.model is not None:
+            self.changed_gradients.before_step(optimizer, self.model)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         index = next(index for index, known in enumerate(self._optimizers) if known is optimizer)

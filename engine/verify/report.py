@@ -48,7 +48,7 @@ class Check:
     """One thing that was, or was not, proved.
 
     Attributes:
-        proof: ``P1`` to ``P6``, see docs/verify.md.
+        proof: ``P1`` to ``P7``, see docs/verify.md.
         claim: what is claimed, in a few words.
         outcome: what became of it.
         detail: the figures behind it, or why it fails or was not checked.

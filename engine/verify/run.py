@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.verify import metrics, proofs
+from engine.verify.algorithm import FEDPROX, SCAFFOLD
 from engine.verify.bench import Bench, Recording
 from engine.verify.conversion import Conversion, read_conversion
 from engine.verify.difference import unrepeatable
 from engine.verify.jobs import Announce, Evidence, Seen, gather
 from engine.verify.launch import Settings
 from engine.verify.report import Check, Outcome, Report
+
+FEDAVG_AGAIN = {FEDPROX: ", mu = 0", SCAFFOLD: ", the controls its own"}
+"""What makes an algorithm FedAvg where there is one site."""
 
 
 def verify(
@@ -80,15 +84,20 @@ def _checks(bench: Bench, evidence: Evidence) -> Iterator[Check]:
     for sites, seen in evidence.together.items():
         yield from _sites_together(bench.conversion, sites, seen)
     yield from _protocol(evidence)
+    if evidence.changed is not None:
+        yield from _algorithm(bench.conversion, *evidence.changed)
 
 
 def _single_site(bench: Bench, evidence: Evidence) -> Iterator[Check]:
     """P1 and P2."""
     settings, exemptions = bench.settings, bench.conversion.exemptions
     epochs = f"{settings.rounds * settings.local_epochs} epochs" if bench.epochs_can_be_set else "its epochs"
-    claim = f"one site, one round of {epochs}: the original's weights"
+    told = FEDAVG_AGAIN.get(bench.conversion.recipe, "")
+    claim = f"one site, one round of {epochs}{told}: the original's weights"
     yield _compared("P1", claim, evidence.original, evidence.one)
-    claim = f"one site, {settings.rounds} rounds of {settings.local_epochs}: the original's weights after {epochs}"
+    claim = (
+        f"one site, {settings.rounds} rounds of {settings.local_epochs}{told}: the original's weights after {epochs}"
+    )
     if "P2" in exemptions:
         yield Check("P2", claim, Outcome.NOT_APPLICABLE, exemptions["P2"])
     elif not bench.epochs_can_be_set:
@@ -128,6 +137,19 @@ def _sites_together(conversion: Conversion, sites: int, seen: Seen) -> Iterator[
         yield Check("P4", claim, Outcome.NOT_APPLICABLE, reason)
     else:
         yield proofs.partitions(sites, seen.rounds[0].answers)
+
+
+def _algorithm(conversion: Conversion, expected: Recording, seen: Seen) -> Iterator[Check]:
+    """P7."""
+    prox = conversion.recipe == FEDPROX
+    told = f"mu = {conversion.mu:g}" if prox else "global controls other than zero"
+    claim = f"{conversion.recipe}, {told}: what the original trains with its gradients changed likewise"
+    if not seen.rounds:
+        yield Check("P7", claim, Outcome.FAILS, seen.broken)
+        return
+    yield proofs.same_training("P7", claim, expected, seen.trained)
+    if not prox:
+        yield proofs.mean_gradients(expected, seen.trained[-1])
 
 
 def _protocol(evidence: Evidence) -> Iterator[Check]:

@@ -7,7 +7,7 @@ refuses what does not fit it, `WeightedAggregationHelper` averages, `_get_num_st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.workflows.base_fedavg import _get_num_steps_weight
 from nvflare.app_opt.pt.model_persistence_format_manager import PTModelPersistenceFormatManager
 
+from engine.verify.algorithm import Protocol
 from engine.verify.processes import Child, ChildError
 
 State = Mapping[str, torch.Tensor]
@@ -59,6 +60,7 @@ class Answer:
         first: digest of the model before the first step.
         parameters: names of its parameters.
         partitions: what `site_data` was asked to split.
+        controls: how its SCAFFOLD controls have changed; empty for other algorithms.
     """
 
     site: str
@@ -75,6 +77,7 @@ class Answer:
     first: dict[str, str]
     parameters: list[str]
     partitions: list[dict[str, Any]]
+    controls: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Server:
         sites: name -> child process that runs `engine.verify.harness.run_site`.
         initial: state of the model that the job starts from.
         exchange_format: ``numpy`` or ``pytorch``.
+        told: what the sites are told beside the weights.
 
     Attributes:
         answers: all answers so far.
@@ -107,9 +111,9 @@ class Server:
         SiteError: from every task that a site does not answer.
     """
 
-    def __init__(self, sites: Mapping[str, Child], initial: State, exchange_format: str) -> None:
+    def __init__(self, sites: Mapping[str, Child], initial: State, exchange_format: str, told: Protocol) -> None:
         self.answers: list[Answer] = []
-        self._sites = sites
+        self._sites, self._told = sites, told
         self._model = PTModelPersistenceFormatManager(dict(initial), allow_numpy_conversion=exchange_format == "numpy")
 
     def train(self, rounds: int) -> list[Round]:
@@ -121,13 +125,18 @@ class Server:
         done: list[Round] = []
         received = dict(self._model.to_model_learnable(None)[ModelLearnableKey.WEIGHTS])
         for number in range(rounds):
-            task = {"name": AppConstants.TASK_TRAIN, "params": received, "round": number, "rounds": rounds}
-            answers = self.ask(task)
+            answers = self.ask(self.training(received, number, rounds))
+            self._told.hear([(answer.site, weight_of(answer), answer.controls) for answer in answers], number)
             mean = average(answers, number)
             self._model.update(make_model_learnable(mean, {}))
             done.append(Round(received, answers, mean))
             received = mean
         return done
+
+    def training(self, weights: Mapping[str, Any], number: int, rounds: int) -> dict[str, Any]:
+        """The task to train from some weights in a round."""
+        place = {"round": number, "rounds": rounds}
+        return {"name": AppConstants.TASK_TRAIN, "params": dict(weights), "meta": self._told.meta(), **place}
 
     def evaluate(self, weights: Mapping[str, Any]) -> Answer:
         """Let the first site evaluate these weights."""

@@ -18,7 +18,7 @@ import torch
 from nvflare.apis.fl_constant import FLMetaKey
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.fl_model import FLModel
-from nvflare.app_common.app_constant import AppConstants
+from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 from nvflare.app_common.executors.task_script_runner import TaskScriptRunner
 from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 from nvflare.client.api_spec import CLIENT_API_KEY
@@ -145,7 +145,7 @@ class Site:
         """Hand one task to the script and wait for its answer.
 
         Args:
-            task: ``name``, ``params`` (None for submit_model), ``round``, ``rounds`` and ``fail_at``.
+            task: ``name``, ``params`` (None for submit_model), ``round``, ``rounds``, ``meta`` and ``fail_at``.
 
         Returns:
             ``error``, or ``params``, ``metrics``, ``claimed_steps`` and what was seen of the way there.
@@ -178,6 +178,7 @@ class Site:
             "params": model.params,
             "metrics": model.metrics,
             "claimed_steps": (model.meta or {}).get(FLMetaKey.NUM_STEPS_CURRENT_ROUND),
+            "controls": (model.meta or {}).get(AlgorithmConstants.SCAFFOLD_CTRL_DIFF) or {},
             "complaints": self._api.complaints,
             "changed_after_send": changed,
             "received_streams": self._api.received_streams,
@@ -199,7 +200,7 @@ class Site:
         else:
             is_training = task["name"] == AppConstants.TASK_TRAIN
             rounds = {"current_round": task["round"], "total_rounds": task["rounds"]} if is_training else {}
-            shareable = FLModelUtils.to_shareable(FLModel(params=task["params"], **rounds))
+            shareable = FLModelUtils.to_shareable(FLModel(params=task["params"], meta=task.get("meta"), **rounds))
         shareable.set_header(FLMetaKey.JOB_ID, "verify")
         shareable.set_header(FLMetaKey.SITE_NAME, self._name)
         return shareable
