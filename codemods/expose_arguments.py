@@ -9,6 +9,15 @@ from engine.pipeline import Step
 from engine.plan import Plan
 from engine.plan.settings import Setting
 
+EARLY_HEAD = """
+import argparse
+import sys
+
+# needed before the script reads its command line, so taken from there first
+parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+"""
+LATE_ONLY = '"""What the job sets for this site; client.py fills it in from its command line."""\n'
+
 
 def edits(plan: Plan) -> Iterator[AddImport | Edit]:
     """Declare options with the script's own parser, or one of ours, and read the values where literals stood."""
@@ -18,11 +27,13 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
             call = setting.passed.call
             yield AddArgument(call.place, call.end, f"{setting.passed.parameter}={setting.reader}")
         elif setting.literal is not None and setting.reader:
-            yield Replace(setting.literal.place, setting.literal.end, setting.reader)
+            yield Replace(setting.literal.place, setting.literal.end, setting.text or setting.reader)
     yield from packaged(plan)
-    if not plan.new_settings:
+    yield from shared(plan)
+    declared = [setting for setting in plan.new_settings if not setting.early]
+    if not declared:
         return
-    declarations = "".join(declaration(parser.parser, setting) for setting in plan.new_settings)
+    declarations = "".join(declaration(parser.parser, setting) for setting in declared)
     if parser.existing:
         yield Insert(parser.declare_at, f"# set by the federated job\n{declarations}", after=parser.declare_after)
     else:
@@ -35,7 +46,7 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
             head = f"{parser.parser} = argparse.ArgumentParser(add_help=False, allow_abbrev=False)\n"
             parsed = f"{parser.variable}, sys.argv[1:] = {parser.parser}.parse_known_args()\n"
         yield Insert(parser.declare_at, f"\n# set by the federated job\n{head}{declarations}{parsed}")
-    yield from shared(plan)
+    yield from filled_in(plan)
 
 
 def packaged(plan: Plan) -> Iterator[AddImport | Edit]:
@@ -48,30 +59,46 @@ def packaged(plan: Plan) -> Iterator[AddImport | Edit]:
         yield Replace(file.literal.place, file.literal.end, f"os.path.join({folder}, {{}})")
 
 
-def shared(plan: Plan) -> Iterator[AddImport | Edit]:
-    """Hand on, through a module, the values that are read where the parsed arguments are out of reach."""
-    parser, module = plan.parser, plan.names.site_settings
+def shared(plan: Plan) -> Iterator[AddImport]:
+    """Import the module with the values that are read where the parsed arguments are out of reach."""
+    module = plan.names.site_settings
     readers = {
         s.literal.place.file for s in plan.settings if s.literal is not None and s.reader.startswith(f"{module}.")
     }
     readers |= {edit.place.file for edit in plan.schedules.edits if f"{module}." in edit.template}
-    if not readers:
-        return
-    for name in sorted(readers | {parser.bound_file.name}):
+    if any(not setting.early for setting in plan.shared_settings):
+        readers.add(plan.parser.bound_file.name)
+    for name in sorted(readers):
         alias = "" if module == "site_settings" else f" as {module}"
         yield AddImport(plan.facts.project.files[name], f"import site_settings{alias}")
-    lines = "".join(f"{module}.{s.destination} = {parser.variable}.{s.destination}\n" for s in plan.shared_settings)
-    yield Insert(parser.bound_after, lines, after=parser.existing)
+
+
+def filled_in(plan: Plan) -> Iterator[Insert]:
+    """Hand the parsed values on to that module."""
+    parser, module = plan.parser, plan.names.site_settings
+    handed = [setting.destination for setting in plan.shared_settings if not setting.early]
+    if handed:
+        lines = "".join(f"{module}.{name} = {parser.variable}.{name}\n" for name in handed)
+        yield Insert(parser.bound_after, lines, after=parser.existing)
 
 
 def files(plan: Plan) -> dict[str, str]:
     """The settings files that travel with the client, and the module that hands values on, where one is needed."""
     found = {file.name: file.content.decode() for file in plan.settings_files}
-    if not plan.shared_settings:
+    early = [setting for setting in plan.shared_settings if setting.early]
+    late = [setting for setting in plan.shared_settings if not setting.early]
+    if not (early or late):
         return found
-    lines = "".join(f"{setting.destination} = {_quoted(setting.default)}\n" for setting in plan.shared_settings)
-    text = f'"""What the job sets for this site; client.py fills it in from its command line."""\n\n{lines}'
-    return {"site_settings.py": text}
+    text = '"""What the job sets for this site."""\n' if early else LATE_ONLY
+    if early:
+        text += EARLY_HEAD + "".join(declaration("parser", setting) for setting in early)
+        text += "args, sys.argv[1:] = parser.parse_known_args()\n"
+        text += "".join(f"{setting.destination} = args.{setting.destination}\n" for setting in early)
+    if early and late:
+        text += "\n# filled in by client.py from its command line"
+    if late:
+        text += "\n" + "".join(f"{setting.destination} = {_quoted(setting.default)}\n" for setting in late)
+    return {**found, "site_settings.py": text}
 
 
 def declaration(parser: str, setting: Setting) -> str:

@@ -181,11 +181,19 @@ def _builds_dataset(event: Event) -> bool:
 
 
 def _path_parameters(dataset: Object) -> list[Value]:
-    """The constructor arguments of a local data set whose parameters are named like paths."""
+    """The constructor arguments of a local data set whose parameters are named like paths, defaults among them."""
     constructor = dataset.cls.find("__init__") if dataset.cls else None
-    spec = constructor.node.args if isinstance(constructor, Function) else None
-    names = [parameter.arg for parameter in spec.args[1:]] if spec is not None else []
-    given = dict(zip(names, dataset.args, strict=False)) | dataset.kwargs
+    if not isinstance(constructor, Function):
+        return []
+    spec = constructor.node.args
+    names = [parameter.arg for parameter in spec.args[1:]]
+    defaults = zip(reversed(names), reversed(spec.defaults), strict=False)
+    given: dict[str, Value] = {
+        name: Literal(node.value, written=(node, constructor.scope))
+        for name, node in defaults
+        if isinstance(node, ast.Constant)
+    }
+    given |= dict(zip(names, dataset.args, strict=False)) | dataset.kwargs
     return [value for name, value in given.items() if PATH_PARAMETER.search(name)]
 
 
@@ -201,9 +209,10 @@ def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
         value = first.value if isinstance(first, Literal) and isinstance(first.value, str) else None
         value = known if whole and isinstance(known, str) else value
         if isinstance(first, Literal) and first.written is not None:
-            yield PathFact(value, expression(*first.written), event.name, kind, first.option)
+            yield PathFact(value, expression(*first.written), event.name, kind, event, first.option)
         elif first.option is not None and event.node.args:
-            yield PathFact(value, expression(event.node.args[0], event.scope), event.name, kind, first.option)
+            written = expression(event.node.args[0], event.scope)
+            yield PathFact(value, written, event.name, kind, event, first.option)
 
 
 def _is_template(part: Literal | Unknown) -> bool:

@@ -281,6 +281,9 @@ def text(interpreter: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
     """An f-string."""
     inner = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
     values = [evaluate(interpreter, part, scope) for part in inner]
+    for part, value in zip(node.values, values, strict=True):
+        if isinstance(part, ast.Constant) and isinstance(value, Literal):
+            value.written = (node, scope)  # such a part has no place of its own
     parts = [plain(value) for value in values]
     if ... in parts:
         return interpreter.trace.add_object("builtins.str.format", node, scope, values)

@@ -228,12 +228,14 @@ class PathFact:
         option: the script's own option that sets it, if there is one.
         reader: qualified name of what reads it.
         kind: ``directory``, ``file`` or ``any``.
+        event: the first call that reads from it.
     """
 
     value: str | None
     expression: Expression
     reader: str
     kind: str
+    event: Event = field(compare=False, repr=False)
     option: Option | None = None
 
 

@@ -24,8 +24,10 @@ from engine.plan.settings import (
     ParserPlan,
     Setting,
     first_code,
+    fixed_paths,
     flag,
     free_option,
+    parsed_at,
     plan_epochs,
     plan_parser,
     plan_paths,
@@ -215,6 +217,14 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
                 "give each site its own data location",
             )
         )
+    for path in fixed_paths(facts, paths):
+        decisions.append(
+            Decision(
+                "data location",
+                f"{path.expression.text} at {path.expression.place} stays as it is written: no option can set it there",
+                "make it an argument of the script, and read that in its place",
+            )
+        )
     for name, value in model.args.items():
         passed = passed_values(facts.model.value, name) if facts.model else []
         if any(source_of(one) == ARGUMENTS for one in passed) and value is not ...:
@@ -254,16 +264,7 @@ def plan_init(facts: Facts, parser: ParserPlan) -> InitPlan:
     """Right after the arguments are parsed, where that is before data is read; else before all code of the script."""
     entry = facts.project.entry
     if parser.existing and parser.bound_file is entry:
-        parsed = next(
-            (
-                e.number
-                for e in facts.trace.events
-                if e.scope is parser.scope
-                and e.statement is not None
-                and e.scope.file.place(e.statement) == parser.bound_after
-            ),
-            None,
-        )
+        parsed = parsed_at(facts, parser)
         loader = facts.data.loader if facts.data else None
         built = next((e.number for e in facts.trace.events if loader is not None and e.node is loader.node), None)
         if parsed is not None and (built is None or parsed < built):

@@ -65,7 +65,7 @@ def plan_schedules(
             unreached.append(ast.unparse(node))
             continue
         length = _length(facts, node, scope)
-        local_epochs = how_to_read(epochs.destination, parser, length, names, facts) if epochs and length else None
+        local_epochs = _reader(epochs, parser, length, names, facts) if epochs and length else None
         if length is not None and local_epochs is not None:
             lengths.append(length)
             product = f"{local_epochs} * {reader}"
@@ -111,6 +111,13 @@ def plan_schedules(
             )
         )
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions), tuple(dict.fromkeys(lengths)))
+
+
+def _reader(epochs: Setting, parser: ParserPlan, place: Range, names: Names, facts: Facts) -> str | None:
+    """How the local epochs are read at a place; None where they cannot be."""
+    if epochs.early:
+        return f"{names.site_settings}.{epochs.destination}"
+    return how_to_read(epochs.destination, parser, place, names, facts)
 
 
 def _spanning(part: ast.expr, scope: Scope, beyond: int, rounds: str, alone: bool) -> Replace:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts import ArgumentsFact, Expression, Facts, LoopFact
+from engine.facts import ArgumentsFact, Expression, Facts, LoopFact, PathFact
 from engine.facts.configuration import Option
-from engine.facts.trace import Call
-from engine.facts.values import Literal, Mapping, Object, Scope, Value, options, plain
+from engine.facts.trace import Call, Event
+from engine.facts.values import Literal, LocalModule, Mapping, Object, Scope, Value, options, plain
 from engine.plan.names import Names
 from engine.result import Place
 from engine.source import SourceFile
@@ -21,6 +21,8 @@ READS_ARGUMENTS = re.compile(
     r"\bargv\b|\bexec\(|\b(import|from) (click|typer|fire|absl|hydra|tyro|docopt|simple_parsing|jsonargparse|plac)\b"
     r"|\b(HfArgumentParser|cli_main|OptionParser|getopt)\b"
 )
+
+F_STRING = re.compile(r"""(?P<open>[rR]?[fF][rR]?(\"{3}|'{3}|"|'))(?P<head>[^{}\\]*)(?=\{[^{])""")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class Setting:
         declared: True where the script declares the option itself.
         literal: the source range the value stands in, where it is a literal to be replaced.
         reader: how the value is read where the literal stands; empty where the literal stays.
+        text: what stands there then, where that is more than how the value is read.
         path_kind: for a data path: ``directory``, ``file`` or ``any``.
         passed: the call the value is passed to, where the literal is the default of a parameter.
+        early: True where it is read before the script parses its command line: ``site_settings`` takes it from there.
         beyond: by how much the number in the source exceeds the number of epochs: ``range(1, 10)`` has 9 epochs.
     """
 
@@ -50,8 +54,10 @@ class Setting:
     literal: Range | None = None
     path_kind: str = ""
     reader: str = ""
+    text: str = ""
     passed: Passed | None = None
     beyond: int = 0
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,11 +193,10 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
             place = Range.of(*leaf.written)
             call = defaulting_call(facts, place)
             read_at = Range.of(call.node, call.caller) if call is not None else place
-            reader = how_to_read("epochs", parser, read_at, names, facts)
-            if reader is None:
-                return None
             name = free_option("epochs", {option.destination for option in facts.arguments.options})
-            reader = how_to_read(name, parser, read_at, names, facts) or ""
+            reader = how_to_read(name, parser, read_at, names, facts)
+            early = reader is None
+            reader = reader or f"{names.site_settings}.{name}"
             reader += f" {'+' if beyond > 0 else '-'} {abs(beyond)}" if beyond else ""
             passed = Passed(read_at, parameter_of(place)) if call is not None else None
             return Setting(
@@ -205,6 +210,7 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
                 reader=reader,
                 passed=passed,
                 beyond=beyond,
+                early=early,
             )
     return None
 
@@ -275,8 +281,9 @@ def value_of(node: ast.AST, scope: Scope) -> list[Value]:
     if isinstance(node, ast.Name):
         return options(scope.look_up(node.id))
     if isinstance(node, ast.Attribute):
-        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Object)]
-        return [held for owner in owners for held in options(owner.attributes.get(node.attr))]
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, (Object, LocalModule))]
+        held = [o.attributes if isinstance(o, Object) else o.scope.variables for o in owners]
+        return [value for attributes in held for value in options(attributes.get(node.attr))]
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Mapping)]
         return [held for owner in owners for held in options(owner.items.get(node.slice.value))]
@@ -286,7 +293,9 @@ def value_of(node: ast.AST, scope: Scope) -> list[Value]:
 def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) -> list[Setting]:
     """The options that say where the data lies: the script's own, and one for each literal path that can have one."""
     found: list[Setting] = []
-    for path in facts.data.paths if facts.data else ():
+    paths = facts.data.paths if facts.data else ()
+    early = {path.value for path in paths if path.option is None and _is_early(path, parser, names, facts)}
+    for path in paths:
         option = path.option
         if option is not None:
             if any(f.startswith("-") for f in option.flags) and not any(
@@ -296,19 +305,83 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
                     Setting(flag_of(option), option.destination, path.value, "str", "", True, path_kind=path.kind)
                 )
             continue
-        if path.value is None or not isinstance(path.expression.node, ast.Constant):
+        if not is_settable(path):
             continue
-        place = Range(path.expression.place, path.expression.end, path.expression.scope)
+        place = literal_of(path)
         known = next((s for s in found if s.default == path.value and s.reader), None)
         base = "data_dir" if path.kind == "directory" else "data_path"
         name = known.destination if known else free_option(base, taken | {s.destination for s in found})
-        reader = how_to_read(name, parser, place, names, facts)
+        is_early = path.value in early
+        reader = f"{names.site_settings}.{name}" if is_early else how_to_read(name, parser, place, names, facts)
         if reader is not None and not any(s.literal == place for s in found):
-            text = "where the data lies"
+            joined = _in_text(path, reader) if isinstance(path.expression.node, ast.JoinedStr) else None
             found.append(
-                Setting(flag(name), name, path.value, "str", text, known is not None, place, path.kind, reader)
+                Setting(
+                    flag(name),
+                    name,
+                    path.value,
+                    "str",
+                    "where the data lies",
+                    known is not None,
+                    place,
+                    path.kind,
+                    reader,
+                    joined or "",
+                    early=is_early,
+                )
             )
     return found
+
+
+def fixed_paths(facts: Facts, found: list[Setting]) -> list[PathFact]:
+    """The paths written in the source that no option sets."""
+    paths = facts.data.paths if facts.data else ()
+    return [p for p in paths if p.option is None and p.value and not any(s.literal == literal_of(p) for s in found)]
+
+
+def is_settable(path: PathFact) -> bool:
+    """True for a path that stands in the source as a literal of its own, or begins an f-string."""
+    if path.value is None or not isinstance(path.expression.node, (ast.Constant, ast.JoinedStr)):
+        return False
+    return isinstance(path.expression.node, ast.Constant) or _in_text(path, "") is not None
+
+
+def _in_text(path: PathFact, reader: str) -> str | None:
+    """An f-string with the value that is read in place of the path it begins with; None where it does not."""
+    found = F_STRING.match(path.expression.text)
+    if found is None or found["head"] != path.value:
+        return None
+    return f"{found['open']}{{{reader}}}{path.expression.text[found.end() :]}"
+
+
+def literal_of(path: PathFact) -> Range:
+    """Where a path is written."""
+    return Range(path.expression.place, path.expression.end, path.expression.scope)
+
+
+def _is_early(path: PathFact, parser: ParserPlan, names: Names, facts: Facts) -> bool:
+    """True for a literal path that the program needs before the script's arguments are at hand."""
+    return is_settable(path) and (
+        _runs_early(path.event, parser, facts) or how_to_read("", parser, literal_of(path), names, facts) is None
+    )
+
+
+def _runs_early(event: Event, parser: ParserPlan, facts: Facts) -> bool:
+    """True for a call made while a module is imported, or before the script's own arguments are parsed."""
+    outermost = event.calls[0].caller if event.calls else event.scope
+    if outermost.module is not facts.trace.modules[facts.project.entry.name].scope:
+        return True
+    parsed = parsed_at(facts, parser)
+    return parsed is not None and event.number < parsed
+
+
+def parsed_at(facts: Facts, parser: ParserPlan) -> int | None:
+    """The number of the call that gives the script its own parsed arguments; None for a parser of ours."""
+    if not parser.existing:
+        return None
+    parsing = (event for event in facts.trace.events if event.scope is parser.scope and event.statement is not None)
+    bound = (e.number for e in parsing if e.scope.file.place(e.statement) == parser.bound_after)
+    return next(bound, None)
 
 
 def how_to_read(destination: str, parser: ParserPlan, place: Range, names: Names, facts: Facts) -> str | None:
@@ -326,19 +399,13 @@ def how_to_read(destination: str, parser: ParserPlan, place: Range, names: Names
 def reaches(parser: ParserPlan, place: Range) -> bool:
     """True where the parsed arguments can be read by their name, and have been parsed by then."""
     scope = place.scope
-    if scope is None or _is_default(place):
+    if scope is None:
         return False
     if scope is parser.scope:
         return not parser.existing or place.place > parser.bound_after
-    at_module_level = parser.scope.parent is None
-    shadowed = any(parser.variable in inner.variables for inner in _inside(scope, parser.scope))
-    return (
-        at_module_level
-        and scope.module is parser.scope
-        and scope.parent is not None
-        and not scope.is_class
-        and not shadowed
-    )
+    if scope.module is not parser.scope or any(parser.variable in s.variables for s in _inside(scope, parser.scope)):
+        return False
+    return not parser.existing or not (scope.is_class or _is_default(place))
 
 
 def _inside(scope: Scope, outer: Scope) -> Iterator[Scope]:

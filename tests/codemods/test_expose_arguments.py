@@ -478,3 +478,87 @@ def test_a_while_loop_without_count() -> None:
             optimizer.step()
         """,
     )
+
+
+LOADING = """\
+import numpy as np
+import torch
+
+
+def load(path={path}, name="points"):
+    table = np.loadtxt("{{}}{{}}.csv".format(path, name), delimiter=",")
+    return torch.tensor(table[:, :2]).float(), torch.tensor(table[:, 2:]).float()
+"""
+TRAINING = """\
+import argparse
+
+import torch
+from torch import nn
+{imports}
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=3)
+args = parser.parse_args()
+x, y = {data}
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(args.epochs):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), y).backward()
+    optimizer.step()
+"""
+SITE_SETTINGS = '''\
+"""What the job sets for this site."""
+
+import argparse
+import sys
+
+# needed before the script reads its command line, so taken from there first
+parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+parser.add_argument("--data-dir", default="../data/", help="where the data lies")
+args, sys.argv[1:] = parser.parse_known_args()
+data_dir = args.data_dir
+'''
+
+
+def test_a_path_that_is_a_default_in_another_module() -> None:
+    """A default is evaluated when the module is imported: before the script reads its command line."""
+    script = TRAINING.format(imports="\nfrom utils import load\n", data="load()")
+    expected = LOADING.format(path="site_settings.data_dir").replace(
+        "torch\n\n", "torch\n\nimport site_settings\n\n", 1
+    )
+    check_converted(
+        script,
+        script,
+        files={"utils.py": LOADING.format(path='"../data/"')},
+        also={"utils.py": expected, "site_settings.py": SITE_SETTINGS},
+    )
+
+
+def test_a_path_that_is_needed_before_the_script_reads_its_arguments() -> None:
+    head = 'from pathlib import Path\n\nDATA = Path("../data/")\n'
+    loading = "torch.tensor(np.loadtxt(DATA / 'x.csv')), torch.tensor(np.loadtxt(DATA / 'y.csv'))"
+    script = TRAINING.format(imports=head, data=loading).replace("import torch", "import numpy as np\nimport torch", 1)
+    expected = script.replace(
+        '\nDATA = Path("../data/")', "\nimport site_settings\n\nDATA = Path(site_settings.data_dir)"
+    )
+    check_converted(script, expected, also={"site_settings.py": SITE_SETTINGS})
+
+
+def test_constants_of_a_module_of_settings() -> None:
+    script = TRAINING.format(imports="\nimport config\nfrom utils import load\n", data="load(config.DATA)")
+    script = script.replace("range(args.epochs)", "range(config.EPOCHS)").replace('"--epochs"', '"--seed"')
+    expected = "import site_settings\n\nDATA = site_settings.data_dir\nEPOCHS = site_settings.epochs\n"
+    check_converted(
+        script,
+        script,
+        files={"config.py": 'DATA = "../data/"\nEPOCHS = 4\n', "utils.py": LOADING.format(path="None")},
+        also={"config.py": expected},
+    )
+
+
+def test_a_path_that_begins_an_f_string() -> None:
+    loading = "torch.tensor(np.loadtxt(f'../data/{args.epochs}.csv')), torch.ones(4, 1)"
+    script = TRAINING.format(imports="\nimport numpy as np\n", data=loading)
+    declared = 'parser.add_argument("--data-dir", default="../data/", help="where the data lies")\n'
+    expected = script.replace("f'../data/{", "f'{args.data_dir}{")
+    check_converted(script, expected.replace("args = parser", f"# set by the federated job\n{declared}args = parser"))
