@@ -189,7 +189,7 @@ class Project:
         self.read_file = read
         file = read(entry, entry.parent)
         self.root = root or import_root(file)
-        self.search_path = list(dict.fromkeys([entry.parent, self.root]))
+        self.search_path = list(dict.fromkeys([entry.parent, self.root, *added_folders(file)]))
         self.files: dict[str, SourceFile] = {file.name: file} if self.root == entry.parent else {}
         self.named_modules: list[SourceFile] = []
         self.entry = self.read(entry)
@@ -265,6 +265,16 @@ def imported_files(project: Project, file: SourceFile) -> Iterator[Path]:
                 path = project.find_module(".".join(parts[:length]), folder)
                 if path:
                     yield path
+
+
+def added_folders(file: SourceFile) -> list[Path]:
+    """The folders below a script that it adds to ``sys.path``: ``sys.path.append(os.path.join(ROOT, "models"))``."""
+    folder = file.path.parent
+    calls = [node for node in ast.walk(file.tree) if isinstance(node, ast.Call)]
+    added = [call for call in calls if ast.unparse(call.func) in ("sys.path.append", "sys.path.insert")]
+    names = [n.value for call in added for n in ast.walk(call) if isinstance(n, ast.Constant)]
+    folders = [(folder / name.strip("/")).resolve() for name in names if isinstance(name, str)]
+    return [one for one in folders if folder.resolve() in one.parents and one.is_dir()]
 
 
 def import_root(file: SourceFile) -> Path:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import libcst as cst
 from fixit import Invalid, LintRule
 
-from engine.facts.values import Mapping, Object, Sequence, Value, options
+from engine.facts.values import Class, Function, Mapping, Object, Sequence, Value, options
 from engine.names import Names
 from engine.result import Result, Safety
 from rules.base import ProgramRule
 from rules.plain_tensor_state import made
-from rules.reading import parts_of
+from rules.reading import methods, parts_of, self_attribute
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -73,7 +73,26 @@ class ModulesInPlainContainer(ProgramRule, LintRule):
             for x in loader:
                 model(x).sum().backward()
                 optimizer.step()
+        """,
         """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            def __init__(self, kind):
+                super().__init__()
+                self.menu = {"small": nn.Linear(2, 2), "large": nn.Linear(4, 4)}
+                self.body = self.chosen(kind)
+            def chosen(self, kind):
+                return self.menu[kind]
+            def forward(self, x):
+                return self.body(x)
+        model = Net("small")
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x in loader:
+                model(x).sum().backward()
+                optimizer.step()
+        """,
     ]
     INVALID = [
         Invalid(
@@ -138,6 +157,42 @@ class ModulesInPlainContainer(ProgramRule, LintRule):
                     optimizer.step()
             """,
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self, kind):
+                    super().__init__()
+                    self.menu = {"small": nn.Linear(2, 2), "large": nn.Linear(2, 2)}
+                    self.body = self.menu[kind]
+                def forward(self, x, kind):
+                    return self.menu[kind](self.body(x))
+            model = Net("small")
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self, kind):
+                    super().__init__()
+                    self.menu = nn.ModuleDict({"small": nn.Linear(2, 2), "large": nn.Linear(2, 2)})
+                    self.body = self.menu[kind]
+                def forward(self, x, kind):
+                    return self.menu[kind](self.body(x))
+            model = Net("small")
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
     ]
 
     @classmethod
@@ -150,7 +205,8 @@ class ModulesInPlainContainer(ProgramRule, LintRule):
             registered = registered_in(part) | added_to(facts, part)
             for name, value in part.attributes.items():
                 plain = [inner for option in options(value) for inner in contained(option)]
-                loose = any(id(module) not in registered for module in plain)
+                picked = any(id(module) in registered for module in plain) and is_menu(part.cls, name)
+                loose = not picked and any(id(module) not in registered for module in plain)
                 statement = made(part.cls, name) if loose else None
                 if statement and statement not in seen:
                     seen.add(statement)
@@ -167,6 +223,23 @@ class ModulesInPlainContainer(ProgramRule, LintRule):
         except LookupError:
             return None
         return node.with_changes(value=cst.Call(container, [cst.Arg(node.value)]))
+
+
+def is_menu(cls: Class, name: str) -> bool:
+    """True for a dictionary of which the constructor picks one entry: only it, or what it calls, looks an entry up."""
+    reading = {method.name: method for method in methods(cls) if name in map(self_attribute, ast.walk(method))}
+    constructor = cls.find("__init__")
+    if not isinstance(constructor, Function):
+        return False
+    elsewhere = [method for method in methods(cls) if method is not constructor.node]
+    if any(self_attribute(node) in reading for method in elsewhere for node in ast.walk(method)):
+        return False
+    subscripts = [node for method in reading.values() for node in ast.walk(method) if isinstance(node, ast.Subscript)]
+    looked_up = [node.value for node in subscripts if self_attribute(node.value) == name]
+    read = [n for m in reading.values() for n in ast.walk(m) if self_attribute(n) == name]
+    stored = [node for node in read if isinstance(node.ctx, ast.Store)]
+    called = {m.name for m in reading.values()} <= {"__init__"} | set(map(self_attribute, ast.walk(constructor.node)))
+    return called and len(read) == len(looked_up) + len(stored)
 
 
 def holders(facts: Facts) -> list[Object]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from fixit import Invalid, LintRule
 
 from engine.facts.trace import Branch, Call, Entry, Loop
-from engine.facts.values import objects
+from engine.facts.training import is_statement
+from engine.facts.values import objects, plain
 from engine.result import Result
 from rules.base import ProgramRule
 from rules.reading import calls_of, outer_loops
@@ -74,7 +75,7 @@ class SeveralRuns(ProgramRule, LintRule):
         from torch import nn
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for stage in range(2):
+        for stage in range(1):
             for epoch in range(3):
                 for x, y in loader:
                     model(x).sum().backward()
@@ -109,6 +110,20 @@ class SeveralRuns(ProgramRule, LintRule):
             fit(torch.optim.SGD(model.parameters(), lr=0.01), epochs=30)
             """
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            model = nn.Linear(2, 1)
+            for run in range(10):
+                model.reset_parameters()
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+                for epoch in range(3):
+                    for x, y in loader:
+                        model(x).sum().backward()
+                        optimizer.step()
+            """
+        ),
         Invalid("import optuna\nstudy = optuna.create_study()\nstudy.optimize(objective, n_trials=20)"),
     ]
 
@@ -118,6 +133,10 @@ class SeveralRuns(ProgramRule, LintRule):
         for loop in outer_loops(facts):
             if over_folds(loop) or builds_model(facts, loop):
                 yield cls.found(loop.scope.file, loop.node)
+                return
+            if is_statement(loop) and passes(loop) != 1:
+                message = "This loop runs the training loop again and again; a federated job trains in one."
+                yield cls.found(loop.scope.file, loop.node, message)
                 return
         sweep = next(calls_of(facts, *SWEEPS), None)
         if sweep and facts.loop is None:
@@ -132,6 +151,15 @@ class SeveralRuns(ProgramRule, LintRule):
 def over_folds(loop: Loop) -> bool:
     """True for a loop over the folds of a cross-validation."""
     return any(FOLDS.search(iterable.kind) for iterable in objects(loop.iterable))
+
+
+def passes(loop: Loop) -> int | None:
+    """How often a loop over a range is passed through; None where that is not known, and for any other loop."""
+    for counted in objects(loop.iterable):
+        numbers = [plain(argument) for argument in counted.args]
+        if counted.kind == "builtins.range" and numbers and all(isinstance(number, int) for number in numbers[:3]):
+            return len(range(*numbers[:3]))
+    return None
 
 
 def second_run(facts: Facts) -> Call | None:

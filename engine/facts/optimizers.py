@@ -26,7 +26,9 @@ def stepped_optimizer(event: Event) -> Value | None:
     handed = next((argument for argument in passed if any(map(is_optimizer, objects(argument)))), None)
     if is_scaling_step(event):
         return handed
-    if event.function is not None or event.receiver is None or not event.name.endswith(".step"):
+    if event.function is not None:
+        return event.receiver if is_own_step(event) else None
+    if event.receiver is None or not event.name.endswith(".step"):
         return None
     if is_scaler(event.receiver) or (handed is not None and not is_optimizer(event.receiver)):
         return handed or (passed[0] if passed else event.receiver)
@@ -39,6 +41,15 @@ def stepped_optimizer(event: Event) -> Value | None:
     if any(pattern.search(name) for pattern in (SCHEDULE_NAME, NEVER_STEPS_WEIGHTS) for name in (text, kind)):
         return None
     return event.receiver if OPTIMIZER_NAME.search(text) else None
+
+
+def is_own_step(event: Event) -> bool:
+    """True for the ``step`` of an optimizer written in the project, which leaves the update to no other optimizer."""
+    own = any(one.cls is not None and is_optimizer(one) for one in objects(event.receiver))
+    if not own or event.function.name != "step":
+        return False
+    called = [node.func for node in ast.walk(event.function.node) if isinstance(node, ast.Call)]
+    return not any(isinstance(callee, ast.Attribute) and callee.attr == "step" for callee in called)
 
 
 def is_scaling_step(event: Event) -> bool:

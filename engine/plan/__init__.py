@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.facts import Facts, SchedulerFact
 from engine.facts.trace import Branch
-from engine.facts.values import ARGUMENTS, Object, options, source_of
+from engine.facts.values import ARGUMENTS, Object, options, plain, source_of
 from engine.plan.algorithm import decide_algorithm, refuse_algorithm
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
@@ -227,7 +227,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         )
     for name, value in model.args.items():
         passed = passed_values(facts.model.value, name) if facts.model else []
-        if any(source_of(one) == ARGUMENTS for one in passed) and value is not ...:
+        if any(source_of(one) == ARGUMENTS and plain(one) == value for one in passed):
             decisions.append(
                 Decision(
                     "model arguments",

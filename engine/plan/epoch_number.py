@@ -6,7 +6,6 @@ import ast
 
 from engine.facts import Facts
 from engine.facts.trace import Event
-from engine.facts.values import Function
 
 REPORTS = {
     "print", "info", "debug", "warning", "log", "write", "format", "add_scalar", "add_scalars", "add_image",
@@ -20,11 +19,11 @@ REPORTS = {
 def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
     """True where the loop's variable reaches more than a report: a learning rate, a schedule, a sampler, a weight."""
     inside = [event for event in facts.trace.events if event.within_node(loop)]
-    return _matters(loop.body, variable, inside, depth=0)
+    return bool(_matters(loop.body, variable, inside, depth=0))
 
 
-def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: int) -> bool:
-    """True where a variable is used for more than reports in some statements."""
+def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: int) -> bool | None:
+    """True where a variable is used for more than reports in some statements; None where it is only handed back."""
     parents = {
         child: node for statement in body for node in ast.walk(statement) for child in ast.iter_child_nodes(node)
     }
@@ -34,11 +33,16 @@ def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: in
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and node.id == variable and isinstance(node.ctx, ast.Load)
     ]
-    return any(_use_matters(use, parents, events, depth) for use in uses)
+    return _worst([_use_matters(use, parents, events, depth) for use in uses])
 
 
-def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Event], depth: int) -> bool:
-    """True where one use of the variable is more than a report."""
+def _worst(found: list[bool | None]) -> bool | None:
+    """True where any is True, None where none is and any is None."""
+    return True if True in found else None if None in found else False
+
+
+def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Event], depth: int) -> bool | None:
+    """True where one use of the variable is more than a report; None where it is handed back to a caller."""
     node, inside = use, use
     while node in parents:
         inside, node = node, parents[node]
@@ -58,8 +62,10 @@ def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Eve
             return _trains(node, events)
         if isinstance(node, ast.Assign):
             return _assignment_matters(node)
+        if isinstance(node, ast.Return):
+            return None if depth else False
         if isinstance(node, ast.stmt):
-            return not isinstance(node, ast.Return)
+            return True
     return True
 
 
@@ -83,18 +89,23 @@ def _assignment_matters(node: ast.Assign) -> bool:
 
 
 def _followed(call: ast.Call, argument: ast.AST, events: list[Event], depth: int) -> bool | None:
-    """Whether a local function uses the number it is passed for more than reports; None for a library's."""
-    functions = {e.function.node: e.function for e in events if e.node is call and e.function is not None}
-    if not functions or depth > 4:
+    """Whether a local function uses the number it is passed for more than reports; None for a library's, and where
+    it is handed back, so that the use of the result tells."""
+    called = {e.function.node: e for e in events if e.node is call and e.function is not None}
+    if not called or depth > 4:
         return None
-    return any(_parameter_matters(f, call, argument, events, depth) for f in functions.values())
+    return _worst([_parameter_matters(e, call, argument, events, depth) for e in called.values()])
 
 
-def _parameter_matters(function: Function, call: ast.Call, argument: ast.AST, events: list[Event], depth: int) -> bool:
-    """True where a function uses the parameter that an argument becomes for more than reports."""
+def _parameter_matters(event: Event, call: ast.Call, argument: ast.AST, events: list[Event], depth: int) -> bool | None:
+    """True where a function uses the parameter that an argument becomes for more than reports; None where it only
+    hands it back."""
+    function = event.function
+    assert function is not None
     if isinstance(function.node, ast.Lambda):
-        return True
+        return None
     names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    names = names[max(len(event.args) - len(call.args), 0) :]  # functools.partial has given the first ones
     if function.owner is not None:
         names = names[1:]
     if argument in call.args:

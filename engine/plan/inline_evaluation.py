@@ -74,7 +74,7 @@ def _names(metric: MetricFact) -> set[str]:
 
 def _own_slice(block: _Block, wanted: set[str], frame: Frame) -> list[ast.stmt] | None:
     """The statements that names depend on, where these are the evaluation's own; None where training is among them."""
-    kept, needed = _slice(block, wanted)
+    kept = _without_dead(block, _slice(block, wanted), wanted)
     if block.target not in kept or _trains(kept) or not _self_contained(kept, wanted, frame, block):
         return None
     return kept
@@ -191,8 +191,8 @@ def _inline(body: list[ast.stmt], holder: ast.stmt, inner: list[ast.stmt], block
     return _descend([*body[:position], *inner, *body[position + 1 :]], block)
 
 
-def _slice(block: _Block, wanted: set[str]) -> tuple[list[ast.stmt], set[str]]:
-    """The statements that names depend on, and every name those read."""
+def _slice(block: _Block, wanted: set[str]) -> list[ast.stmt]:
+    """The statements that names depend on."""
     needed, kept = set(wanted), []
     candidates = [s for body in block.bodies for s in body if s not in block.headers]
     size = -1
@@ -203,7 +203,58 @@ def _slice(block: _Block, wanted: set[str]) -> tuple[list[ast.stmt], set[str]]:
             needed |= _loads(statement) | _augmented(statement)
         for header in block.headers:
             needed |= {n for item in header.items for n in _loads(item.context_expr)}
-    return kept, needed
+    return kept
+
+
+def _without_dead(block: _Block, kept: list[ast.stmt], wanted: set[str]) -> list[ast.stmt]:
+    """The statements without assignments that a later one undoes before anything reads them.
+
+    Training and evaluation often accumulate under the same names; what the training did with them is not needed.
+    """
+    order = _in_order(block, kept)
+    dead: list[ast.stmt] = []
+    for position in reversed(range(len(order))):
+        later = [statement for statement in order[position + 1 :] if statement not in dead]
+        names = _assigned(order[position])
+        if names and not any(_is_read(name, later, wanted) for name in names):
+            dead.append(order[position])
+    return [statement for statement in kept if statement not in dead]
+
+
+def _in_order(block: _Block, kept: list[ast.stmt], depth: int = 0) -> list[ast.stmt]:
+    """The kept statements and the headers around the loop, as they are run."""
+    found: list[ast.stmt] = []
+    for statement in block.bodies[depth]:
+        if depth < len(block.headers) and statement is block.headers[depth]:
+            opened = ast.With(items=block.headers[depth].items, body=[])
+            found += [opened, *_in_order(block, kept, depth + 1)]
+        elif statement in kept:
+            found.append(statement)
+    return found
+
+
+def _assigned(statement: ast.stmt) -> set[str]:
+    """The names a statement sets, where that is all it does."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, ast.AugAssign):
+        targets = [statement.target]
+    parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return {part.id for part in parts if isinstance(part, ast.Name)} if _all_names(parts) else set()
+
+
+def _all_names(parts: list[ast.expr]) -> bool:
+    """True where nothing but plain names is assigned to."""
+    return all(isinstance(part, ast.Name) for part in parts)
+
+
+def _is_read(name: str, later: list[ast.stmt], wanted: set[str]) -> bool:
+    """True where a name is read before it is set anew."""
+    for statement in later:
+        if name in _reads_before_store(statement) or name in _loads(statement):
+            return True
+        if isinstance(statement, ast.Assign) and name in _assigned(statement):
+            return False
+    return name in wanted
 
 
 def _augmented(statement: ast.stmt) -> set[str]:
@@ -250,8 +301,9 @@ def _is_module_call(call: ast.Call) -> bool:
 
 
 def _sets_training_mode(call: ast.Call) -> bool:
-    """True for ``model.train()``."""
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "train" and not call.args
+    """True for ``model.train()`` and ``model.train(True)``."""
+    named = isinstance(call.func, ast.Attribute) and call.func.attr == "train"
+    return named and all(isinstance(mode, ast.Constant) and mode.value is True for mode in call.args)
 
 
 def _root(node: ast.expr) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 from engine.facts import Facts, ModelFact, Symbol
 from engine.facts.library import DATA_READERS, comes_from_data, is_namespace
 from engine.facts.trace import Call
+from engine.facts.training import is_default
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
 from engine.plan.layout import dotted_name
-from engine.plan.slicing import Slice, slice_module
+from engine.plan.slicing import Slice, reads, slice_module
 from engine.result import Place
 from engine.source import SourceFile
 
@@ -26,6 +29,7 @@ TYPES = {
     "torch.half": "half",
     "torch.bfloat16": "bfloat16",
 }
+DEVICE = re.compile(r"(cuda|mps|xpu)(:\d+)?")
 FILE_NAMES = ("model.py", "global_model.py", "flare_model.py")
 
 
@@ -171,9 +175,16 @@ def _by_name(
 def _pinned(
     args: dict[str, Any], given: dict[str, Any], source: str
 ) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
-    """Arguments with those the user pinned, and the ones whose value is still not known."""
-    args = {**args, **given}
+    """Arguments with those the user pinned, and the ones whose value is still not known; the server has no GPU."""
+    args = {name: "cpu" if _is_device(name, value) else value for name, value in args.items()} | given
     return args, tuple((name, source) for name, value in args.items() if not _is_plain(value))
+
+
+def _is_device(name: str, value: Any) -> bool:
+    """True for an argument that says where the model computes, so that the server can say something else."""
+    if isinstance(value, Symbol) and value.kind == "torch.device":
+        return True
+    return bool(DEVICE.fullmatch(value)) if isinstance(value, str) else name == "device" and not _is_plain(value)
 
 
 def alterations(model: ModelFact) -> list[ast.stmt]:
@@ -198,9 +209,12 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
 
 
 def casts(facts: Facts, model: ModelFact) -> list[str]:
-    """The calls that change the type of the model's parameters, as source: ``.double()``."""
+    """The calls that change the type of the model's parameters, as source: ``.double()``; what only an option does
+    is left out."""
     found = []
     for event in facts.trace.events:
+        if not is_default(event.path):
+            continue
         if event.name in CASTS and model.value in options(event.receiver):
             found.append(f"{event.name}()")
         elif event.name == ".to" and model.value in options(event.receiver):
@@ -273,6 +287,7 @@ def _factory(
     """A ``build_model`` function that holds the expression that builds the model, and what alters it afterwards."""
     scope = model.construction.scope
     own = {n.id for s in changes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    own |= _bound_within(model.construction.node)
     writer = _Parameters(scope, own | set(model.value.names), _passed(model))
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
     steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
@@ -280,11 +295,15 @@ def _factory(
         writer.values, {k: v for k, v in given.items() if k in writer.values}, model.arguments_source
     )
     variable = next((name for name in model.value.names if name.isidentifier()), "model")
-    names = {n.id for part in [built, *steps] for n in ast.walk(part) if isinstance(n, ast.Name)}
+    names = {name for part in [built, *steps] for name in reads(part)}
     needed = names - set(args) - own - {variable, "options", "SimpleNamespace"}
     found = slice_module(scope.file, needed, keep=scope.file is not facts.project.entry)
     if found.problem:
         return _unbuildable(found)
+    unbound = sorted(name for name in needed - found.bound if not hasattr(builtins, name))
+    if unbound and not found.has_star:
+        problem = f"the model needs {', '.join(unbound)}, which exists only while the script runs"
+        return ModelPlan("", {}, problem=problem, problem_place=model.construction.place)
     cast = "".join(casts(facts, model))
     if not steps:
         body = f"    return {ast.unparse(built)}{cast}\n"
@@ -301,6 +320,12 @@ def _factory(
         text = text.replace('"""\n\n', '"""\n\nfrom types import SimpleNamespace\n\n', 1)
     path = f"{dotted_name(new_file)}.build_model"
     return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
+
+
+def _bound_within(node: ast.AST) -> set[str]:
+    """The names that the comprehensions and lambdas of an expression bind."""
+    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return stored | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
 class _Parameters(ast.NodeTransformer):

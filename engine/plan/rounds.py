@@ -133,13 +133,21 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
             for target, value in _assignments(ast.Module(frame.body, []))
             if ast.unparse(target) == name and value.lineno < node.lineno
         ]
-        constant = [value for value in before if _is_constant(value)]
+        constant = [value for one in before for value in _followed(one, frame, node) if _is_constant(value)]
         if not before and name not in ast.unparse(node.test):
             continue  # set anew in every pass
         if not constant:
             return _ends_for_good(loop, frame, name)
         resets.append(f"{name} = {ast.unparse(constant[0])}")
     return tuple(resets)
+
+
+def _followed(value: ast.expr, frame: Frame, loop: ast.While) -> list[ast.expr]:
+    """A value, or for a name what was assigned to it before the loop: ``start`` in ``step = start``."""
+    if not isinstance(value, ast.Name):
+        return [value]
+    known = _assignments(ast.Module(frame.body, []))
+    return [given for target, given in known if ast.unparse(target) == value.id and given.lineno < loop.lineno]
 
 
 def _ends_for_good(loop: LoopFact, frame: Frame, name: str) -> Result:

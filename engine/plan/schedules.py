@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
-from engine.facts.values import Function, Object, Scope, options
+from engine.facts.values import Function, Object, Scope, Unknown, Value, options
 from engine.plan.decision import Decision
 from engine.plan.frame import bodies
 from engine.plan.names import Names
@@ -60,6 +60,8 @@ def plan_schedules(
     unreached: list[str] = []
     fixed: list[str] = []
     for node, scope, whole in horizons(facts):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "len":
+            continue  # as long as an epoch, however many there are
         reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
         if reader is None:
             unreached.append(ast.unparse(node))
@@ -163,8 +165,7 @@ def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
     loop = facts.loop
     if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
         return
-    for expression in rate_expressions(loop.loop.node.body):
-        yield from _counts(facts, expression, loop.scope)
+    yield from _in_rates(facts, loop.loop.node.body, loop.scope)
     seen: set[int] = set()
     for event in facts.trace.events:
         function = event.function
@@ -177,8 +178,19 @@ def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
         passed = [event.receiver, *event.args] if function.owner is not None else list(event.args)
         bound = dict(zip(names, passed, strict=False)) | event.kwargs
         inside = Scope(function.file, function.qualified_name, function.scope, bound)
-        for expression in rate_expressions(function.node.body):
-            yield from _counts(facts, expression, inside)
+        yield from _in_rates(facts, function.node.body, inside)
+
+
+def _in_rates(facts: Facts, body: list[ast.stmt], scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs where a learning rate is set: in what it is computed from, and in what ``partial`` gave to
+    the function that computes it."""
+    for expression in rate_expressions(body):
+        yield from _counts(facts, expression, scope)
+        called = [node.func for node in ast.walk(expression) if isinstance(node, ast.Call)]
+        for value in (value for callee in called for value in value_of(callee, scope)):
+            if isinstance(value, Object) and value.kind == "functools.partial" and isinstance(value.node, ast.Call):
+                for argument in [*value.node.args[1:], *[keyword.value for keyword in value.node.keywords]]:
+                    yield from _counts(facts, argument, value.scope)
 
 
 def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
@@ -236,8 +248,16 @@ def _counts(facts: Facts, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.exp
     loop = facts.loop
     if loop is None or loop.count is None:
         return
-    counts = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
+    counts: list[Value] = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
+    counts += _computed(loop.count.node, loop.count.scope)
     for part in ast.walk(node):
         if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Load):
             if any(value is count for value in value_of(part, scope) for count in counts):
                 yield part, scope, False
+
+
+def _computed(count: ast.AST, scope: Scope) -> list[Value]:
+    """What a number of epochs is made of, where that is known by name only: computed, or drawn."""
+    if isinstance(count, ast.BinOp):
+        return [*_computed(count.left, scope), *_computed(count.right, scope)]
+    return [value for value in value_of(count, scope) if isinstance(value, (Object, Unknown))]

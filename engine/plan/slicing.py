@@ -40,6 +40,17 @@ class Slice:
     problem: str = ""
     problem_place: Place | None = field(default=None)
 
+    @property
+    def bound(self) -> set[str]:
+        """The names the statements bind."""
+        return {name for statement in self.statements for name in _binds(statement)}
+
+    @property
+    def has_star(self) -> bool:
+        """True where an import may bind any name."""
+        imports = [s for s in self.statements if isinstance(s, ast.ImportFrom)]
+        return any(alias.name == "*" for statement in imports for alias in statement.names)
+
     def text(self, docstring: str) -> str:
         """The statements as a module of their own, with the comments that stand right above them."""
         imports = [s for s in self.statements if isinstance(s, (ast.Import, ast.ImportFrom, ast.Try))]
@@ -81,7 +92,7 @@ def slice_module(file: SourceFile, names: set[str], keep: bool = False) -> Slice
                 return Slice(file, problem=trouble, problem_place=file.place(statement))
             if id(statement) not in wanted:
                 wanted[id(statement)] = statement
-                pending.extend(sorted(_reads(statement)))
+                pending.extend(sorted(reads(statement)))
         if name not in bindings:
             stars = [s for s in file.tree.body if isinstance(s, ast.ImportFrom) and s.names[0].name == "*"]
             wanted.update({id(s): s for s in stars})
@@ -127,8 +138,8 @@ def _binds(statement: ast.stmt) -> set[str]:
     return names
 
 
-def _reads(statement: ast.stmt) -> set[str]:
-    """The module-level names a statement reads, those read inside its functions and classes among them."""
+def reads(statement: ast.AST) -> set[str]:
+    """The module-level names a statement or expression reads, those read in its functions and classes among them."""
     names: set[str] = set()
     pending = [(symtable.symtable(ast.unparse(statement), "", "exec"), True)]
     while pending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from textwrap import dedent, indent
 
 from codemods import evaluate_global_model
 from tests.codemods import tools
@@ -857,3 +858,62 @@ def test_names_taken() -> None:
                 metrics = test(model, x, y)
         """,
     )
+
+
+def test_what_the_training_did_under_the_same_names_is_left_out() -> None:
+    training = """\
+        for epoch in range(3):
+            model.train(True)
+            total = 0
+            count = 0
+            for x, y in loader:
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(x), y)
+                loss.backward()
+                optimizer.step()
+                total += loss.item()
+                count += 1
+            total = total / count
+            model.train(False)
+            total = 0
+            count = 0
+            for x, y in loader:
+                total += (model(x) - y).abs().mean().item()
+                count += 1
+            val_loss = total / count
+            print(f"loss {val_loss:.3f}")
+        """
+    head = """\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        loader = DataLoader(TensorDataset(torch.ones(8, 2), torch.ones(8, 1)), batch_size=4)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        """
+    evaluation = """\
+
+
+        # the evaluation of the loop below, for the received model
+        def evaluate():
+            model.train(False)
+            total = 0
+            count = 0
+            for x, y in loader:
+                total += (model(x) - y).abs().mean().item()
+                count += 1
+            val_loss = total / count
+            return {"loss": float(val_loss)}
+
+
+        while flare.is_running():
+            with undisturbed(model):
+                metrics = evaluate()
+            if flare.is_evaluate():
+                flare.send(flare.FLModel(metrics=metrics))
+                continue
+        """
+    head, training, evaluation = map(dedent, (head, training, evaluation))
+    after = head.replace("TensorDataset\n\n", "TensorDataset\n\nfrom undisturbed import undisturbed\n\n", 1)
+    check_converted(head + training, after + evaluation + indent(training, "    "))

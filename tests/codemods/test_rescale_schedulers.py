@@ -344,3 +344,178 @@ def test_a_length_that_is_one_more_than_the_epochs() -> None:
         ("2 * args.epochs", "2 * ((args.epochs - 1) * args.num_rounds + 1)"),
     ):
         check_converted(before.format(length=length), before.format(length=spanning))
+
+
+def test_a_schedule_as_long_as_an_epoch() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+        from torch.optim import lr_scheduler
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=len(batches))
+        for epoch in range(3):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+            scheduler.step()
+        """,
+    )
+
+
+def test_a_decay_whose_length_is_drawn() -> None:
+    check_converted(
+        """\
+        import random
+
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        epochs = random.choice([3, 4])
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        lr = 0.1
+        for epoch in range(epochs):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            if epoch + 1 > epochs - 2:
+                lr -= 0.05
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+        """,
+        """\
+        import random
+
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        epochs = random.choice([3, 4])
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        lr = 0.1
+        for epoch in range(epochs):
+            epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            if epoch + 1 > (epochs * args.num_rounds) - 2:
+                lr -= 0.05
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+        """,
+    )
+
+
+def test_a_rate_computed_by_a_partial_function() -> None:
+    check_converted(
+        """\
+        from functools import partial
+
+        import torch
+        from torch import nn
+
+
+        def decayed(lr, total, epoch):
+            return lr * (1 - epoch / total)
+
+
+        def set_rate(optimizer, rate, epoch):
+            lr = rate(epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        last = 3
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        rate = partial(decayed, 0.1, last)
+        for epoch in range(0, last):
+            set_rate(optimizer, rate, epoch)
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        from functools import partial
+
+        import torch
+        from torch import nn
+
+
+        def decayed(lr, total, epoch):
+            return lr * (1 - epoch / total)
+
+
+        def set_rate(optimizer, rate, epoch):
+            lr = rate(epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        last = 3
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        rate = partial(decayed, 0.1, (last * args.num_rounds))
+        for epoch in range(0, last):
+            epoch += input_model.current_round * last  # the epoch's number goes on over the rounds
+            set_rate(optimizer, rate, epoch)
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )
+
+
+def test_a_rate_that_a_function_gives_back() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+
+        def rate(epoch):
+            return 0.1 * 0.5**epoch
+
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            lr = rate(epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+
+        def rate(epoch):
+            return 0.1 * 0.5**epoch
+
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
+            lr = rate(epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )

@@ -140,3 +140,12 @@ def test_a_project_may_be_read_from_elsewhere_than_the_disk(tmp_path: Path) -> N
         return encode(path, path.name, "x = 2\n") if path.name == "net.py" else read_file(path, root)
 
     assert [file.text for file in Project(tmp_path / "train.py", read=read).modules] == ["import net\n", "x = 2\n"]
+
+
+def test_folders_that_the_script_adds_are_searched(tmp_path: Path) -> None:
+    added = (
+        'import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), "lib"))\nsys.path.insert(0, "..")\n'
+    )
+    write(tmp_path, {"work.train": added + "import small\n", "work.lib.small": "", "outside": ""})
+    project = Project(tmp_path / "work" / "train.py")
+    assert [file.name for file in project.modules] == ["train.py", "lib/small.py"]

@@ -1,0 +1,114 @@
+"""How the server comes to the model: what it is given for a device, what it cannot have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+from types import SimpleNamespace
+
+import pytest
+
+from engine.facts import gather
+from engine.plan import Choices, Plan, make_plan
+from engine.result import Result
+from engine.source import Project
+from tests.codemods.tools import check_promises
+
+NET = """
+import importlib
+import os
+import sys
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, device, size=2):
+        super().__init__()
+        self.layer = nn.Linear(size, 1).to(device)
+    def forward(self, x):
+        return self.layer(x)
+"""
+TRAINING = """
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+"""
+
+
+def planned(folder: Path, building: str, **files: str) -> Plan | list[Result]:
+    """The plan of a script that builds its model in some way."""
+    for name, text in {**files, "train": NET + dedent(building) + TRAINING}.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return make_plan(gather(Project((folder / "train.py").resolve())))
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        '"cuda:0"',
+        'torch.device("cuda")',
+        'torch.device("cuda" if torch.cuda.is_available() else "cpu")',
+        '"cuda" if torch.cuda.is_available() else "cpu"',
+    ],
+)
+def test_the_server_builds_the_model_without_a_gpu(device: str, tmp_path: Path) -> None:
+    plan = planned(tmp_path, f"model = Net({device})")
+    assert isinstance(plan, Plan)
+    assert (plan.model.args, plan.model.missing) == ({"device": "cpu"}, ())
+
+
+def test_the_variable_of_a_comprehension_is_no_global(tmp_path: Path) -> None:
+    building = """
+    def build(depth):
+        return nn.Sequential(nn.Linear(2, 2), *[nn.Linear(2, 2) for i in range(depth)])
+    model = build(3)
+    for i in range(2):
+        print(i)
+    """
+    plan = planned(tmp_path, building)
+    assert isinstance(plan, Plan)
+    namespace = SimpleNamespace()
+    exec(plan.model.text, vars(namespace))
+    built = getattr(namespace, plan.model.class_path.rpartition(".")[2])(**plan.model.args)
+    assert len(built) == 4
+
+
+def test_a_type_that_only_an_option_asks_for_is_not_the_models(tmp_path: Path) -> None:
+    building = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--half", action="store_true")
+    args = parser.parse_args()
+    model = Net("cpu")
+    if args.half:
+        model = model.half()
+    """
+    plan = planned(tmp_path, building)
+    assert isinstance(plan, Plan)
+    assert plan.model.class_path == "model.Net"
+
+
+def test_a_module_chosen_by_name_from_a_folder_that_the_script_adds(tmp_path: Path) -> None:
+    building = """
+    sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "nets"))
+    model = importlib.import_module("small").build()
+    """
+    small = "from torch import nn\nclass Small(nn.Linear):\n    pass\ndef build():\n    return Small(2, 1)\n"
+    plan = planned(tmp_path, building, nets__small=small)
+    assert isinstance(plan, Plan)
+    assert plan.model.class_path == "nets.small.build"
+    check_promises((tmp_path / "train.py").resolve(), Choices())
+
+
+def test_what_only_the_running_script_has_is_refused(tmp_path: Path) -> None:
+    building = """
+    def main():
+        nets = importlib.import_module("not" + "here")
+        return nets.build(2)
+    model = main()
+    """
+    plan = planned(tmp_path, building)
+    assert [(found.code, "nets" in found.message) for found in plan] == [("FLR151", True)]
