@@ -169,9 +169,28 @@ def first_code(file: SourceFile) -> Place:
     for position, statement in enumerate(body):
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             last_import = position
+        elif _is_setting(statement):
+            break
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)):
             break
     return file.place(body[min(last_import + 1, len(body) - 1)])
+
+
+def _is_setting(statement: ast.stmt) -> bool:
+    """True for ``DATA = "./data"`` and the like, which an option may replace."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return False
+    plain_parts = (
+        ast.Constant,
+        ast.Tuple,
+        ast.List,
+        ast.UnaryOp,
+        ast.unaryop,
+        ast.expr_context,
+        ast.BinOp,
+        ast.operator,
+    )
+    return all(isinstance(node, plain_parts) for node in ast.walk(statement.value))
 
 
 def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | None:
@@ -401,11 +420,13 @@ def reaches(parser: ParserPlan, place: Range) -> bool:
     scope = place.scope
     if scope is None:
         return False
+    parsed = place.place > parser.bound_after or not parser.existing and place.place == parser.bound_after
     if scope is parser.scope:
-        return not parser.existing or place.place > parser.bound_after
+        return parsed
     if scope.module is not parser.scope or any(parser.variable in s.variables for s in _inside(scope, parser.scope)):
         return False
-    return not parser.existing or not (scope.is_class or _is_default(place))
+    evaluated_at_once = scope.is_class or _is_default(place)
+    return parsed and not parser.existing if evaluated_at_once else True
 
 
 def _inside(scope: Scope, outer: Scope) -> Iterator[Scope]:

@@ -97,3 +97,11 @@ def test_the_record_says_by_how_much_an_option_exceeds_the_epochs(tmp_path: Path
     record = output.record(convert(plan, []), tmp_path, {})
     assert record["arguments"]["epochs"] == {"option": "--epochs", "default": 4, "beyond": 1}
     assert record["original"]["epochs"]["beyond"] == 1
+
+
+def test_options_are_parsed_before_the_first_setting_they_replace(tmp_path: Path) -> None:
+    script = "import torch\nEPOCHS = 7\nimport argparse\nfrom torch import nn\nmodel = nn.Linear(2, 1)\n"
+    script += "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\nfor epoch in range(EPOCHS):\n"
+    plan = plan_of(tmp_path, script + indent(STEP, "    "))
+    assert plan.epochs is not None
+    assert (plan.epochs.default, plan.parser.declare_at.line) == (7, 2)
