@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from codemods.options import FEDPROX_MU, RECIPE, RULES, job_options, split_options
+from codemods.options import FEDPROX_MU, RECIPE, REPORT, RULES, job_options, split_options
 
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -61,13 +61,38 @@ def selection(command: Any) -> Any:
     return command
 
 
-def extended(files: tuple[Path, ...]):
-    """The steps and the rules, with those that a team has added: installed, or in TOML files."""
+def extended(files: tuple[Path, ...], paths: tuple[Path, ...] = (Path(),)):
+    """The steps and the rules, with those that a team has added: installed, or in TOML files.
+
+    Args:
+        files: TOML files that are named on the command line.
+        paths: files or folders whose ``pyproject.toml`` may name more of them.
+    """
     from codemods import STEPS, load
+    from engine.configuration import Configuration
     from engine.extension import extend
     from rules import RULES, from_toml
 
-    return extend(STEPS, load, RULES, files, from_toml.read)
+    configuration = Configuration()
+    settings = [configuration.of(path / "*" if path.is_dir() else path) for path in paths]
+    named = [file for each in settings for file in each.rule_files]
+    return extend(STEPS, load, RULES, (*files, *named), from_toml.read)
+
+
+def check_page(page: Path | None) -> None:
+    """Refuse a file that a report cannot be written to, before the work it reports on."""
+    if page:
+        from engine.page import check
+
+        check(page)
+
+
+def add_to_page(page: Path | None, directory: Path, part: str, content: Any) -> None:
+    """Add what was found about a converted folder to its report."""
+    if page:
+        from engine.page.document import add
+
+        add(page, directory, part, content)
 
 
 def read_facts(path: Path, entry: str | None, model: str | None, loop: str | None):
@@ -121,7 +146,7 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule
 
     try:
         facts = read_facts(path, entry, model, loop)
-        rules = extended(rule_files).rules
+        rules = extended(rule_files, (path,)).rules
         checks = (partial(blockers, rules=rules), partial(warnings, rules=rules))
         report = inspect_program(facts, model_arguments(model_args), *checks)
     except NotPython3 as error:
@@ -148,11 +173,12 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule
 @RECIPE
 @FEDPROX_MU
 @RULES
+@REPORT
 @FORMAT
 @click.pass_context
 def apply(
     ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients,
-    rounds, local_epochs, recipe, fedprox_mu, rule_files, form,
+    rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
@@ -167,16 +193,21 @@ def apply(
     from engine.pipeline import select
     from engine.plan import Choices
     from engine.source import NotPython3
-    from rules import blockers, not_python3
+    from rules import blockers, not_python3, warnings
 
+    check_page(page)
     try:
         facts = read_facts(path, entry, model, loop)
     except NotPython3 as error:
         refused = (not_python3.NotPython3.refusal(error),)
+        if page:
+            from engine.page.document import report_on_refused
+
+            report_on_refused(page, path.name, refused)
         click.echo(refusal_json(path.name, refused) if form == "json" else refusal_text(path.name, refused))
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
-    everything = extended(rule_files)
+    everything = extended(rule_files, (path,))
     steps = select(everything.steps, only, skip)
     refuse = partial(blockers, rules=everything.rules)
     usual = Configuration().of(facts.project.entry.path).apply
@@ -188,6 +219,10 @@ def apply(
     }
     choices = Choices(model_arguments(model_args), recipe or "fedavg-pt")
     outcome = build(facts, steps, refuse, folder.resolve(), choices, settings)
+    if page:
+        from engine.page.document import report_on
+
+        report_on(page, outcome, steps, warnings(facts, everything.rules))
     if outcome.files is None:
         click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
         ctx.exit(REFUSED)
@@ -245,11 +280,12 @@ def job(ctx: click.Context, directory: Path, diff: bool, check: bool, force: boo
 @click.option(
     "--baseline", is_flag=True, help="Train the original script too, for the same number of epochs, and compare."
 )
+@REPORT
 @FORMAT
 @click.pass_context
 def simulate(
-    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, preview, baseline, form,
-    **split,
+    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, preview, baseline, page,
+    form, **split,
 ) -> None:  # fmt: skip
     """Run a converted folder in FLARE's simulator and tell what came of it.
 
@@ -264,10 +300,12 @@ def simulate(
     if preview:
         show_preview(directory, clients, settings, form)
         return
+    check_page(page)
     result = run(
         directory, rounds, clients, local_epochs, time_limit=time_limit or TIME_LIMIT, workspace=workspace,
         baseline=baseline, split=settings,
     )  # fmt: skip
+    add_to_page(page, directory, "simulation", result.as_json())
     click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
 
@@ -303,10 +341,11 @@ def document(directory: Path, result) -> dict[str, Any]:
     "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
 )
 @click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
+@REPORT
 @FORMAT
 @click.pass_context
 def poc(
-    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, form, **split
+    ctx: click.Context, directory: Path, rounds, clients, local_epochs, time_limit, workspace, page, form, **split
 ) -> None:
     """Run a converted folder on a real FLARE deployment of separate processes on this machine.
 
@@ -316,10 +355,12 @@ def poc(
     from engine.simulate import TIME_LIMIT, deploy
     from engine.simulate.report import render_text
 
+    check_page(page)
     result = deploy(
         directory, rounds, clients, local_epochs, time_limit=time_limit or TIME_LIMIT, workspace=workspace,
         split=job_settings(**split),
     )  # fmt: skip
+    add_to_page(page, directory, "simulation", result.as_json())
     click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
     ctx.exit(OK if result.succeeded else FINDINGS)
 
@@ -336,9 +377,12 @@ def poc(
     "--arg", "arguments", multiple=True, metavar="TEXT", help="An argument for both scripts, such as --lr=0.1."
 )
 @click.option("--gpu", is_flag=True, help="Let the scripts see the machine's GPUs.")
+@REPORT
 @FORMAT
 @click.pass_context
-def verify(ctx: click.Context, directory: Path, rounds, local_epochs, seed, time_limit, arguments, gpu, form) -> None:
+def verify(
+    ctx: click.Context, directory: Path, rounds, local_epochs, seed, time_limit, arguments, gpu, page, form
+) -> None:
     """Prove that a converted folder trains what its source trains.
 
     Exits with 1 where a proof fails, naming the first difference.
@@ -350,7 +394,9 @@ def verify(ctx: click.Context, directory: Path, rounds, local_epochs, seed, time
     settings = Settings(
         rounds=rounds, local_epochs=local_epochs, seed=seed, time_limit=time_limit, arguments=arguments, gpu=gpu
     )
+    check_page(page)
     report = prove(directory, settings, announce=lambda text: click.echo(text, err=True))
+    add_to_page(page, directory, "proofs", json.loads(render_json(report)))
     click.echo(render_json(report) if form == "json" else render_text(report))
     ctx.exit(report.exit_code)
 
@@ -381,7 +427,7 @@ def lint(
     from engine.lint import lint as lint_paths
 
     def load_rules():
-        return extended(rule_files).rules
+        return extended(rule_files, paths).rules
 
     paths, unsaved = standard_input(paths)
     outcome = lint_paths(paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore, unsaved=unsaved)

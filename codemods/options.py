@@ -57,6 +57,12 @@ ALGORITHM = (
     click.option("--sites-file", type=EXISTING, help="TOML file with a table of options per site."),
 )
 
+REPORT = click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file to write a report to, or to add to.",
+)
 RULES = click.option(
     "--rules", "rule_files", type=EXISTING, multiple=True, help="TOML file of rewrite rules of your own."
 )

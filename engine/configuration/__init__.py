@@ -30,6 +30,7 @@ class Settings:
         ignore: those that do not.
         exclude: patterns of files that are not linted.
         per_file_ignores: rules that find nothing in the files that fit a pattern.
+        rules: files of rewrite rules, relative to its folder.
         apply: defaults of the job, by the names of the options of ``apply``.
         file: where this stands; ``None`` where nothing is said.
     """
@@ -38,6 +39,7 @@ class Settings:
     ignore: Sequence[str] = ()
     exclude: Sequence[str] = ()
     per_file_ignores: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rules: Sequence[str] = ()
     apply: Mapping[str, int | None] = field(default_factory=dict)
     file: Path | None = None
 
@@ -45,6 +47,11 @@ class Settings:
     def name(self) -> str:
         """What the file is called in messages."""
         return name_of(self.file) if self.file else ""
+
+    @property
+    def rule_files(self) -> list[Path]:
+        """The files of rewrite rules, as they are called in messages."""
+        return [Path(name_of(self.file.parent / name)) for name in self.rules]
 
     def excludes(self, path: Path) -> bool:
         """True for a file that is not linted."""

@@ -45,6 +45,7 @@ class Table(Keys):
     ignore: list[str] = Field([], description=RULES)
     exclude: list[str] = Field([], description=PATTERNS)
     per_file_ignores: dict[str, list[str]] = Field({}, description=f"a table of patterns, each with {RULES}")
+    rules: list[str] = Field([], description="a list of TOML files with rewrite rules")
     apply: Job = Field(Job(), description=f"a table with the keys {', '.join(Job.allowed())}")
 
 

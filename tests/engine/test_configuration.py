@@ -141,7 +141,7 @@ RULES_ALLOWED = "a list of rules, each by its code, the beginning of its code, o
     [
         (
             'selct = ["FLR1"]',
-            "[tool.flare-codemods] does not know selct; its keys are select, ignore, exclude, per-file-ignores, apply",
+            "does not know selct; its keys are select, ignore, exclude, per-file-ignores, rules, apply",
         ),
         ('select = "FLR1"', f"select in [tool.flare-codemods] has to be {RULES_ALLOWED}"),
         ("select = [1]", f"select in [tool.flare-codemods] has to be {RULES_ALLOWED}"),

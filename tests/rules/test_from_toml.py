@@ -192,6 +192,21 @@ def test_a_broken_rule_is_one_sentence(folder: Path, case: str, command: str) ->
     assert {path.name for path in folder.iterdir()} == {"team.toml", "train.py"}
 
 
+def test_settings_name_files_of_rules(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[tool.flare-codemods]\nrules = ["rules/team.toml"]\n')
+    (folder / "rules").mkdir()
+    (folder / "team.toml").rename(folder / "rules/team.toml")
+    for command in ("lint train.py", "lint .", "list", "apply train.py --check"):
+        result = CliRunner().invoke(main, command.split(), catch_exceptions=False)
+        assert result.exit_code == (OK if command == "list" else FINDINGS)
+        assert "TEAM201" in result.output or command.startswith("apply")
+    assert "log_softmax" in CliRunner().invoke(main, ["apply", "train.py", "--diff"]).output
+    (folder / "rules/team.toml").unlink()
+    assert CliRunner(mix_stderr=False).invoke(main, ["list"]).stderr == (
+        "error: rules/team.toml cannot be read: No such file or directory\n"
+    )
+
+
 def test_a_file_of_rules_that_is_not_there() -> None:
     result = run("list", rules="nothing.toml")
     assert result.exit_code == ERROR
