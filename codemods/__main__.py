@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,15 @@ def apply(
         "fedprox_mu": fedprox_mu,
     }
     choices = Choices(model_arguments(model_args), recipe or "fedavg-pt")
-    outcome = build(facts, steps, refuse, folder.resolve(), choices, settings)
+    options = {
+        "model": model,
+        "loop": loop,
+        "model_args": choices.model_args,
+        "only": only,
+        "skip": skip,
+        "rules": [Path(os.path.relpath(file, folder)).as_posix() for file in rule_files],
+    }
+    outcome = build(facts, steps, refuse, folder.resolve(), choices, settings, options)
     if page:
         from engine.page.document import report_on
 
@@ -238,6 +247,45 @@ def apply(
     output.guard(folder, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
     click.echo(as_json(outcome, folder, comparison) if form == "json" else as_text(outcome, folder, comparison))
+
+
+@main.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would change.")
+@click.option("--force", is_flag=True, help="Give up edits of files that have to change.")
+@click.pass_context
+def renew(ctx: click.Context, folders: tuple[Path, ...], check: bool, force: bool) -> None:
+    """Bring converted folders up to date with their source, with the options they were made with.
+
+    FOLDERS are converted folders, or have some below them; without any it is the working directory. What you have
+    edited stays, unless its source has changed so that the file has to change too. Exits with 2 where that is so, and
+    where a source can no longer be converted.
+    """
+    from functools import partial
+
+    from engine import renewal
+    from engine.result import UserError
+    from rules import blockers
+
+    def load(rule_files, source):
+        everything = extended(tuple(rule_files), (source,))
+        return everything.steps, partial(blockers, rules=everything.rules)
+
+    codes = [OK]
+    converted = renewal.folders(folders or [Path(".")])
+    if not converted:
+        click.echo("there is no converted folder here", err=True)
+    for folder in converted:
+        try:
+            found = renewal.renew(folder, load)
+            if not check:
+                renewal.write(found, force)
+            click.echo(renewal.as_text(found, check))
+            codes.append(FINDINGS if check and found.files else OK)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            codes.append(ERROR)
+    ctx.exit(max(codes))
 
 
 @main.command()

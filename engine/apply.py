@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.facts import Facts
@@ -41,7 +42,7 @@ class Outcome:
 
 def build(
     facts: Facts, steps: Sequence[Step], blockers: Callable[[Facts], Iterable[Result]], folder: Path,
-    choices: Choices, job_settings: Mapping[str, Any],
+    choices: Choices, job_settings: Mapping[str, Any], options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:  # fmt: skip
     """Convert a program, in memory.
 
@@ -52,6 +53,7 @@ def build(
         folder: where the result will lie.
         choices: what the user pinned.
         job_settings: what the user chose for the job, by the field names of JobSpec.
+        options: the other options, by their names; the record keeps those that are given, to convert anew with them.
 
     Raises:
         UserError: a file cannot be rewritten.
@@ -73,6 +75,8 @@ def build(
         return Outcome(facts, needs=needs)
     conversion = convert(plan, _with_client_step(steps, choices.recipe))
     record = output.record(conversion, folder, job_settings)
+    given = {name: value for name, value in options.items() if value}
+    record |= {"options": given} if given else {}
     script = job.render(job.job_spec({**record, "files": dict.fromkeys(conversion.files, "")})).encode()
     compile(script, "job.py", "exec")
     files = output.complete(record, {**conversion.files, "job.py": script})

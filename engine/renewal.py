@@ -1,0 +1,120 @@
+"""Converted folders, held against what their source becomes today with the options they were made with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import atomic
+from engine.apply import build
+from engine.apply_report import refusal_text
+from engine.facts import Choices as ProgramChoices
+from engine.facts import Facts, gather
+from engine.job import read_conversion
+from engine.output import CONVERSION, compare, guard
+from engine.pipeline import Step, select
+from engine.plan import Choices
+from engine.result import Result, UserError
+from engine.source import Project
+
+MARK = b'"class_path"'  # what every conversion.json of ours holds, even a broken one
+Tools = tuple[Sequence[Step], Callable[[Facts], Iterable[Result]]]
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What has to be written to bring a folder up to date.
+
+    Attributes:
+        folder: the converted folder.
+        source: the script it was made from.
+        files: content by path in the folder; empty where it is up to date.
+        modes: permissions of files that do not exist yet.
+        stale: files that are no longer made.
+    """
+
+    folder: Path
+    source: Path
+    files: Mapping[str, bytes]
+    modes: Mapping[str, int]
+    stale: tuple[str, ...]
+
+
+def folders(paths: Iterable[Path]) -> list[Path]:
+    """The converted folders that paths are, or have below them, but for hidden folders and Python environments.
+
+    Raises:
+        UserError: a path that is not a folder.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            raise UserError(f"{path} is not a folder; give a converted folder, or one that has some below it")
+        for here, below, files in os.walk(path):
+            installed = "pyvenv.cfg" in files
+            below[:] = [] if installed else sorted(name for name in below if not name.startswith("."))
+            if CONVERSION in files and MARK in (Path(here) / CONVERSION).read_bytes():
+                found.append(Path(here))
+    return list(dict.fromkeys(found))
+
+
+def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewal:
+    """What a converted folder lacks of what its source becomes today.
+
+    What the user has edited counts as up to date as long as it was made from the same source.
+
+    Args:
+        folder: the converted folder.
+        load: gives the steps and the rules that refuse, with those of TOML files and of what is said of a script.
+
+    Raises:
+        UserError: the source is not there, or can no longer be converted.
+    """
+    recorded = read_conversion(folder)
+    entry = folder / recorded["source"]["root"] / recorded["source"]["entry"]
+    if not entry.is_file():
+        raise UserError(f"{folder}: its source {os.path.normpath(entry)} does not exist; delete the folder, or move it")
+    options = recorded.get("options", {})
+    steps, blockers = load([folder / name for name in options.get("rules", ())], entry)
+    facts = gather(Project(entry.resolve()), ProgramChoices(options.get("model"), options.get("loop")))
+    choices = Choices(options.get("model_args", {}), recorded.get("recipe", "fedavg-pt"))
+    chosen = select(steps, options.get("only", ()), options.get("skip", ()))
+    outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options)
+    if outcome.files is None:
+        raise UserError(f"{folder}: {refusal_text(entry.name, [*outcome.refusals, *outcome.needs])}")
+    fresh = json.loads(outcome.files[CONVERSION])
+    changed = {name: outcome.files[name] for name in _changed(folder, recorded, fresh)}
+    stale = tuple(name for name in recorded["files"] if name not in fresh["files"])
+    return Renewal(folder, entry, changed, outcome.modes or {}, stale)
+
+
+def _changed(folder: Path, recorded: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
+    """The files that are made otherwise than they were, or missing; the record last."""
+    for name, checksum in fresh["files"].items():
+        if recorded["files"].get(name) != checksum or not (folder / name).is_file():
+            yield name
+    if recorded != fresh:
+        yield CONVERSION
+
+
+def write(renewal: Renewal, force: bool) -> None:
+    """Write what has to be written. Raises UserError where somebody has edited that, unless it is forced."""
+    atomic.finish(renewal.folder)
+    guard(renewal.folder, compare(renewal.folder, renewal.files), force)
+    atomic.write(renewal.folder, renewal.files, renewal.modes)
+
+
+def as_text(renewal: Renewal, check: bool) -> str:
+    """What was done, or has to be, for a person."""
+    source = os.path.normpath(renewal.source)
+    names = ", ".join(renewal.files)
+    if not renewal.files:
+        return f"{renewal.folder} is up to date with {source}"
+    if check:
+        return f"{renewal.folder} is out of date with {source} ({names}); run python -m codemods renew {renewal.folder}"
+    stale = "".join(f"\n{renewal.folder / name} is no longer made; delete it" for name in renewal.stale)
+    return f"{renewal.folder} is renewed from {source} ({names}){stale}"
