@@ -17,6 +17,7 @@ STEPS = (
     "partition_data",
     "wrap_in_is_running",
     "load_global_params",
+    "load_global_arrays",
     "evaluate_global_model",
     "add_fedprox_term",
     "add_scaffold_controls",
@@ -27,6 +28,7 @@ STEPS = (
     "per_site_outputs",
     "rank_zero_exchange",
     "send_params",
+    "send_arrays",
 )
 
 

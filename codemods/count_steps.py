@@ -10,7 +10,10 @@ from engine.plan import Plan
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Hook the optimizer once; start every round at zero."""
+    """Hook the optimizer once; start every round at zero. Updates of arrays are counted where they stand."""
+    if plan.arrays is not None:
+        yield from count_updates(plan)
+        return
     names, counter = plan.names, plan.names.counter
     alias = "" if counter == "Counter" else f" as {counter}"
     yield AddImport(plan.frame.file, f"from collections import Counter{alias}")
@@ -24,9 +27,16 @@ def edits(plan: Plan) -> Iterator[Edit]:
     yield Insert(plan.frame.place, f"\n{names.steps}.clear()\n", inside=True)
 
 
+def count_updates(plan: Plan) -> Iterator[Edit]:
+    """A counter beside the updates of arrays."""
+    steps = plan.names.steps
+    yield Insert(plan.frame.place, f"\n{steps} = 0  # updates really done: the weight of this site\n", inside=True)
+    yield Insert(plan.arrays.update, f"{steps} += 1\n", after=True)
+
+
 step = Step(
     "count_steps",
-    "counts the optimizer steps really completed in a round, by a hook on the optimizer",
+    "counts the optimizer steps really completed in a round, by a hook on the optimizer, or the updates of arrays",
     "the server weighs a site by its steps; skipped AMP steps, accumulation tails, early stops make other counts wrong",
     edits,
     needs=("wrap_in_is_running",),

@@ -18,7 +18,9 @@ def edits(plan: Plan) -> Iterator[Edit]:
     if evaluation is not None:
         yield from evaluation.edits
         body = "".join(f"    {line}\n" for line in evaluation.lines)
-        if evaluation.guarded:
+        if plan.arrays is not None:
+            text = "".join(f"{line}\n" for line in evaluation.lines)
+        elif evaluation.guarded:
             yield AddImport(plan.frame.file, _guard_import(names.undisturbed))
             text = f"with {names.undisturbed}({plan.model_name.wrapped}):\n{body}"
         else:

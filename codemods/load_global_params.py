@@ -10,7 +10,9 @@ from engine.plan import Plan
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Receive, answer a request for the trained model, load."""
+    """Receive, answer a request for the trained model, load; arrays are left to `load_global_arrays`."""
+    if plan.arrays is not None:
+        return
     names = plan.names
     flare, received = names.flare, names.received
     text = (

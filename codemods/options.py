@@ -30,7 +30,8 @@ SPLIT = (
 RECIPE = click.option(
     "--recipe",
     metavar="NAME",
-    help="Algorithm: fedavg-pt, fedprox-pt, fedopt-pt, scaffold-pt, cyclic-pt, swarm-pt or fedeval-pt.",
+    help="Algorithm: fedavg-pt, fedprox-pt, fedopt-pt, scaffold-pt, cyclic-pt, swarm-pt or fedeval-pt; for NumPy "
+    "fedavg-numpy.",
 )
 FEDPROX_MU = click.option(
     "--fedprox-mu",
@@ -47,6 +48,19 @@ ALGORITHM = (
     ),
     click.option("--server-optimizer", metavar="CLASS:NAME=VALUE,...", help="FedOpt: the optimizer of the server."),
     click.option("--aggregator", metavar="MODULE:CLASS", help="A ModelAggregator of yours instead of the mean."),
+    click.option(
+        "--aggregator-data-kind",
+        type=click.Choice(["WEIGHTS", "WEIGHT_DIFF"]),
+        help="What that ModelAggregator expects.",
+    ),
+    click.option(
+        "--transfer-type",
+        "params_transfer_type",
+        type=click.Choice(["FULL", "DIFF"]),
+        help="Send whole models, or what a round has changed.",
+    ),
+    click.option("--external-process", "launch_external_process", is_flag=True, help="Train in a process of its own."),
+    click.option("--command", metavar="COMMAND", help="With --external-process: what starts the client's script."),
     click.option("--initial-ckpt", type=EXISTING, help="Weights to start from."),
     click.option("--stop-cond", metavar="CONDITION", help='End early, such as "accuracy >= 0.9".'),
     click.option(

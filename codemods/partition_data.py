@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from importlib.resources import files as resources
 
@@ -9,17 +10,24 @@ from engine.edit import AddImport, Edit, Insert, Replace
 from engine.pipeline import Step
 from engine.plan import Plan
 
+SHARED = ("site_index", "shares", "dealt", "skewed", "_discrete")
+
 
 def edits(plan: Plan) -> Iterator[Edit]:
     """Hand the training loader this site's part of the data set."""
     partition, parser, module = plan.partition, plan.parser, plan.names.site_data
     if partition is None or plan.partitions is None:
         return
-    dataset = partition.dataset
-    holders = {dataset.scope.file.name: dataset.scope.file, parser.bound_file.name: parser.bound_file}
+    dataset, split = partition.dataset, partition.split
+    holder = dataset.scope.file if dataset is not None else split.file
+    holders = {holder.name: holder, parser.bound_file.name: parser.bound_file}
     for file in holders.values():
         yield AddImport(file, "import site_data" if module == "site_data" else f"import site_data as {module}")
-    yield Replace(dataset.place, dataset.end, f"{module}.part({{}})")
+    if dataset is not None:
+        yield Replace(dataset.place, dataset.end, f"{module}.part({{}})")
+    else:
+        names = ", ".join(split.names)
+        yield Insert(split.place, f"{names} = {module}.part({names})\n", after=split.after)
     line = f"{module}.partitions = {parser.variable}.{plan.partitions.destination}\n"
     yield Insert(parser.bound_after, line, after=parser.existing, apart=True)
 
@@ -28,7 +36,17 @@ def files(plan: Plan) -> dict[str, str]:
     """The helper that chooses the part."""
     if plan.partition is None:
         return {}
-    return {"site_data.py": resources("codemods").joinpath("templates/site_data.py").read_text()}
+    templates = resources("codemods").joinpath("templates")
+    text = templates.joinpath("site_data.py").read_text()
+    if plan.arrays is not None:
+        text = templates.joinpath("site_arrays.py").read_text() + shared_functions(text)
+    return {"site_data.py": text}
+
+
+def shared_functions(text: str) -> str:
+    """The functions of the helper for data sets that the one for arrays calls, too."""
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name in SHARED]
+    return "".join(f"\n\n{ast.get_source_segment(text, node)}\n" for node in functions)
 
 
 step = Step(

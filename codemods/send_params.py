@@ -12,7 +12,10 @@ LONGEST = 106  # characters of a line before its indentation
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Copy the state to the CPU and send it: FLARE reads the payload after send() has returned."""
+    """Copy the state to the CPU and send it: FLARE reads the payload after send() has returned; arrays are left to
+    `send_arrays`."""
+    if plan.arrays is not None:
+        return
     names = plan.names
     alias = "" if names.meta_key == "MetaKey" else f" as {names.meta_key}"
     yield AddImport(plan.frame.file, f"from nvflare.app_common.abstract.fl_model import MetaKey{alias}")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from engine.facts import Facts, ModelFact, Symbol
+from engine.facts import ArraysFact, Facts, ModelFact, Symbol
 from engine.result import Place, Result
 
 SCHEMA_VERSION = 1
@@ -139,6 +139,7 @@ def describe(facts: Facts) -> dict[str, Any]:
     metric = evaluation.metrics[0] if evaluation and evaluation.metrics else None
     return {
         "model": _model(facts.model) if facts.model else None,
+        "arrays": _arrays(facts.arrays) if facts.arrays else None,
         "optimizer": optimizer
         and {"variable": optimizer.variable, "class": optimizer.name, "step": _at(optimizer.step)},
         "scheduler": scheduler and {"class": scheduler.name.rpartition(".")[2] or None, "cadence": scheduler.cadence},
@@ -160,6 +161,15 @@ def _model(model: ModelFact) -> dict[str, Any]:
         **_at(place),
         "args": {name: _shown(value) for name, value in model.arguments.items()},
         "args_source": model.arguments_source,
+    }
+
+
+def _arrays(arrays: ArraysFact) -> dict[str, Any]:
+    """The arrays that a program in NumPy trains, as they are published."""
+    return {
+        "names": [array.name for array in arrays.arrays],
+        "local": list(arrays.local),
+        "update": _at(arrays.updates[0].place),
     }
 
 
@@ -224,6 +234,10 @@ def _story(facts: Mapping[str, Any]) -> list[str]:
     if model:
         given = ", ".join(f"{name}={'?' if value is None else repr(value)}" for name, value in model["args"].items())
         lines.append(f"model      {model['variable']} = {model['class']}({given})  [{model['file']}:{model['line']}]")
+    if facts["arrays"]:
+        update = facts["arrays"]["update"]
+        names = ", ".join(facts["arrays"]["names"])
+        lines.append(f"model      the arrays {names}, updated at {update['file']}:{update['line']}")
     if optimizer:
         step = optimizer["step"]
         lines.append(

@@ -1,4 +1,4 @@
-"""Lint files with the rules: fast where torch is not mentioned, aware of the whole project, silent on no error.
+"""Lint files with the rules: fast where no torch and no NumPy is mentioned, aware of the project, silent on no error.
 
 fixit's own runner lints one file after the other, catches what a rule raises, and renders a diff of the whole module
 for each finding; here its rules run on its visitors alone. Fixes are edits of the text, applied until none is left.
@@ -24,7 +24,7 @@ from engine.source import absolute, name_of, unsaved_first
 if TYPE_CHECKING:
     from fixit import LintRule
 
-MENTIONED = b"torch"
+MENTIONED = (b"torch", b"numpy")
 ROUNDS = 20
 
 
@@ -74,8 +74,8 @@ def lint(
 
     Args:
         paths: files, and folders to look for Python files in (``.gitignore`` is obeyed).
-        load_rules: gives the fixit rules; asked only where a file mentions torch, since loading them takes longer than
-            to read a tree that does not. One with a ``check`` reads the facts of the program.
+        load_rules: gives the fixit rules; asked only where a file mentions torch or NumPy, since loading them takes
+            longer than to read a tree that does not. One with a ``check`` reads the facts of the program.
         fix: apply the safe fixes and write the files.
         unsafe: apply unsafe fixes, too.
         select: codes, beginnings of codes or names of the rules to run, instead of what the configuration says.
@@ -88,7 +88,7 @@ def lint(
     """
     configuration = Configuration()
     files = [path for path in python_files(paths, unsaved) if not configuration.of(path).excludes(path)]
-    relevant = [path for path in files if may_use_torch(path, unsaved)]
+    relevant = [path for path in files if may_train(path, unsaved)]
     selection = Selection(load_rules() if relevant or select or ignore else [], configuration, select, ignore)
     results, errors = examine(relevant, selection, unsaved)
     fixed: list[Result] = []
@@ -122,10 +122,11 @@ def python_files(paths: Sequence[Path], unsaved: Mapping[Path, bytes]) -> list[P
     return list(found)
 
 
-def may_use_torch(path: Path, unsaved: Mapping[Path, bytes]) -> bool:
-    """True for a file that mentions torch, and for one that cannot be read, so that it is told of."""
+def may_train(path: Path, unsaved: Mapping[Path, bytes]) -> bool:
+    """True for a file that mentions torch or NumPy, and for one that cannot be read, so that it is told of."""
     try:
-        return MENTIONED in (unsaved[absolute(path)] if absolute(path) in unsaved else path.read_bytes())
+        content = unsaved[absolute(path)] if absolute(path) in unsaved else path.read_bytes()
+        return any(name in content for name in MENTIONED)
     except OSError:
         return True
 

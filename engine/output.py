@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.facts import Expression
 from engine.pipeline import Conversion
 from engine.plan import Plan
 from engine.plan.settings import Range, Setting
@@ -54,6 +55,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "epochs": _range(plan.epochs),
             **({"lengths": [_places(length) for length in plan.schedules.lengths]} if plan.schedules.lengths else {}),
             "evaluations": _evaluations(plan),
+            **({"updates": [_expression(update) for update in facts.arrays.updates]} if facts.arrays else {}),
         },
         "exchange_format": "numpy",
         "execution": "external" if plan.launches_processes else "in_process",
@@ -110,6 +112,11 @@ def _range(setting: Setting | None) -> dict[str, Any] | None:
     if setting is None or setting.literal is None:
         return None
     return _places(setting.literal) | ({"beyond": setting.beyond} if setting.beyond else {})
+
+
+def _expression(found: Expression) -> dict[str, Any]:
+    """The lines of a statement."""
+    return {"file": found.place.file, "line": found.place.line, "end_line": found.end.line}
 
 
 def _places(found: Range) -> dict[str, Any]:

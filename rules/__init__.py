@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.findings import naming
 from rules.already_federated import AlreadyFederated
+from rules.arrays_not_followed import ArraysNotFollowed
 from rules.averaged_weights import AveragedWeights
 from rules.base import ProgramRule
 from rules.checkpoint_replaces_weights import CheckpointReplacesWeights
@@ -74,6 +75,7 @@ RULES = (
     UnsupportedLaunch,
     SeveralTrainingLoops,
     NoModule,
+    ArraysNotFollowed,
     WholeModelPickle,
     UnsafeTorchLoad,
     HardCodedDataPath,
@@ -108,7 +110,7 @@ def blockers(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Resu
     found = [result for result in findings(facts, rules) if result.blocks]
     if not found and facts.loop is None:
         return [NoTrainingLoop.refusal(facts)]
-    if not found and not facts.models:
+    if not found and not facts.models and facts.arrays is None:
         return [NoModule.refusal(facts)]
     return found
 

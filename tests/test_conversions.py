@@ -1,4 +1,4 @@
-"""The three training projects under ``fixtures/``: what they become, that it is the same training, and that it runs.
+"""The training projects under ``fixtures/``: what they become, that it is the same training, and that it runs.
 
 Their expected folders are what ``python -m codemods apply fixtures/NAME/source/train.py --out fixtures/NAME/expected``
 writes, read by a person.
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from codemods.__main__ import OK, main
 from tests.conftest import FIXTURES, snapshot
 
-PROJECTS = ("digits", "breast_cancer", "diabetes")
+PROJECTS = ("digits", "breast_cancer", "diabetes", "numpy_breast_cancer")
 
 
 def converted(name: str, folder: Path) -> Path:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from engine.facts.gather import Choices, gather
 from engine.facts.program import (
     ArgumentsFact,
+    ArrayFact,
+    ArrayProblem,
+    ArraysFact,
     DataFact,
     EvaluationFact,
     Expression,
@@ -26,6 +29,9 @@ from engine.facts.program import (
 
 __all__ = [
     "ArgumentsFact",
+    "ArrayFact",
+    "ArrayProblem",
+    "ArraysFact",
     "Choices",
     "DataFact",
     "EvaluationFact",

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from engine.facts.arrays import ArrayTraining
 from engine.facts.library import DATA_READERS
 from engine.facts.paths import is_path
 from engine.facts.program import DataFact, PathFact
@@ -70,6 +71,15 @@ def training_data(trace: Trace, training: TrainingLoop) -> DataFact:
         dataset=expression(node, loader.scope) if node is not None and loader is not None and loader.scope else None,
         loop=training.batch,
     )
+
+
+def array_data(trace: Trace, training: ArrayTraining) -> DataFact:
+    """The data that arrays are trained on: read from paths, or handed out by a library."""
+    paths = tuple(read_paths(trace, training.loop))
+    handed_out = (event.name for event in trace.events if event.name.startswith("sklearn.datasets."))
+    source = next((path.reader for path in paths), next(handed_out, None))
+    path = next((path.value for path in paths if path.value), None)
+    return DataFact(source, path, paths, loader=None, dataset=None, loop=training.loop.batch)
 
 
 def _loader(value: Value | None, depth: int = 0) -> Object | None:

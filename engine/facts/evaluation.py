@@ -36,11 +36,11 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
         named = any(EVALUATION_NAME.search(call.function.name) for call in event.calls if call not in training.path)
         if fact.metrics or fact.function is None or named:
             found.setdefault(fact.definition or event.place, []).append(fact)
-    nearest = [min(facts, key=_rank) for facts in found.values()]
-    return tuple(sorted([*nearest, *_phases(training)], key=_rank))
+    nearest = [min(facts, key=rank) for facts in found.values()]
+    return tuple(sorted([*nearest, *_phases(training)], key=rank))
 
 
-def _rank(fact: EvaluationFact) -> tuple[int, bool, bool, bool]:
+def rank(fact: EvaluationFact) -> tuple[int, bool, bool, bool]:
     """Evaluations nearest the training first, then those that compute something, on validation data, in a function."""
     text = f"{fact.function or ''} {fact.call.text if fact.call else ''}"
     named = bool(EVALUATION_NAME.search(text))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.facts.arguments import command_line
-from engine.facts.data import training_data
+from engine.facts.array_evaluation import array_evaluations
+from engine.facts.arrays import array_trainings
+from engine.facts.data import array_data, training_data
 from engine.facts.evaluation import evaluations
-from engine.facts.features import features
+from engine.facts.features import features, stops_early
 from engine.facts.interpreter import Interpreter
 from engine.facts.loops import loop_fact
 from engine.facts.models import construction, trained_models, unwrapped
 from engine.facts.optimizers import stepped_name
-from engine.facts.program import Facts, ModelFact, OptimizerFact
+from engine.facts.program import ArgumentsFact, Facts, Features, ModelFact, OptimizerFact
 from engine.facts.schedules import schedules
 from engine.facts.trace import Event, Trace
 from engine.facts.training import TrainingLoop, training_loops
@@ -49,7 +51,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     trained = [(loop, trained_models(trace, loop)) for loop in training_loops(trace)]
     trained = [(loop, models) for loop, models in trained if models] or trained
     if not trained:
-        return Facts(project, trace, arguments=arguments)
+        return array_facts(project, trace, arguments, choices)
     trained = choose_model(trace, choose_loop(trained, choices.loop), choices.model)
     chosen, models = trained[0]
     for scope, variables in chosen.epoch.known:
@@ -71,6 +73,31 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         data=training_data(trace, chosen),
         arguments=arguments,
         features=features(trace, chosen),
+    )
+
+
+def array_facts(project: Project, trace: Trace, arguments: ArgumentsFact, choices: Choices) -> Facts:
+    """The facts of a program that trains no model of PyTorch: of one in NumPy, where it trains that."""
+    trainings = array_trainings(trace)
+    if not trainings:
+        return Facts(project, trace, arguments=arguments)
+    loops = choose_loop([(training.loop, ()) for training in trainings], choices.loop)
+    chosen = next(training for training in trainings if training.loop is loops[0][0])
+    for scope, variables in chosen.loop.epoch.known:
+        scope.variables.update(variables)
+    found = array_evaluations(trace, chosen) if chosen.arrays else ()
+    return Facts(
+        project,
+        trace,
+        loops=tuple(loop_fact(trace, loop) for loop, _ in loops),
+        train_function=chosen.function,
+        evaluation=found[0] if found else None,
+        evaluations=found,
+        data=array_data(trace, chosen),
+        arguments=arguments,
+        features=Features(early_stopping=stops_early(trace, chosen.loop)),
+        arrays=chosen.arrays,
+        array_problem=chosen.problem,
     )
 
 

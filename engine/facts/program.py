@@ -101,6 +101,50 @@ class ModelFact:
 
 
 @dataclass(frozen=True)
+class ArrayFact:
+    """An array, or a number, of a model in NumPy.
+
+    Attributes:
+        name: its name where it is trained.
+        construction: the expression that builds it before the epoch loop, perhaps in a function that calls this one.
+        index: its position, where that expression gives several.
+        is_number: True for a plain number, such as a bias that starts as ``0.0``.
+        in_place: True where training changes its elements and never gives its name to another array.
+    """
+
+    name: str
+    construction: Expression
+    index: int | None = None
+    is_number: bool = False
+    in_place: bool = True
+
+
+@dataclass(frozen=True)
+class ArraysFact:
+    """The model of a training in NumPy.
+
+    Attributes:
+        arrays: what is exchanged, in the order it is updated in.
+        updates: the statements that update them, all of one block: together one step.
+        local: arrays that live on beside the model and are not used on data, such as momentum.
+        samples: the arrays of what is trained on.
+    """
+
+    arrays: tuple[ArrayFact, ...]
+    updates: tuple[Expression, ...]
+    local: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ArrayProblem:
+    """Why a training in NumPy cannot be followed: in words, and where that shows."""
+
+    what: str
+    at: Expression
+
+
+@dataclass(frozen=True)
 class OptimizerFact:
     """An optimizer that steps in the training loop.
 
@@ -302,6 +346,8 @@ class Facts:
         optimizers: every optimizer that steps in the epoch loop.
         loops: every loop that could be the epoch loop, the chosen one first.
         train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
+        arrays: the model of a training in NumPy.
+        array_problem: why a training in NumPy cannot be followed.
     """
 
     project: Project = field(compare=False, repr=False)
@@ -317,6 +363,8 @@ class Facts:
     data: DataFact | None = None
     arguments: ArgumentsFact = ArgumentsFact("none")
     features: Features = Features()
+    arrays: ArraysFact | None = None
+    array_problem: ArrayProblem | None = None
 
     @property
     def model(self) -> ModelFact | None:

@@ -27,6 +27,8 @@ class Recipe:
         per_site: whether sites can have arguments of their own.
         shutdown_timeout: whether a client in its own process can be given time to end by itself.
         reports_metrics: whether the server writes down what the sites report of every round.
+        module: where its class stands.
+        framework: what the client trains with: ``PyTorch`` or ``NumPy``.
         server_builds_from_instance: whether it takes the model's arguments from an instance of the class.
     """
 
@@ -40,6 +42,12 @@ class Recipe:
     shutdown_timeout: bool = False
     reports_metrics: bool = True
     module: str = "nvflare.app_opt.pt.recipes"
+    framework: str = "PyTorch"
+
+    @property
+    def evaluates_final(self) -> bool:
+        """Whether FLARE can let the sites evaluate the final model: it does so for PyTorch alone."""
+        return self.selects_best and self.framework == "PyTorch"
 
 
 FEDAVG_FAMILY = {"selects_best": True, "per_site": True, "shutdown_timeout": True}
@@ -50,6 +58,14 @@ RECIPES = {
         Recipe("fedprox-pt", "FedProx", "FedProxRecipe", client_step="add_fedprox_term", **FEDAVG_FAMILY),
         Recipe("fedopt-pt", "Adaptive federated optimization", "FedOptRecipe", server_builds_from_instance=True),
         Recipe("scaffold-pt", "SCAFFOLD", "ScaffoldRecipe", client_step="add_scaffold_controls"),
+        Recipe(
+            "fedavg-numpy",
+            "Federated averaging",
+            "NumpyFedAvgRecipe",
+            module="nvflare.app_common.np.recipes",
+            framework="NumPy",
+            **FEDAVG_FAMILY,
+        ),
         Recipe("cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True, reports_metrics=False),
     ]
 }
@@ -70,6 +86,11 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise UserError(f"recipe {name} is not known: choose one of {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def recipes_of(framework: str) -> list[str]:
+    """The names of the recipes for a framework."""
+    return [recipe.name for recipe in RECIPES.values() if recipe.framework == framework]
 
 
 @cache

@@ -122,14 +122,22 @@ def _imports(spec: JobSpec) -> list[str]:
     if spec.sites:
         names.append("set_per_site_config")
     lines = [f"from {recipe.module} import {recipe.class_name}", f"from nvflare.recipe import {', '.join(names)}"]
-    if spec.server_expected_format != "numpy":
-        lines.append(EXCHANGE_FORMAT)
+    configured = ["ExchangeFormat"] if spec.server_expected_format != "numpy" else []
+    configured += ["TransferType"] if spec.params_transfer_type else []
+    if configured:
+        lines.append(f"from nvflare.client.config import {', '.join(configured)}")
+    if spec.aggregator_data_kind:
+        lines.append("from nvflare.apis.dxo import DataKind")
     return sorted(lines)
 
 
 def _local_imports(spec: JobSpec) -> list[str]:
     module, _, name = spec.model.class_path.rpartition(".")
-    lines = [f"from {module} import {name}"] if RECIPES[spec.recipe].server_builds_from_instance else []
+    recipe = RECIPES[spec.recipe]
+    builds_here = recipe.server_builds_from_instance or recipe.framework == "NumPy"
+    lines = [f"from {module} import {name}"] if builds_here else []
+    if recipe.framework == "NumPy":
+        lines.append("from model_arrays import pack")
     if spec.aggregator:
         lines.append("from {} import {}".format(*spec.aggregator.split(":")))
     return sorted(lines)
@@ -138,10 +146,9 @@ def _local_imports(spec: JobSpec) -> list[str]:
 def _keywords(spec: JobSpec) -> Keywords:
     """The keyword arguments of the recipe: name and source of the value."""
     recipe = RECIPES[spec.recipe]
-    model = {"class_path": spec.model.class_path, "args": spec.model.args}
     keywords = [
         ("name", literal(spec.name)),
-        ("model", "model" if recipe.server_builds_from_instance else literal(model, 8, len("model=,"))),
+        ("model", _model(spec)),
         ("min_clients", "len(SITES)" if spec.sites else "args.clients"),
         ("num_rounds", "args.rounds"),
         ("train_script", literal(CLIENT)),
@@ -155,6 +162,16 @@ def _keywords(spec: JobSpec) -> Keywords:
     return keywords + _chosen(spec) + _execution(spec)
 
 
+def _model(spec: JobSpec) -> str:
+    """The initial model: an instance, or what the server builds it from; for NumPy its numbers, which travel along."""
+    recipe = RECIPES[spec.recipe]
+    if recipe.framework == "NumPy":
+        args = ", ".join(f"{name}={literal(value)}" for name, value in spec.model.args.items())
+        return f"pack(*{spec.model.class_path.rpartition('.')[2]}({args})).tolist()"
+    model = {"class_path": spec.model.class_path, "args": spec.model.args}
+    return "model" if recipe.server_builds_from_instance else literal(model, 8, len("model=,"))
+
+
 def _chosen(spec: JobSpec) -> Keywords:
     """What only some jobs have."""
     plain = ["stop_cond", "patience", "initial_ckpt", "fedprox_mu", "optimizer_args", "lr_scheduler_args"]
@@ -162,6 +179,10 @@ def _chosen(spec: JobSpec) -> Keywords:
     keywords = [(name, literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
     if spec.aggregator:
         keywords.append(("aggregator", f"{spec.aggregator.split(':')[1]}()"))
+    if spec.aggregator_data_kind:
+        keywords.append(("aggregator_data_kind", f"DataKind.{spec.aggregator_data_kind}"))
+    if spec.params_transfer_type:
+        keywords.append(("params_transfer_type", f"TransferType.{spec.params_transfer_type}"))
     return keywords
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from engine.job.recipes import RECIPES, recipe_named
+from engine.job.recipes import RECIPES, recipe_named, recipes_of
 from engine.result import UserError
 
 CONVERSION = "conversion.json"
@@ -19,7 +19,10 @@ CLIENT = "client.py"
 OWN_NAMES = {"clients", "rounds", "partition", "local_epochs", "workspace", "export", "export_dir", "help"}
 GENERATED = {CLIENT, "job.py", CONVERSION}
 ALPHA = 0.5  # a clear difference between the sites that training still bears (Hsu, Qi and Brown, 2019)
-ONLY_IN_RECIPES = ("stop_cond", "cross_site_eval", "aggregator", "optimizer_args", "lr_scheduler_args", "sites")
+ONLY_IN_RECIPES = (
+    "stop_cond", "cross_site_eval", "aggregator", "aggregator_data_kind", "params_transfer_type", "optimizer_args",
+    "lr_scheduler_args", "sites",
+)  # fmt: skip
 DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
@@ -129,6 +132,8 @@ class JobSpec(Frozen):
         alpha: for ``dirichlet``, and no other: the smaller, the more the sites differ.
         site_weights: sizes of the parts, in proportion; equal where there are none.
         sites: named sites, each with values for options of job.py by their names, such as ``data_dir``.
+        aggregator_data_kind: what the aggregator expects, a name of FLARE's ``DataKind``.
+        params_transfer_type: ``FULL`` for whole models, ``DIFF`` for what a round has changed.
         launch_external_process: whether the site starts the client in its own process.
         command: how it is started then.
         server_expected_format: ``numpy``, or ``pytorch`` for types NumPy does not know (bfloat16).
@@ -160,6 +165,8 @@ class JobSpec(Frozen):
     alpha: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     site_weights: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
     sites: dict[str, dict[str, str | int]] = {}
+    aggregator_data_kind: Literal["WEIGHTS", "WEIGHT_DIFF"] | None = None
+    params_transfer_type: Literal["FULL", "DIFF"] | None = None
     launch_external_process: bool = False
     command: str = "python3 -u"
     server_expected_format: Literal["numpy", "pytorch"] = "numpy"
@@ -183,6 +190,15 @@ class JobSpec(Frozen):
         if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
             names = ", ".join(beyond) or self.recipe
             raise ValueError(f"a job in the style fedjob is plain fedavg-pt: leave out {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _numpy_can_do_it(self) -> JobSpec:
+        if RECIPES[self.recipe].framework == "NumPy":
+            if self.server_expected_format != "numpy":
+                raise ValueError(f"{self.recipe} exchanges NumPy arrays: leave out server_expected_format")
+            if self.cross_site_eval:
+                raise ValueError(f"FLARE has no cross-site evaluation of {self.recipe} that uses the client's metric")
         return self
 
     @property
@@ -241,6 +257,11 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         settings.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt")
     )
     written_for = recipe_named(conversion.get("recipe", "fedavg-pt"))
+    if recipe.framework != written_for.framework:
+        raise UserError(
+            f"{CLIENT} trains a model of {written_for.framework}, and {recipe.name} is for {recipe.framework}: "
+            f"leave out the recipe, or choose one of {', '.join(recipes_of(written_for.framework))}"
+        )
     if recipe.client_step != written_for.client_step:
         raise UserError(
             f"{CLIENT} was written for {written_for.name}, and {recipe.name} asks for another: convert anew with "
@@ -257,7 +278,7 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         "modules": tuple(sorted(set(conversion.get("files", {})) - GENERATED)),
         "key_metric": metric["name"] if metric else "",
         "key_metric_mode": metric["direction"] if metric else "max",
-        "final_evaluation": bool(metric) and recipe.selects_best,
+        "final_evaluation": bool(metric) and recipe.evaluates_final,
         "launch_external_process": conversion.get("execution") == "external",
         "server_expected_format": conversion.get("exchange_format", "numpy"),
     }

@@ -9,6 +9,7 @@ from engine.facts import Facts, SchedulerFact
 from engine.facts.trace import Branch
 from engine.facts.values import ARGUMENTS, Object, options, plain, source_of
 from engine.plan.algorithm import decide_algorithm, refuse_algorithm
+from engine.plan.arrays import ArraysPlan, array_decisions, plan_array_model, plan_arrays
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
@@ -34,6 +35,8 @@ from engine.plan.settings import (
 )
 from engine.result import Place, Result
 from engine.source import SourceFile
+
+IN_NUMPY = "fedavg-numpy"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Plan:
         init: where ``flare.init()`` goes.
         partitions, num_rounds: options that tell the client how many parts of the data and how many rounds there are.
         settings_files: settings files of the project that travel with the client.
+        arrays: how the arrays of a model in NumPy are exchanged; None for a model of PyTorch.
         torch_name: how the frame's file names the torch module; empty where it does not import it.
         recipe: the algorithm, by its name in FLARE's catalogue.
     """
@@ -122,6 +126,7 @@ class Plan:
     torch_name: str
     settings_files: tuple[SettingsFile, ...]
     recipe: str = "fedavg-pt"
+    arrays: ArraysPlan | None = None
 
     @property
     def distributed(self) -> bool:
@@ -181,7 +186,8 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if isinstance(round_plan, Result):
         return [round_plan]
     layout = lay_out(facts.project)
-    model = plan_model(facts, layout, choices.model_args)
+    plan_any_model = plan_model if facts.arrays is None else plan_array_model
+    model = plan_any_model(facts, layout, choices.model_args)
     if model.problem:
         place = model.problem_place or frame.place
         return [MODEL_NEEDS_SCRIPT.at(facts.project.files.get(place.file), place, model.problem)]
@@ -201,6 +207,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         help_text = "rounds of the job, which the learning-rate schedule spans"
         num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
     decisions = [*round_plan.decisions, *schedules.decisions, *decide_algorithm(facts, choices.recipe)]
+    decisions += array_decisions(facts.arrays) if facts.arrays else []
     if isinstance(evaluation, str):
         decisions.append(
             Decision(
@@ -256,8 +263,16 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         num_rounds,
         torch_name(frame),
         plan_settings_files(facts, layout),
-        choices.recipe,
+        recipe_for(facts, choices.recipe),
+        plan_arrays(facts.arrays) if facts.arrays else None,
     )
+
+
+def recipe_for(facts: Facts, chosen: str) -> str:
+    """The recipe that the client is written for: one of the framework it trains with. The job refuses another."""
+    if facts.arrays is not None:
+        return IN_NUMPY
+    return chosen if chosen != IN_NUMPY else "fedavg-pt"
 
 
 def plan_init(facts: Facts, parser: ParserPlan) -> InitPlan:

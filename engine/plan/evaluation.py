@@ -184,6 +184,8 @@ def _lines(evaluation: EvaluationFact, call: str, names: Names) -> tuple[str, ..
 
 def _needs_guard(facts: Facts, evaluation: EvaluationFact) -> bool:
     """True unless training itself sets its mode and only torch's random stream can be drawn from."""
+    if facts.arrays is not None:
+        return False  # an evaluation that draws random numbers is none that the facts know of
     if evaluation.leaves_grad_off or not _training_sets_mode(facts):
         return True
     return any(

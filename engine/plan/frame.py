@@ -71,7 +71,7 @@ def choose_frame(facts: Facts) -> Frame:
     """
     candidates = list(frames(facts))
     evaluation = facts.evaluation
-    if evaluation is None or evaluation.call is None or evaluation.where != "after":
+    if facts.arrays is not None or evaluation is None or evaluation.call is None or evaluation.where != "after":
         return candidates[0]
     built = [
         facts.model.value if facts.model else None,
@@ -208,6 +208,9 @@ class ModelName:
 
 def name_model(facts: Facts, scope: Scope) -> ModelName | None:
     """How the model is written in a scope; None where it cannot be reached from there."""
+    if facts.arrays is not None:
+        names = ", ".join(array.name for array in facts.arrays.arrays)
+        return ModelName(names, names)
     assert facts.model is not None
     model = facts.model.value
     wrappers = wrappers_of(facts, model)

@@ -71,7 +71,7 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     model = facts.model
     assert model is not None
     changes = alterations(model)
-    new_file = _free_file(layout)
+    new_file = free_file(layout)
     if not changes and not casts(facts, model):
         plans = [_by_name(facts, layout, new_file, builder, given) for builder in builders(facts, model)]
         whole = next((plan for plan in plans if plan is not None and not plan.missing and not plan.problem), None)
@@ -177,14 +177,14 @@ def _pinned(
 ) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
     """Arguments with those the user pinned, and the ones whose value is still not known; the server has no GPU."""
     args = {name: "cpu" if _is_device(name, value) else value for name, value in args.items()} | given
-    return args, tuple((name, source) for name, value in args.items() if not _is_plain(value))
+    return args, tuple((name, source) for name, value in args.items() if not is_plain(value))
 
 
 def _is_device(name: str, value: Any) -> bool:
     """True for an argument that says where the model computes, so that the server can say something else."""
     if isinstance(value, Symbol) and value.kind == "torch.device":
         return True
-    return bool(DEVICE.fullmatch(value)) if isinstance(value, str) else name == "device" and not _is_plain(value)
+    return bool(DEVICE.fullmatch(value)) if isinstance(value, str) else name == "device" and not is_plain(value)
 
 
 def alterations(model: ModelFact) -> list[ast.stmt]:
@@ -249,7 +249,7 @@ def _unbuildable(found: Slice) -> ModelPlan:
     return ModelPlan("", {}, problem=found.problem, problem_place=found.problem_place)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """True for a value that can be written into the job as JSON."""
     if value is ...:
         return False
@@ -260,7 +260,7 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _free_file(layout: dict[str, tuple[str, ...]]) -> str:
+def free_file(layout: dict[str, tuple[str, ...]]) -> str:
     """A file name for the server's model that the project does not use."""
     taken = {place.split("/")[0].removesuffix(".py") for places in layout.values() for place in places}
     return next(name for name in FILE_NAMES if name.removesuffix(".py") not in taken)
@@ -371,7 +371,7 @@ class _Parameters(ast.NodeTransformer):
         if isinstance(value, Object) and is_namespace(value):
             self.takes_options = True
             known = {key: plain(part) for key, part in value.attributes.items() if key.isidentifier()}
-            self.values.update({key: part for key, part in known.items() if _is_plain(part)})
+            self.values.update({key: part for key, part in known.items() if is_plain(part)})
             return ast.parse("SimpleNamespace(**options)", mode="eval").body
         if isinstance(value, Object) and is_record(value):
             assert value.cls is not None
@@ -379,7 +379,7 @@ class _Parameters(ast.NodeTransformer):
                 ast.keyword(
                     key,
                     ast.parse(repr(plain(part)), mode="eval").body
-                    if _is_plain(plain(part))
+                    if is_plain(plain(part))
                     else ast.Name(key, ast.Load()),
                 )
                 for key, part in value.attributes.items()

@@ -17,6 +17,8 @@ CANDIDATES = {
     "steps": ("steps", "optimizer_steps", "steps_of_this_round"),
     "counter": ("Counter", "StepCounter"),
     "meta_key": ("MetaKey", "FlareMetaKey"),
+    "model_arrays": ("model_arrays", "flare_model_arrays"),
+    "numpy_constants": ("NPConstants", "FlareNPConstants"),
     "site_data": ("site_data", "flare_site_data"),
     "site_settings": ("site_settings", "flare_site_settings"),
     "undisturbed": ("undisturbed", "training_undisturbed"),

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from engine.facts import Expression, Facts
+from engine.plan.arrays import Split, plan_split
 
 
 @dataclass(frozen=True)
@@ -13,14 +14,19 @@ class PartitionPlan:
     """How the training data is split in a simulation.
 
     Attributes:
-        dataset: the expression of the data set that the training loader is given.
+        dataset: the expression of the data set that the training loader is given; None for arrays.
+        split: where arrays of samples are cut down to a site's part.
     """
 
-    dataset: Expression
+    dataset: Expression | None
+    split: Split | None = None
 
 
 def plan_partition(facts: Facts) -> PartitionPlan | str:
     """The data set to split, or in words why the training data cannot be split."""
+    if facts.arrays is not None:
+        split = plan_split(facts)
+        return split if isinstance(split, str) else PartitionPlan(None, split)
     data = facts.data
     if data is None or data.loader is None or data.dataset is None:
         return "the training data does not come from a DataLoader"

@@ -76,8 +76,8 @@ def read_updates(folder: Path) -> list[Update]:
 
 def global_model(server: Path) -> Path | None:
     """File of the model that the server left; ``None`` where there is none."""
-    path = server / "app_server" / "FL_global_model.pt"
-    return path if path.is_file() else None
+    paths = [server / "app_server" / "FL_global_model.pt", server / "models" / "server.npy"]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def selected_model(server: Path) -> Path | None:
@@ -87,7 +87,11 @@ def selected_model(server: Path) -> Path | None:
 
 
 def load_parameters(path: Path) -> dict[str, Any]:
-    """The tensors of a model file of FLARE by name."""
+    """The tensors of a model file of FLARE by name; the one array of a file in NumPy's format."""
+    if path.suffix == ".npy":
+        import numpy as np
+
+        return {"numpy_key": np.load(path, allow_pickle=False)}
     import torch
 
     return torch.load(path, map_location="cpu", weights_only=True)["model"]

@@ -18,7 +18,7 @@ from engine.verify import harness
 from engine.verify.algorithm import protocol
 from engine.verify.conversion import Conversion
 from engine.verify.launch import Launch, Settings
-from engine.verify.original import accepts, instrument
+from engine.verify.original import accepts, instrument, instrument_client
 from engine.verify.processes import Child, ChildError, load_ahead
 from engine.verify.server import Server, State
 from engine.verify.workspace import mirror_project
@@ -67,6 +67,8 @@ class Bench:
         self._scratch = scratch.resolve()
         self._numbers = itertools.count(1)
         self._code = mirror_project(conversion.directory, (), self._folder("converted"))
+        if conversion.updates:
+            instrument_client(conversion, self._code)
         load_ahead(self._code)
         self._source = self._copy_of_source("data") if conversion.data else conversion.source_root
 
@@ -185,6 +187,7 @@ class Bench:
             log=self._scratch / f"{next(self._numbers)}.log",
             hidden=(Path.cwd(), self.conversion.source_root, self.conversion.directory),
             environment=tuple(environment.items()),
+            arrays=bool(self.conversion.updates),
             **options,
         )
 

@@ -56,6 +56,7 @@ class Conversion:
         epochs: the expression in the source that says how many epochs are trained, or None.
         lengths: the numbers in its schedules that repeat that number.
         evaluations: the statements of the source that evaluate the model.
+        updates: the statements that update the arrays of a model in NumPy; empty for one of PyTorch.
         exchange_format: ``numpy`` or ``pytorch``.
         execution: ``in_process`` or ``external``.
         recipe: the algorithm, by its name in FLARE's catalogue.
@@ -79,6 +80,7 @@ class Conversion:
     epochs: SourceRange | None
     lengths: tuple[SourceRange, ...] = ()
     evaluations: tuple[SourceRange, ...] = ()
+    updates: tuple[SourceRange, ...] = ()
     exchange_format: str = "numpy"
     execution: str = "in_process"
     recipe: str = "fedavg-pt"
@@ -128,6 +130,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         epochs=_range(original["epochs"]) if original.get("epochs") else None,
         lengths=tuple(_range(item) for item in original.get("lengths") or ()),
         evaluations=tuple(_range(item) for item in original.get("evaluations") or ()),
+        updates=tuple(_range(item) for item in original.get("updates") or ()),
         exchange_format=document.get("exchange_format", "numpy"),
         execution=document.get("execution", "in_process"),
         recipe=document.get("recipe", "fedavg-pt"),

@@ -27,6 +27,7 @@ import torch
 from nvflare.fuel.utils.class_utils import instantiate_class
 
 from engine.verify.algorithm import ChangedGradients
+from engine.verify.arrays import ArrayRecorder, as_served
 from engine.verify.launch import ENVIRONMENT, Launch
 from engine.verify.original import PROBE
 from engine.verify.partitions import watch_partitions
@@ -40,7 +41,7 @@ OWN_PACKAGES = ("engine", "codemods", "rules", "__mp_main__")
 def run_original(connection: Connection, launch: Launch) -> None:
     """Run the instrumented source to its end and send what the probe recorded."""
     with _prepared(launch):
-        recorder = Recorder()
+        recorder = ArrayRecorder() if launch.arrays else Recorder()
         if launch.recipe:
             recorder.changed_gradients = ChangedGradients(launch.recipe, launch.mu)
         probe = Probe(recorder, launch.log)
@@ -68,7 +69,8 @@ def run_site(connection: Connection, launch: Launch) -> None:
     """Run the converted client; answer every task that comes over the connection until None comes."""
     with _prepared(launch):
         calls = watch_partitions() if launch.partitions else []
-        recorder = Recorder()
+        recorder = ArrayRecorder() if launch.arrays else Recorder()
+        setattr(builtins, PROBE, recorder)
         site = Site(launch.script, launch.arguments, launch.name, launch.exchange_format, launch.seed, recorder)
         while (task := _receive(connection)) is not None:
             _send(connection, {**site.answer(task), "partitions": list(calls)})
@@ -89,6 +91,8 @@ def build_model(connection: Connection, launch: Launch) -> None:
 
 def _state(class_path: str, arguments: dict[str, Any]) -> dict[str, torch.Tensor]:
     model = instantiate_class(class_path, arguments)
+    if isinstance(model, tuple):
+        return as_served(model)
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"{class_path} gives {type(model).__name__}, not a torch.nn.Module")
     return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -54,6 +54,7 @@ class Launch:
         hidden: places that its imports must not see.
         name: name of the site.
         exchange_format: ``numpy`` or ``pytorch``.
+        arrays: the model is one of NumPy arrays.
         partitions: watch how `site_data` splits the data.
         environment: environment variables to set.
         recipe: the algorithm whose change of the gradients is made to the original; empty for none.
@@ -69,6 +70,7 @@ class Launch:
     hidden: tuple[Path, ...] = ()
     name: str = "site-1"
     exchange_format: str = "numpy"
+    arrays: bool = False
     partitions: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     recipe: str = ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.result import Place, UserError
+from engine.verify.arrays import updates_in
 from engine.verify.conversion import Conversion, SourceRange
 
 PROBE = "_flare_verify_probe"
@@ -44,6 +45,9 @@ def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
         edits[place.file].append(_Edit(*text.offsets(place), f"{epochs + place.beyond}"))
     text = _Text.read(root, conversion.loop.file)
     begin, end = f"{PROBE}.loop_begins({conversion.model})", f"{PROBE}.loop_ends()"
+    if conversion.updates:
+        first, last = conversion.updates[0], conversion.updates[-1]
+        edits[first.file] += _around_updates(text, (first.line, last.end_line), conversion.model)
     edits[conversion.loop.file] += _around(text, text.loop(conversion.loop), begin, end)
     for place in conversion.evaluations:
         text = _Text.read(root, place.file)
@@ -51,6 +55,31 @@ def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
         edits[place.file] += _around(text, (place.line, place.end_line or place.line), begin, end)
     for file, changes in edits.items():
         _Text.read(root, file).write(changes)
+
+
+def instrument_client(conversion: Conversion, root: Path) -> None:
+    """Make the updates of arrays in a scratch copy of the converted project observable.
+
+    Args:
+        conversion: says where they stand in the source.
+        root: root of the scratch copy.
+
+    Raises:
+        UserError: they are not found there.
+    """
+    name = conversion.updates[0].file
+    source = _Text.read(conversion.source_root, name)
+    client = _Text.read(root, conversion.client if name == conversion.entry else name)
+    trees = [ast.parse("".join(text.lines)) for text in (source, client)]
+    lines = updates_in(trees[0], [update.line for update in conversion.updates], trees[1])
+    if lines is None:
+        raise UserError("the updates of the arrays are not found here; run `apply` again", Place(client.name, 1))
+    client.write(_around_updates(client, lines, conversion.model))
+
+
+def _around_updates(text: _Text, lines: tuple[int, int], arrays: str) -> list[_Edit]:
+    """Calls of the probe before and after the updates of arrays."""
+    return _around(text, lines, f"{PROBE}.step_begins({arrays})", f"{PROBE}.step_ends({arrays})")
 
 
 def accepts(root: Path, option: str) -> bool:

@@ -13,7 +13,8 @@ import numpy
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from engine.verify.recorder import Recorder, copied_state, random_streams
+from engine.verify.arrays import ArrayRecorder
+from engine.verify.recorder import Recorder, random_streams
 
 KEPT_EVALUATIONS = 2
 """Evaluations after this many are not recorded: each keeps a copy of the model."""
@@ -31,7 +32,7 @@ class Probe:
         recording: what was seen, in plain values.
     """
 
-    def __init__(self, recorder: Recorder, log: Path) -> None:
+    def __init__(self, recorder: Recorder | ArrayRecorder, log: Path) -> None:
         self._recorder = recorder
         self._log = log
         self._printed = self._printed_before_step = 0
@@ -43,19 +44,28 @@ class Probe:
     def _after_step(self, *hooked: Any) -> None:
         self._printed_before_step = self._output_size()
 
-    def loop_begins(self, model: torch.nn.Module) -> None:
-        """Called before the epoch loop, with its model."""
+    def step_begins(self, *arrays: Any) -> None:
+        """Called before an update of arrays."""
+        self._recorder.step_begins(*arrays)
+
+    def step_ends(self, *arrays: Any) -> None:
+        """Called after an update of arrays."""
+        self._recorder.step_ends(*arrays)
+        self._after_step()
+
+    def loop_begins(self, *model: Any) -> None:
+        """Called before the epoch loop, with its model: a module, or arrays."""
         self.recording["loops"] += 1
         if self.recording["loops"] > 1:
             return
-        self._recorder.model = model
-        self._recorder.restart()
-        self.recording |= {"initial": copied_state(model), "streams": random_streams()}
+        self._recorder.begin(*model)
+        self.recording |= {"initial": self._recorder.state(), "streams": random_streams()}
 
     def loop_ends(self) -> None:
         """Called when the epoch loop is left at its end or by `break`."""
-        if self.recording["loops"] == 1 and self._recorder.model is not None:
-            self.recording["final"] = copied_state(self._recorder.model)
+        state = self._recorder.state()
+        if self.recording["loops"] == 1 and state is not None:
+            self.recording["final"] = state
             self.recording["steps_in_loop"] = len(self._recorder.steps)
             if not self.recording["evaluations"]:
                 self._keep_evaluation(self._printed_before_step, {}, placed=False)
@@ -85,11 +95,11 @@ class Probe:
             placed: the statements that evaluate are known; else the numbers are all that the last epoch printed after
                 its last step.
         """
-        if self._recorder.model is None:
+        state = self._recorder.state()
+        if state is None:
             return
         end = self._output_size()
         printed = self._log.read_bytes()[start:end].decode("utf-8", errors="replace")
-        state = copied_state(self._recorder.model)
         kept = {"state": state, "printed": NUMBER.findall(printed), "values": values, "placed": placed}
         self.recording["evaluations"].append(kept)
 

@@ -109,6 +109,15 @@ class Recorder:
             self.changed_gradients.restart()
         self._expected = set(expected)
 
+    def begin(self, model: torch.nn.Module) -> None:
+        """Begin a new trace of a model."""
+        self.model = model
+        self.restart()
+
+    def state(self) -> dict[str, torch.Tensor] | None:
+        """The model as it is now, copied; None where it is not known."""
+        return copied_state(self.model) if self.model is not None else None
+
     def parameters(self) -> list[str]:
         """Plain names of the model's parameters; the rest of its state are buffers."""
         return [plain_name(name) for name, _ in self.model.named_parameters()] if self.model is not None else []

@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from nvflare.apis.fl_constant import FLMetaKey
 from nvflare.apis.shareable import Shareable
@@ -27,6 +28,7 @@ from nvflare.client.in_process.api import TOPIC_GLOBAL_RESULT, TOPIC_LOCAL_RESUL
 from nvflare.fuel.data_event.data_bus import DataBus
 from nvflare.fuel.data_event.event_manager import EventManager
 
+from engine.verify.arrays import ArrayRecorder
 from engine.verify.recorder import Recorder, digests, plain_name, random_streams, seed_everything
 
 POLL_SECONDS = 0.002
@@ -42,8 +44,9 @@ class WatchedClientAPI(InProcessClientAPI):
         sent: an item for every `send` that went through.
     """
 
-    def __init__(self, task_metadata: dict[str, Any]) -> None:
+    def __init__(self, task_metadata: dict[str, Any], kind: type) -> None:
         super().__init__(task_metadata, result_check_interval=POLL_SECONDS)
+        self._kind = kind
         self.received_streams: dict[str, str] | None = None
         self.complaints: list[str] = []
         self.sent: queue.Queue[str] = queue.Queue()
@@ -66,25 +69,29 @@ class WatchedClientAPI(InProcessClientAPI):
         """FLARE's `send`, noting what of the payload FLARE cannot carry, refusing a second one for the same task."""
         if self.fl_model is not None and self.fl_model is self._answered:
             raise RuntimeError("the script sends a second result for the same task")
-        self.complaints = payload_complaints(model)
+        self.complaints = payload_complaints(model, self._kind)
         self._answered = self.fl_model
         super().send(model, clear_cache)
         self.sent.put("sent")
 
 
-def payload_complaints(model: FLModel) -> list[str]:
+def payload_complaints(model: FLModel, kind: type = torch.Tensor) -> list[str]:
     """What FLARE would drop, refuse or misread in a payload.
 
     Args:
         model: what the script is about to send.
+        kind: what FLARE exchanges: tensors, or arrays for a model in NumPy.
 
     Returns:
         One sentence per complaint.
     """
     complaints = []
     for name, value in (model.params or {}).items():
-        if not isinstance(value, torch.Tensor):
-            complaints.append(f"{name} is sent as {type(value).__name__}; FLARE drops what is no tensor")
+        if not isinstance(value, kind):
+            wanted = "tensor" if kind is torch.Tensor else "array"
+            complaints.append(f"{name} is sent as {type(value).__name__}; FLARE drops what is no {wanted}")
+        elif kind is not torch.Tensor:
+            continue
         elif value.device.type != "cpu":
             complaints.append(f"{name} is sent from {value.device}; it must be on the CPU")
         elif not value.is_contiguous():
@@ -112,15 +119,18 @@ class Site:
     """
 
     def __init__(
-        self, script: Path, arguments: tuple[str, ...], name: str, exchange_format: str, seed: int, recorder: Recorder
-    ) -> None:
+        self, script: Path, arguments: tuple[str, ...], name: str, exchange_format: str, seed: int,
+        recorder: Recorder | ArrayRecorder,
+    ) -> None:  # fmt: skip
         self._name, self._exchange_format, self._recorder = name, exchange_format, recorder
+        in_numpy = isinstance(recorder, ArrayRecorder)
+        self._client_format = ExchangeFormat.NUMPY if in_numpy else ExchangeFormat.PYTORCH
         self._results: queue.Queue[Shareable] = queue.Queue()
         self._error: str | None = None
         self._held: tuple[dict[str, Any], dict[str, str]] = ({}, {})
         bus = DataBus()
         self._events = EventManager(bus)
-        self._api = WatchedClientAPI(self._task_metadata(None))
+        self._api = WatchedClientAPI(self._task_metadata(None), numpy.ndarray if in_numpy else torch.Tensor)
         self._api.init()
         bus.put_data(CLIENT_API_KEY, self._api)
         bus.subscribe([TOPIC_LOCAL_RESULT], lambda topic, result, bus: self._results.put(result))
@@ -200,7 +210,10 @@ class Site:
         else:
             is_training = task["name"] == AppConstants.TASK_TRAIN
             rounds = {"current_round": task["round"], "total_rounds": task["rounds"]} if is_training else {}
-            shareable = FLModelUtils.to_shareable(FLModel(params=task["params"], meta=task.get("meta"), **rounds))
+            params = task["params"]
+            if self._client_format == ExchangeFormat.NUMPY:
+                params = {name: numpy.asarray(value) for name, value in params.items()}
+            shareable = FLModelUtils.to_shareable(FLModel(params=params, meta=task.get("meta"), **rounds))
         shareable.set_header(FLMetaKey.JOB_ID, "verify")
         shareable.set_header(FLMetaKey.SITE_NAME, self._name)
         return shareable
@@ -213,7 +226,7 @@ class Site:
             ConfigKey.TASK_NAME: task_name,
             ConfigKey.TASK_EXCHANGE: {
                 ConfigKey.TRAIN_WITH_EVAL: True,
-                ConfigKey.EXCHANGE_FORMAT: ExchangeFormat.PYTORCH,
+                ConfigKey.EXCHANGE_FORMAT: self._client_format,
                 ConfigKey.SERVER_EXPECTED_FORMAT: ExchangeFormat(self._exchange_format),
                 ConfigKey.TRANSFER_TYPE: TransferType.FULL,
                 ConfigKey.TRAIN_TASK_NAME: AppConstants.TASK_TRAIN,

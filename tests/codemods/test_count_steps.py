@@ -259,3 +259,35 @@ def test_an_import_that_is_there_already() -> None:
                 optimizer.step()
         """,
     )
+
+
+def test_updates_of_arrays() -> None:
+    check_converted(
+        """\
+        import numpy as np
+
+        x, y = np.load("x.npy"), np.load("y.npy")
+        w, b, steps = np.zeros(3), 0.0, None
+        for epoch in range(3):
+            for xi, yi in zip(x, y):
+                if yi * (xi @ w + b) <= 0:
+                    w += yi * xi
+                    b += yi  # and so is the bias
+        """,
+        """\
+        import numpy as np
+
+        x, y = np.load("x.npy"), np.load("y.npy")
+        w, b, steps = np.zeros(3), 0.0, None
+
+        while flare.is_running():
+
+            optimizer_steps = 0  # updates really done: the weight of this site
+            for epoch in range(3):
+                for xi, yi in zip(x, y):
+                    if yi * (xi @ w + b) <= 0:
+                        w += yi * xi
+                        b += yi  # and so is the bias
+                        optimizer_steps += 1
+        """,
+    )

@@ -288,3 +288,93 @@ def test_no_loader() -> None:
             optimizer.step()
         """,
     )
+
+
+def test_arrays_are_cut_down_before_anything_reads_them() -> None:
+    check_converted(
+        """\
+        import numpy as np
+
+        table = np.load("x.npy")
+        x = table[:, :-1]
+        y = table[:, -1]
+        mean = x.mean(axis=0)
+        count = len(x)
+        x = x - mean
+        w = np.zeros(3)
+        for epoch in range(3):
+            w -= 0.1 * x.T @ (x @ w - y) / count
+        """,
+        """\
+        import numpy as np
+
+        import site_data
+
+        site_data.partitions = args.partitions
+
+        table = np.load("x.npy")
+        x = table[:, :-1]
+        y = table[:, -1]
+        x, y = site_data.part(x, y)
+        mean = x.mean(axis=0)
+        count = len(x)
+        x = x - mean
+        w = np.zeros(3)
+        for epoch in range(3):
+            w -= 0.1 * x.T @ (x @ w - y) / count
+        """,
+    )
+
+
+def test_arrays_that_are_handed_to_the_training_function() -> None:
+    check_converted(
+        """\
+        import numpy as np
+
+
+        def train(x, y):
+            \"\"\"Gradient descent.\"\"\"
+            w = np.zeros(x.shape[1])
+            for epoch in range(3):
+                w -= 0.1 * x.T @ (x @ w - y) / len(y)
+            return w
+
+
+        train(np.load("x.npy"), np.load("y.npy"))
+        """,
+        """\
+        import numpy as np
+
+        import site_data
+
+        site_data.partitions = args.partitions
+
+
+        def train(x, y):
+            \"\"\"Gradient descent.\"\"\"
+            x, y = site_data.part(x, y)
+            w = np.zeros(x.shape[1])
+            for epoch in range(3):
+                w -= 0.1 * x.T @ (x @ w - y) / len(y)
+            return w
+
+
+        train(np.load("x.npy"), np.load("y.npy"))
+        """,
+        model_args={"x_columns": 3},
+    )
+
+
+def test_arrays_whose_size_is_read_too_early() -> None:
+    check_unchanged(
+        """\
+        import numpy as np
+
+        x = np.load("x.npy")
+        count = len(x)
+        y = np.load("y.npy")
+        w = np.zeros(3)
+        for epoch in range(3):
+            w -= 0.1 * x.T @ (x @ w - y) / count
+        """,
+    )

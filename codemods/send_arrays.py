@@ -1,0 +1,35 @@
+"""Send the trained arrays of a model in NumPy, the metrics of the received ones and the updates done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.edit import AddImport, Edit, Insert
+from engine.pipeline import Step
+from engine.plan import Plan
+
+
+def edits(plan: Plan) -> Iterator[Edit]:
+    """Copy the arrays and send them: FLARE reads the payload after send() has returned."""
+    if plan.arrays is None:
+        return
+    names = plan.names
+    alias = "" if names.meta_key == "MetaKey" else f" as {names.meta_key}"
+    yield AddImport(plan.frame.file, f"from nvflare.app_common.abstract.fl_model import MetaKey{alias}")
+    metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
+    meta = f"{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}}}"
+    packed = f"{{{names.numpy_constants}.NUMPY_KEY: {names.model_arrays}.pack({plan.arrays.names})}}"
+    text = (
+        f"\n{names.params} = {packed}\n"
+        f"{names.flare}.send({names.flare}.FLModel(params={names.params}{metrics}, meta={meta}))\n"
+    )
+    yield Insert(plan.frame.place, text, after=True, inside=True)
+
+
+step = Step(
+    "send_arrays",
+    "sends copies of the trained arrays, with the metrics of the received ones and the updates done",
+    "FLARE reads the payload after send() has returned, so live arrays would change under it",
+    edits,
+    needs=("wrap_in_is_running", "load_global_arrays"),
+)
