@@ -115,6 +115,7 @@ def as_text(renewal: Renewal, check: bool) -> str:
     if not renewal.files:
         return f"{renewal.folder} is up to date with {source}"
     if check:
-        return f"{renewal.folder} is out of date with {source} ({names}); run python -m codemods renew {renewal.folder}"
+        remedy = f"run python -m codemods renew {renewal.folder}"
+        return f"{renewal.folder} is out of date with {source}: {names}\n    {remedy}"
     stale = "".join(f"\n{renewal.folder / name} is no longer made; delete it" for name in renewal.stale)
-    return f"{renewal.folder} is renewed from {source} ({names}){stale}"
+    return f"{renewal.folder} is renewed from {source}: {names}{stale}"

@@ -40,7 +40,7 @@ why = "it is"
 before = "torch.optim.SGD(m, lr=0.1)"
 after = "torch.optim.SGD(m, lr=0.01)"
 """
-STALE = "train.py (client.py, conversion.json); run python -m codemods renew federated\n"
+STALE = "train.py: client.py, conversion.json\n    run python -m codemods renew federated\n"
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_a_folder_is_renewed_with_the_options_it_was_made_with(options: list[str
     found = run("renew", "--check")
     assert (found.exit_code, found.stdout) == (FINDINGS, f"federated is out of date with {STALE}")
     assert "0.25" not in Path("federated/client.py").read_text()
-    assert run("renew").stdout == "federated is renewed from train.py (client.py, conversion.json)\n"
+    assert run("renew").stdout == "federated is renewed from train.py: client.py, conversion.json\n"
     renewed = {path.name: path.read_text() for path in Path("federated").iterdir()}
     assert run("apply", "train.py", *options, "--check").exit_code == OK
     assert "0.25" in renewed["client.py"]
@@ -138,7 +138,7 @@ def test_edits_of_the_users_own_stay_while_their_file_need_not_change() -> None:
 def test_a_file_that_is_missing_is_written_again() -> None:
     run("apply", "train.py")
     Path("federated/model.py").unlink()
-    assert run("renew", "--check").stdout.startswith("federated is out of date with train.py (model.py)")
+    assert run("renew", "--check").stdout.startswith("federated is out of date with train.py: model.py\n")
     assert run("renew").exit_code == OK
     assert Path("federated/model.py").is_file()
 
