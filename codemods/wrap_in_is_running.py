@@ -10,7 +10,9 @@ from engine.plan import Plan
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Put the epoch loop into ``while flare.is_running()``; what is built before it stays built once."""
+    """Put the epoch loop into ``while flare.is_running()``; what is built before it stays built once, and a ``return``
+    in it ends the round."""
+    yield from plan.rounds.endings
     yield Wrap(plan.frame.place, f"\nwhile {plan.names.flare}.is_running():")
 
 

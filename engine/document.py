@@ -137,6 +137,7 @@ class _Editor(cst.CSTTransformer):
                 replaced = self.statements(edit.text)
                 if replaced:
                     replaced[0] = _with_leading(replaced[0], [*node.leading_lines, *replaced[0].leading_lines])
+                    replaced[-1] = _with_trailing_comment(replaced[-1], node)
                 body = replaced
         body = self.surround(body, [e for e in edits if isinstance(e, Insert) and e.inside])
         for edit in edits:
@@ -251,6 +252,14 @@ def _split_blank_lines(node):
     while count < len(lines) and lines[count].comment is None:
         count += 1
     return lines[:count], node.with_changes(leading_lines=lines[count:])
+
+
+def _with_trailing_comment(statement: cst.BaseStatement, before: cst.BaseStatement) -> cst.BaseStatement:
+    """A statement with the comment at the end of the line of the one it replaces, where it has none of its own."""
+    lines = isinstance(statement, cst.SimpleStatementLine) and isinstance(before, cst.SimpleStatementLine)
+    if not lines or statement.trailing_whitespace.comment or not before.trailing_whitespace.comment:
+        return statement
+    return statement.with_changes(trailing_whitespace=before.trailing_whitespace)
 
 
 def _with_leading(node, lines: list):

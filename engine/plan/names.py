@@ -29,6 +29,7 @@ CANDIDATES = {
     "proximal_class": ("ProximalTerm", "FedProxTerm"),
     "controls": ("controls", "scaffold_controls"),
     "scaffold_class": ("ScaffoldControls", "ScaffoldControlVariates"),
+    "ended": ("ended", "round_ended", "this_round_ended"),
     "first_epoch": ("first_epoch", "first_epoch_of_this_round"),
 }
 

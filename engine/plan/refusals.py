@@ -56,9 +56,9 @@ MODEL_NEEDS_SCRIPT = Refusal(
 RETURN_IN_LOOP = Refusal(
     "FLR152",
     "ReturnInLoop",
-    "this return leaves the function from inside the epoch loop",
+    "this return gives back something else than what the function gives back after its epoch loop",
     "leave the loop with break, and return after it",
-    "a round that ends by it would not send its result, and the server would wait for it",
+    "a return ends a round as break does, so that the round sends its result; the function ends after the last round",
 )
 LOOP_ENDS_FOR_GOOD = Refusal(
     "FLR153",

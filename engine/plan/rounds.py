@@ -7,12 +7,13 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.edit import Insert
+from engine.edit import Edit, Insert
 from engine.facts import Facts, LoopFact
 from engine.facts.models import unwrapped
 from engine.facts.source_text import assigned
 from engine.facts.values import options
 from engine.plan.decision import Decision
+from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
@@ -29,18 +30,21 @@ class RoundPlan:
         resets: assignments repeated at the start of every round, as source.
         shifts: what makes the epoch number go on over the rounds.
         decisions: the judgements taken.
+        endings: what makes a ``return`` end the round only.
     """
 
     resets: tuple[str, ...] = ()
     shifts: tuple[Insert, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    endings: tuple[Edit, ...] = ()
 
 
 def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> RoundPlan | Result:
     """Decide what has to hold from round to round, or refuse a loop that could not run a second time."""
     loop = facts.loop
     assert loop is not None
-    trouble = _leaving(facts, frame) or _reloading(facts, frame)
+    endings = returns_in(frame)
+    trouble = _leaving(frame, endings) or _reloading(facts, frame)
     if trouble is not None:
         return trouble
     decisions: list[Decision] = []
@@ -90,20 +94,24 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
                 ("P2",),
             )
         )
-    return RoundPlan(resets, shifts, tuple(decisions))
+    if endings:
+        decisions.append(
+            Decision(
+                "leaving early",
+                "a return in the epoch loop ends a site's round; what follows the loop is done after the last round",
+                "leave the loop with break in the script itself",
+                ("P2",),
+            )
+        )
+    if any(ending.loops for ending in endings):
+        resets += (f"{names.ended} = False",)
+    return RoundPlan(resets, shifts, tuple(decisions), tuple(edits_of(frame, endings, names.ended)))
 
 
-def _leaving(facts: Facts, frame: Frame) -> Result | None:
-    """A ``return`` in the loop's own function, which would leave a round without its result."""
-    if not frame.is_loop:
-        return None
-    for node, place, path in facts.trace.exits:
-        position = next((i for i, entry in enumerate(path) if getattr(entry, "node", None) is frame.node), None)
-        if position is None or not isinstance(node, ast.Return):
-            continue
-        if not any(hasattr(entry, "function") for entry in path[position + 1 :]):
-            return RETURN_IN_LOOP.at(frame.file, place)
-    return None
+def _leaving(frame: Frame, endings: list[Ending]) -> Result | None:
+    """A ``return`` in the loop that gives back something else than the function does after its last round."""
+    found = in_the_way(frame, endings)
+    return RETURN_IN_LOOP.at(frame.file, frame.file.place(found)) if found is not None else None
 
 
 def _reloading(facts: Facts, frame: Frame) -> Result | None:

@@ -342,3 +342,61 @@ def test_taken_name() -> None:
     check_converted(f"flare = 'a burst of light'\n{SMALL}", f"flare = 'a burst of light'\n{WRAPPED}".replace(
         "while flare.", "while nv_flare."
     ))  # fmt: skip
+
+
+def test_a_return_ends_the_round_only() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+
+        def fit(model, batches):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            best = 1.0
+            for epoch in range(3):
+                for x in batches:
+                    optimizer.zero_grad()
+                    loss = model(x).mean()
+                    loss.backward()
+                    optimizer.step()
+                    if loss < 0:
+                        print("enough")
+                        return best  # well below
+                if epoch > 3:
+                    return best
+            return best
+
+
+        fit(nn.Linear(2, 1), [torch.ones(4, 2), torch.zeros(4, 2)])
+        """,
+        """\
+        import torch
+        from torch import nn
+
+
+        def fit(model, batches):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            best = 1.0
+
+            while flare.is_running():
+                for epoch in range(3):
+                    for x in batches:
+                        optimizer.zero_grad()
+                        loss = model(x).mean()
+                        loss.backward()
+                        optimizer.step()
+                        if loss < 0:
+                            print("enough")
+                            ended = True
+                            break  # well below
+                    if ended:
+                        break
+                    if epoch > 3:
+                        break
+            return best
+
+
+        fit(nn.Linear(2, 1), [torch.ones(4, 2), torch.zeros(4, 2)])
+        """,
+    )
