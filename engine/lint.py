@@ -122,11 +122,16 @@ def python_files(paths: Sequence[Path], unsaved: Mapping[Path, bytes]) -> list[P
     return list(found)
 
 
+def is_mentioned(content: bytes) -> bool:
+    """True for a file that names what programs train with; others are not looked at any further."""
+    return any(name in content for name in MENTIONED)
+
+
 def may_train(path: Path, unsaved: Mapping[Path, bytes]) -> bool:
     """True for a file that mentions torch or NumPy, and for one that cannot be read, so that it is told of."""
     try:
         content = unsaved[absolute(path)] if absolute(path) in unsaved else path.read_bytes()
-        return any(name in content for name in MENTIONED)
+        return is_mentioned(content)
     except OSError:
         return True
 

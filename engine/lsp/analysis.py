@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.configuration import Configuration
 from engine.findings import facts_of, in_facts, in_file, in_unreadable
-from engine.lint import MENTIONED
+from engine.lint import is_mentioned
 from engine.output import CONVERSION
 from engine.result import Result, UserError
 from engine.selection import Rules, Selection
@@ -100,7 +100,7 @@ class Analyser:
         for path in texts:
             try:
                 sources[path] = read(Path(name_of(path)), Path())
-                if MENTIONED in sources[path].raw and not selection.configuration.of(path).excludes(path):
+                if is_mentioned(sources[path].raw) and not selection.configuration.of(path).excludes(path):
                     programs[path] = self.program(path, selection.started_by(path), read)
             except UserError as error:
                 errors.append(str(error))

@@ -31,13 +31,17 @@ class Positions:
         self.units = units
 
     def position(self, place: Place) -> Position:
-        """The position of a place."""
+        """The position of a place; of one beyond the text its end."""
+        if place.line > len(self.lines):
+            return Position(len(self.lines) - 1, self.units(self.lines[-1]))
         column = place.column + (self.mark and place.line == 1)
         return Position(place.line - 1, self.units(self.lines[place.line - 1][:column]))
 
     def range(self, start: Place, end: Place | None) -> Range:
         """The range between two places; to the end of the line where there is no second."""
-        end = end or Place(start.file, start.line, len(self.lines[start.line - 1]))
+        if end is None:
+            line = min(start.line, len(self.lines))
+            end = Place(start.file, line, len(self.lines[line - 1]))
         return Range(self.position(start), self.position(end))
 
     def edits(self, changed: Sequence[TextEdit]) -> list[ProtocolEdit]:

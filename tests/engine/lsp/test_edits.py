@@ -58,6 +58,11 @@ def test_a_mark_at_the_beginning_of_a_text_counts_for_the_editor() -> None:
     assert positions.position(Place("f", 2, 4)) == Position(1, 4)
 
 
+def test_what_is_found_beyond_the_text_stands_at_its_end() -> None:
+    span = Positions("for x in y:", utf16).range(Place("f", 2, 4), None)
+    assert (span.start, span.end) == (Position(0, 11), Position(0, 11))
+
+
 def test_a_finding_without_an_end_reaches_to_the_end_of_its_line() -> None:
     span = Positions("import torch\r\nx = 1\r\n", utf16).range(Place("f", 2, 2), None)
     assert (span.start, span.end) == (Position(1, 2), Position(1, 5))
