@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from codemods.options import FEDPROX_MU, RECIPE, REPORT, RULES, job_options, split_options
+from codemods.options import (
+    FEDPROX_MU,
+    RECIPE,
+    REPORT,
+    RULES,
+    execution_options,
+    job_options,
+    split_options,
+)
 
 OK, FINDINGS, ERROR, REFUSED = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -173,13 +181,14 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule
 @click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
 @RECIPE
 @FEDPROX_MU
+@execution_options
 @RULES
 @REPORT
 @FORMAT
 @click.pass_context
 def apply(
     ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients,
-    rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form,
+    rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
@@ -191,6 +200,7 @@ def apply(
     from engine.apply import build
     from engine.apply_report import as_json, as_text, refusal_json, refusal_text
     from engine.configuration import Configuration
+    from engine.job import job_settings
     from engine.pipeline import select
     from engine.plan import Choices
     from engine.source import NotPython3
@@ -217,6 +227,7 @@ def apply(
         "num_rounds": rounds or usual.get("rounds"),
         "local_epochs": local_epochs or usual.get("local_epochs"),
         "fedprox_mu": fedprox_mu,
+        **job_settings(**execution),
     }
     choices = Choices(model_arguments(model_args), recipe or "fedavg-pt")
     options = {

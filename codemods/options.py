@@ -27,6 +27,16 @@ SPLIT = (
     ),
     click.option("--site-weights", metavar="3,1,...", help="Sizes of the sites' parts, in proportion."),
 )
+EXECUTION = (
+    click.option(
+        "--arg",
+        "script_arguments",
+        multiple=True,
+        metavar="TEXT",
+        help="An argument of the script, as it is given on its command line, such as 50 or --lr=0.1.",
+    ),
+    click.option("--launch", "command", metavar="COMMAND", help='What starts the script, such as "torchrun ...".'),
+)
 RECIPE = click.option(
     "--recipe",
     metavar="NAME",
@@ -84,12 +94,17 @@ RULES = click.option(
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command every option that sets a job, by the names that :func:`engine.job.job_settings` takes."""
-    return _with(command, (*SIZE, *SPLIT, *ALGORITHM))
+    return _with(command, (*SIZE, *SPLIT, *EXECUTION, *ALGORITHM))
 
 
 def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command the options that say how a simulation splits the training data."""
     return _with(command, SPLIT)
+
+
+def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command the options that say how a site starts the script."""
+    return _with(command, EXECUTION)
 
 
 def _with(command: Callable[..., Any], options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:

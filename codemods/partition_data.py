@@ -23,11 +23,11 @@ def edits(plan: Plan) -> Iterator[Edit]:
     holders = {holder.name: holder, parser.bound_file.name: parser.bound_file}
     for file in holders.values():
         yield AddImport(file, "import site_data" if module == "site_data" else f"import site_data as {module}")
-    if dataset is not None:
-        yield Replace(dataset.place, dataset.end, f"{module}.part({{}})")
-    else:
+    if split is not None:
         names = ", ".join(split.names)
         yield Insert(split.place, f"{names} = {module}.part({names})\n", after=split.after)
+    for given in filter(None, (dataset, partition.sampled)):
+        yield Replace(given.place, given.end, f"{module}.part({{}})")
     line = f"{module}.partitions = {parser.variable}.{plan.partitions.destination}\n"
     yield Insert(parser.bound_after, line, after=parser.existing, apart=True)
 

@@ -11,7 +11,8 @@ from typing import Any
 from engine.facts import Facts
 from engine.pipeline import Conversion, Step, convert
 from engine.plan import Choices, make_plan
-from engine.plan.refusals import MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
+from engine.plan.arguments import missing_options
+from engine.plan.refusals import ARGUMENT_NEEDED, MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
 from engine.result import Result, UserError
 
 
@@ -72,6 +73,11 @@ def build(
         return Outcome(facts, tuple(plan))
     if plan.model.missing:
         needs = tuple(_need(facts, name, source) for name, source in plan.model.missing)
+        return Outcome(facts, needs=needs)
+    asked = missing_options(facts.arguments, plan.settings, job_settings.get("script_arguments") or ())
+    if asked:
+        files = facts.project.files
+        needs = tuple(ARGUMENT_NEEDED.at(files[each.place.file], each.place, each.flags[0]) for each in asked)
         return Outcome(facts, needs=needs)
     conversion = convert(plan, _with_client_step(steps, choices.recipe))
     record = output.record(conversion, folder, job_settings)

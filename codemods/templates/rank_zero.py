@@ -1,8 +1,13 @@
 """FLARE's Client API for every rank of a distributed training: rank 0 talks to FLARE, the others get its answers."""
 
+from datetime import timedelta
+
 import nvflare.client as flare
 import torch.distributed as dist
 from nvflare.client import FLModel, init  # noqa: F401  (used as flare.FLModel and flare.init)
+
+_group = None  # of all ranks, on the CPU whatever the training uses
+LONGEST_ROUND = timedelta(days=30)  # the other ranks wait for rank 0 while other sites train
 
 
 def is_running():
@@ -35,8 +40,10 @@ def _from_rank_zero(ask):
     """What FLARE answers on rank 0, handed to all ranks."""
     if not _is_distributed():
         return ask()
+    global _group
+    _group = _group or dist.new_group(backend="gloo", timeout=LONGEST_ROUND)
     answer = [ask() if dist.get_rank() == 0 else None]
-    dist.broadcast_object_list(answer, src=0)
+    dist.broadcast_object_list(answer, src=0, group=_group)
     return answer[0]
 
 

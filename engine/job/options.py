@@ -34,14 +34,14 @@ def job_options(spec: JobSpec) -> list[str]:
 
 def client_arguments(spec: JobSpec) -> list[str]:
     """Sources of the client's arguments, from the options of job.py."""
-    arguments = spec.arguments
+    arguments, given = spec.arguments, [literal(argument) for argument in spec.script_arguments]
     values = [
         (arguments.epochs if spec.local_epochs else None, _epochs(arguments.epochs)),
         (arguments.rounds, "{args.rounds}"),
         (arguments.partitions if spec.is_split else None, "{args.clients}:{args.partition}"),
         *((data, _data(data)) for data in arguments.data),
     ]
-    return [_argument(option.option, value) for option, value in values if option]
+    return given + [_argument(option.option, value) for option, value in values if option]
 
 
 def _epochs(option: Option | None) -> str:

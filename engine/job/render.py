@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -192,7 +193,7 @@ def _execution(spec: JobSpec) -> Keywords:
         keywords.append(("server_expected_format", f"ExchangeFormat.{spec.server_expected_format.upper()}"))
     if spec.launch_external_process:
         keywords += [("launch_external_process", "True"), ("command", literal(spec.command))]
-    elif spec.arguments.data:
+    elif spec.arguments.data or any(shlex.quote(argument) != argument for argument in spec.script_arguments):
         keywords.append(("launch_external_process", "needs_quotes"))
     else:
         return keywords

@@ -11,6 +11,8 @@ from typing import Any
 from engine.job.sites import named_sites
 from engine.result import UserError
 
+TORCHRUN = "python3 -u -m torch.distributed.run"
+
 
 def job_settings(
     *,
@@ -19,6 +21,7 @@ def job_settings(
     partition: str | None = None,
     alpha: float | None = None,
     site_weights: str | None = None,
+    command: str | None = None,
     site: Iterable[str] = (),
     sites_file: Path | None = None,
     directory: Path | None = None,
@@ -31,6 +34,7 @@ def job_settings(
         initial_ckpt: weights to start from; packed into the job where the file lies in the converted folder.
         partition, alpha: how the training data is split; an alpha means a Dirichlet distribution.
         site_weights: sizes of the parts, such as ``3,1``.
+        command: what starts the client in a process of its own.
         site: named sites, such as ``hospital-a:data_dir=/data/a``.
         sites_file: TOML file with one table per site.
         directory: the converted folder, for ``initial_ckpt``.
@@ -42,14 +46,22 @@ def job_settings(
     Raises:
         UserError: where a text is not understood.
     """
-    settings = {name: value for name, value in plain.items() if value not in (None, False, "")}
+    settings = {name: value for name, value in plain.items() if value not in (None, False, "", ())}
     if server_optimizer:
         settings["optimizer_args"] = component(server_optimizer)
     if initial_ckpt:
         settings["initial_ckpt"] = _checkpoint(Path(initial_ckpt).resolve(), directory)
     settings |= _split(partition, alpha, site_weights)
+    if command:
+        settings |= {"launch_external_process": True, "command": _command(command)}
     sites = named_sites(site, sites_file)
     return {**settings, "sites": sites} if sites else settings
+
+
+def _command(text: str) -> str:
+    """``torchrun`` as the module that FLARE finds with the site's Python."""
+    program, _, rest = text.strip().partition(" ")
+    return f"{TORCHRUN} {rest}".strip() if program == "torchrun" else text.strip()
 
 
 def _split(partition: str | None, alpha: float | None, site_weights: str | None) -> dict[str, Any]:

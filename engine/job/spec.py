@@ -114,6 +114,7 @@ class JobSpec(Frozen):
         num_rounds: number of rounds.
         local_epochs: epochs of one round at one site; ``None`` where the script has no such option.
         arguments: options of ``client.py`` that the job fills in.
+        script_arguments: what the script is always given on its command line, before what the job sets.
         modules: files the client or the server imports besides ``client.py``, relative to the folder.
         key_metric: metric that selects the best model; empty to select none.
         key_metric_mode: ``max`` where more is better.
@@ -149,6 +150,7 @@ class JobSpec(Frozen):
     num_rounds: int = Field(default=3, ge=1)
     local_epochs: int | None = Field(default=None, ge=1)
     arguments: Arguments = Arguments()
+    script_arguments: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     key_metric: str = ""
     key_metric_mode: Literal["max", "min"] = "max"

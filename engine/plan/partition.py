@@ -6,7 +6,10 @@ import ast
 from dataclasses import dataclass
 
 from engine.facts import Expression, Facts
+from engine.facts.source_text import expression
 from engine.plan.arrays import Split, plan_split
+
+DISTRIBUTED_SAMPLERS = ("torch.utils.data.distributed.DistributedSampler", "torch.utils.data.DistributedSampler")
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,12 @@ class PartitionPlan:
     Attributes:
         dataset: the expression of the data set that the training loader is given; None for arrays.
         split: where arrays of samples are cut down to a site's part.
+        sampled: the same data set where the loader's DistributedSampler is given it.
     """
 
     dataset: Expression | None
     split: Split | None = None
+    sampled: Expression | None = None
 
 
 def plan_partition(facts: Facts) -> PartitionPlan | str:
@@ -38,5 +43,22 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
         for name in ("sampler", "batch_sampler"):
             given = named.get(name)
             if given is not None and not (isinstance(given, ast.Constant) and given.value is None):
-                return f"its DataLoader has a {name} of its own"
+                sampled = _distributed(facts, data.dataset, given)
+                if sampled is None:
+                    return f"its DataLoader has a {name} of its own"
+                return PartitionPlan(data.dataset, sampled=sampled)
     return PartitionPlan(data.dataset)
+
+
+def _distributed(facts: Facts, dataset: Expression, sampler: ast.expr) -> Expression | None:
+    """Where the DistributedSampler of a loader is given the loader's data set by the same name."""
+    for event in facts.trace.events:
+        if event.name not in DISTRIBUTED_SAMPLERS or event.scope is not dataset.scope or not event.node.args:
+            continue
+        targets = event.statement.targets if isinstance(event.statement, ast.Assign) else []
+        named = isinstance(sampler, ast.Name) and sampler.id in [getattr(target, "id", "") for target in targets]
+        given = event.node.args[0]
+        same = isinstance(given, ast.Name) and isinstance(dataset.node, ast.Name) and given.id == dataset.node.id
+        if same and (named or event.node is sampler):
+            return expression(given, event.scope)
+    return None

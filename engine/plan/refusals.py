@@ -127,6 +127,14 @@ SCAFFOLD_NEEDS_SGD = Refusal(
     "the difference between the sites",
 )
 
+ARGUMENT_NEEDED = Refusal(
+    "FLR165",
+    "ArgumentNeeded",
+    "the script does not start without {what}",
+    "give what it needs as on its command line: --arg VALUE, or --arg=--name=VALUE for an option",
+    "the job starts the script at the sites with what it was given here, and nobody is there to be asked",
+)
+
 REFUSALS = (
     MODEL_OUT_OF_REACH,
     MODEL_NEEDS_SCRIPT,
@@ -139,5 +147,6 @@ REFUSALS = (
     SCALED_GRADIENTS,
     SCAFFOLD_NEEDS_SGD,
     MODEL_ARGUMENT_NEEDED,
+    ARGUMENT_NEEDED,
     MODEL_UNDECIDED,
 )

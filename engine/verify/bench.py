@@ -100,7 +100,7 @@ class Bench:
             folder=script.parent,
             script=script,
             import_roots=(script.parent, root),
-            arguments=(*told, *self.settings.arguments),
+            arguments=(*self.conversion.script_arguments, *told, *self.settings.arguments),
             recipe=self.conversion.recipe if changed else "",
             mu=self.conversion.mu,
         )
@@ -169,7 +169,7 @@ class Bench:
             folder=self._folder(name),
             script=self._code / conversion.client,
             import_roots=(self._code,),
-            arguments=(*arguments, *self.settings.arguments),
+            arguments=(*conversion.script_arguments, *arguments, *self.settings.arguments),
             seed=self.settings.seed + index,
             name=name,
             exchange_format=conversion.exchange_format,

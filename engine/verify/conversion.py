@@ -47,6 +47,7 @@ class Conversion:
         model_args: the arguments it is called with.
         metric: name of the key metric, or None where the source evaluates nothing.
         epochs_option: option of the client that sets the local epochs of a round, or None.
+        script_arguments: what both scripts are always given.
         epochs_beyond: by how much the value of that option exceeds the number of epochs.
         rounds_option: option of the client that takes the total number of rounds, or None.
         partitions_option: option of the client that splits the training data in simulation, or None.
@@ -87,6 +88,7 @@ class Conversion:
     mu: float = FLARE_MU
     exemptions: dict[str, str] = field(default_factory=dict)
     epochs_beyond: int = 0
+    script_arguments: tuple[str, ...] = ()
 
 
 def read_conversion(directory: Path) -> Conversion:
@@ -135,6 +137,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         execution=document.get("execution", "in_process"),
         recipe=document.get("recipe", "fedavg-pt"),
         mu=(document.get("job") or {}).get("fedprox_mu", FLARE_MU),
+        script_arguments=tuple((document.get("job") or {}).get("script_arguments") or ()),
         epochs_beyond=(arguments.get("epochs") or {}).get("beyond", 0),
         exemptions={
             proof: item["decision"] for item in document.get("decisions") or () for proof in item.get("exempts") or ()

@@ -378,3 +378,52 @@ def test_arrays_whose_size_is_read_too_early() -> None:
             w -= 0.1 * x.T @ (x @ w - y) / count
         """,
     )
+
+
+def test_the_sampler_of_a_distributed_training_gets_the_same_part() -> None:
+    check_converted(
+        """\
+        import torch
+        import torch.distributed as dist
+        from torch import nn
+        from torch.nn.parallel import DistributedDataParallel
+        from torch.utils.data import DataLoader, TensorDataset
+        from torch.utils.data.distributed import DistributedSampler
+
+        dist.init_process_group("gloo")
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        sampler = DistributedSampler(data, shuffle=False)
+        loader = DataLoader(data, batch_size=4, sampler=sampler)
+        model = DistributedDataParallel(nn.Linear(2, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+        """\
+        import torch
+        import torch.distributed as dist
+        from torch import nn
+        from torch.nn.parallel import DistributedDataParallel
+        from torch.utils.data import DataLoader, TensorDataset
+        from torch.utils.data.distributed import DistributedSampler
+
+        import site_data
+
+        site_data.partitions = args.partitions
+
+        dist.init_process_group("gloo")
+        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        sampler = DistributedSampler(site_data.part(data), shuffle=False)
+        loader = DataLoader(site_data.part(data), batch_size=4, sampler=sampler)
+        model = DistributedDataParallel(nn.Linear(2, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+        """,
+    )

@@ -64,6 +64,7 @@ VARIANTS = {
     "no modules": {"files": {"client.py": ""}},
     "bfloat16": {"exchange_format": "pytorch"},
     "external": {"execution": "external"},
+    "positional arguments": {"job": {"script_arguments": ["50", "--name=my run"]}, "arguments": arguments()},
     "fedopt": {"job": {"recipe": "fedopt-pt", "optimizer_args": ADAM}},
     "fedopt without arguments": {
         "job": {"recipe": "fedopt-pt"},
@@ -282,3 +283,16 @@ def test_a_split_that_cannot_be_made_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         job_spec(conversion(**changes), **settings)
+
+
+def test_arguments_of_the_script_come_before_those_of_the_job() -> None:
+    text = render(job_spec(conversion(), script_arguments=("50", "10", "--lr=0.1")))
+    assert '            "50",\n            "10",\n            "--lr=0.1",\n            f"--epochs=' in text
+
+
+def test_an_argument_with_a_space_puts_the_client_into_a_process_that_heeds_quotes() -> None:
+    settings = {"arguments": arguments(), "files": {}}
+    spaced = render(job_spec(conversion(**settings), script_arguments=("my run",)))
+    assert recipe_keywords(spaced)["launch_external_process"] == "needs_quotes"
+    plain = render(job_spec(conversion(**settings), script_arguments=("my-run",)))
+    assert "launch_external_process" not in recipe_keywords(plain)

@@ -58,3 +58,12 @@ def test_how_a_simulation_splits_the_data() -> None:
         job_settings(alpha=0.1, partition="even")
     with pytest.raises(UserError, match="--site-weights 3:1 is not understood"):
         job_settings(site_weights="3:1")
+
+
+def test_a_launch_command_puts_the_client_into_processes_of_its_own() -> None:
+    assert job_settings(command="torchrun --standalone --nproc_per_node=2") == {
+        "launch_external_process": True,
+        "command": "python3 -u -m torch.distributed.run --standalone --nproc_per_node=2",
+    }
+    assert job_settings(command="nice python3")["command"] == "nice python3"
+    assert job_settings(script_arguments=()) == {}

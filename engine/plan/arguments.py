@@ -1,0 +1,34 @@
+"""What the script has to be given on its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from engine.facts import ArgumentsFact
+from engine.facts.configuration import Option
+from engine.plan.settings import Setting
+
+
+def missing_options(arguments: ArgumentsFact, settings: Iterable[Setting], given: Sequence[str]) -> tuple[Option, ...]:
+    """The arguments without which the script does not start, and which nobody gives it.
+
+    Args:
+        arguments: the command line of the script.
+        settings: what the job fills in.
+        given: what the user says the script is given, one item per word.
+
+    Returns:
+        Positional arguments first, in their order.
+    """
+    filled = {setting.destination for setting in settings}
+    required = [option for option in arguments.options if option.required and option.destination not in filled]
+    positional = [option for option in required if not option.flags[0].startswith("-")]
+    named = [option for option in required if option.flags[0].startswith("-")]
+    free = [word for word, before in zip(given, ["", *given], strict=False) if not _belongs(word, before)]
+    flags = {word.partition("=")[0] for word in given}
+    return (*positional[len(free) :], *(option for option in named if not flags.intersection(option.flags)))
+
+
+def _belongs(word: str, before: str) -> bool:
+    """True for an option, and for a word that may be the value of the one before it."""
+    return word.startswith("-") or (before.startswith("-") and "=" not in before)
