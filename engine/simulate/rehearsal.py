@@ -177,10 +177,13 @@ def watch_data(answer, app):
 
     def counted(*wholes, **options):
         found = part(*wholes, **options)
-        own = found if len(wholes) == 1 else found[-1]
+        samples, own = len(found), found
+        if hasattr(site_data, "samples_axis"):  # arrays
+            own = found if isinstance(found, tuple) else (found,)
+            samples = own[0].shape[site_data.samples_axis(own)]
         labels = site_data.labels_of(own)
         counts = None if labels is None else Counter(str(label) for label in labels.tolist())
-        answer.setdefault("data", []).append({"samples": len(own), "labels": counts})
+        answer.setdefault("data", []).append({"samples": samples, "labels": counts})
         return found
 
     site_data.part = counted
