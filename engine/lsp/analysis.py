@@ -120,6 +120,7 @@ class Analyser:
                 files[path] = source, self.in_file(path, source, rules if path in programs else [], allowed)
             except UserError as error:
                 errors.append(str(error))
+        self.found = {path: found for path, found in self.found.items() if path in files}
         scripts = [path for path, program in programs.items() if program.trains]
         return Findings(files, frozenset(scripts), tuple(dict.fromkeys(errors)))
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 import pytest_lsp
@@ -113,12 +114,12 @@ class Editor:
     def apply(self, edit: types.WorkspaceEdit) -> None:
         """Make an edit, as an editor does: by versions and UTF-16 positions."""
         for change in edit.document_changes or []:
-            path = Path(change.uri.removeprefix("file://")) if isinstance(change, types.CreateFile) else None
+            path = path_of(change.uri) if isinstance(change, types.CreateFile) else None
             if path:
                 assert path not in self.texts and not path.exists()
                 self.texts[path] = ""
                 continue
-            path = Path(change.text_document.uri.removeprefix("file://"))
+            path = path_of(change.text_document.uri)
             assert change.text_document.version == self.versions.get(path)
             text = self.texts[path] if path in self.texts else path.read_bytes().decode()
             edits = sorted(change.edits, key=lambda each: each.range.start, reverse=True)
@@ -144,6 +145,11 @@ def action(found: types.CodeAction | types.Command) -> types.CodeAction:
         return found
     command = types.Command(**ast.literal_eval(found.command))
     return types.CodeAction(found.title, "refactor.rewrite.flare-codemods", command=command)
+
+
+def path_of(uri: str) -> Path:
+    """The file that a name of the protocol means."""
+    return Path(unquote(urlparse(uri).path))
 
 
 def offset(text: str, position: types.Position) -> int:
@@ -393,13 +399,15 @@ def applied(path: Path, out: Path) -> dict[str, str]:
 
 
 async def test_a_script_becomes_a_job_by_one_edit_that_is_shown_first(editor: Editor, tmp_path: Path) -> None:
+    tmp_path = tmp_path / "my project é😀"
+    tmp_path.mkdir()
     path = editor.open(tmp_path / "train.py", TRAINING)
     await editor.convert(path)
     (asked,) = editor.asked
     (annotation,) = asked.edit.change_annotations.values()
     assert annotation.needs_confirmation
     created = [each for each in asked.edit.document_changes if isinstance(each, types.CreateFile)]
-    assert {Path(each.uri).name for each in created} == {"client.py", "model.py", "job.py", "conversion.json"}
+    assert {path_of(each.uri).name for each in created} == {"client.py", "model.py", "job.py", "conversion.json"}
     ids = {each.annotation_id for each in created}
     ids |= {edit.annotation_id for each in asked.edit.document_changes if each not in created for edit in each.edits}
     assert ids == set(asked.edit.change_annotations)
@@ -419,7 +427,7 @@ async def test_a_job_is_brought_up_to_date_by_small_edits(editor: Editor, tmp_pa
     editor.type(path, TRAINING.replace("lr=0.1", "lr=0.25"))
     await editor.convert(path)
     (asked,) = editor.asked
-    changes = {Path(each.text_document.uri).name: each.edits for each in asked.edit.document_changes}
+    changes = {path_of(each.text_document.uri).name: each.edits for each in asked.edit.document_changes}
     assert changes.keys() == {"client.py", "conversion.json"}
     assert [each.new_text for each in changes["client.py"]] == ["25"]
     editor.save(path)
