@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.job.literals import LINE_LENGTH, literal
+from engine.job.recipes import RECIPES
 from engine.job.spec import CLIENT, JobSpec, Option, option_name
 
 ELSEWHERE = re.compile(r"/|~|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://")  # absolute, at home, on a drive, an address
@@ -17,7 +18,9 @@ EXPORT_OPTIONS = [  # a recipe has them from FLARE
 
 def job_options(spec: JobSpec) -> list[str]:
     """The ``add_argument`` calls of job.py."""
-    options = [_option("rounds", "int", str(spec.num_rounds), "number of rounds")]
+    options = []
+    if not RECIPES[spec.recipe].evaluates:
+        options.append(_option("rounds", "int", str(spec.num_rounds), "number of rounds"))
     if not spec.sites:
         options.insert(0, _option("clients", "int", str(spec.num_clients), "number of sites"))
     if spec.is_split:
@@ -37,7 +40,7 @@ def client_arguments(spec: JobSpec) -> list[str]:
     arguments, given = spec.arguments, [literal(argument) for argument in spec.script_arguments]
     values = [
         (arguments.epochs if spec.local_epochs else None, _epochs(arguments.epochs)),
-        (arguments.rounds, "{args.rounds}"),
+        (None if RECIPES[spec.recipe].evaluates else arguments.rounds, "{args.rounds}"),
         (arguments.partitions if spec.is_split else None, "{args.clients}:{args.partition}"),
         *((data, _data(data)) for data in arguments.data),
     ]

@@ -29,6 +29,8 @@ class Recipe:
         reports_metrics: whether the server writes down what the sites report of every round.
         module: where its class stands.
         framework: what the client trains with: ``PyTorch`` or ``NumPy``.
+        evaluates: whether nothing is trained, and a model that is there already is measured at every site.
+        peer_to_peer: whether the sites pass the model among themselves, and keep it.
         server_builds_from_instance: whether it takes the model's arguments from an instance of the class.
     """
 
@@ -41,6 +43,8 @@ class Recipe:
     server_builds_from_instance: bool = False
     shutdown_timeout: bool = False
     reports_metrics: bool = True
+    evaluates: bool = False
+    peer_to_peer: bool = False
     module: str = "nvflare.app_opt.pt.recipes"
     framework: str = "PyTorch"
 
@@ -67,6 +71,8 @@ RECIPES = {
             **FEDAVG_FAMILY,
         ),
         Recipe("cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True, reports_metrics=False),
+        Recipe("swarm-pt", "Swarm learning", "SwarmLearningRecipe", reports_metrics=False, peer_to_peer=True),
+        Recipe("fedeval-pt", "Federated evaluation", "FedEvalRecipe", evaluates=True),
     ]
 }
 UNPROTECTED = {"fedavg-he-pt": "homomorphic encryption", "fedavg-dp": "differential privacy"}

@@ -116,7 +116,7 @@ def _path_values(spec: JobSpec) -> list[str | int]:
 def _imports(spec: JobSpec) -> list[str]:
     recipe = RECIPES[spec.recipe]
     names = ["SimEnv"]
-    if spec.cross_site_eval:
+    if spec.cross_site_eval and not recipe.peer_to_peer:
         names.append("add_cross_site_evaluation")
     elif spec.final_evaluation:
         names.append("add_final_global_evaluation")
@@ -147,16 +147,19 @@ def _local_imports(spec: JobSpec) -> list[str]:
 def _keywords(spec: JobSpec) -> Keywords:
     """The keyword arguments of the recipe: name and source of the value."""
     recipe = RECIPES[spec.recipe]
+    work = "eval" if recipe.evaluates else "train"
     keywords = [
         ("name", literal(spec.name)),
         ("model", _model(spec)),
         ("min_clients", "len(SITES)" if spec.sites else "args.clients"),
-        ("num_rounds", "args.rounds"),
-        ("train_script", literal(CLIENT)),
+        *([] if recipe.evaluates else [("num_rounds", "args.rounds")]),
+        (f"{work}_script", literal(CLIENT)),
     ]
     if client_arguments(spec):
-        keywords.append(("train_args", "train_args"))
-    if recipe.selects_best:
+        keywords.append((f"{work}_args", '{"script_args": train_args}' if recipe.peer_to_peer else "train_args"))
+    if recipe.peer_to_peer and not spec.key_metric:
+        keywords.append(("key_metric", "None"))
+    elif recipe.selects_best or recipe.peer_to_peer:
         keywords.append(("key_metric", literal(spec.key_metric)))
         if spec.key_metric:
             keywords.append(("key_metric_mode", literal(spec.key_metric_mode)))
@@ -177,7 +180,10 @@ def _chosen(spec: JobSpec) -> Keywords:
     """What only some jobs have."""
     plain = ["stop_cond", "patience", "initial_ckpt", "fedprox_mu", "optimizer_args", "lr_scheduler_args"]
     values = spec.model_dump(include=set(plain), exclude_none=True)
-    keywords = [(name, literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
+    names = {"initial_ckpt": "eval_ckpt"} if RECIPES[spec.recipe].evaluates else {}
+    keywords = [(names.get(name, name), literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
+    if spec.cross_site_eval and RECIPES[spec.recipe].peer_to_peer:
+        keywords.append(("do_cross_site_eval", "True"))
     if spec.aggregator:
         keywords.append(("aggregator", f"{spec.aggregator.split(':')[1]}()"))
     if spec.aggregator_data_kind:
@@ -190,7 +196,8 @@ def _chosen(spec: JobSpec) -> Keywords:
 def _execution(spec: JobSpec) -> Keywords:
     keywords = []
     if spec.server_expected_format != "numpy":
-        keywords.append(("server_expected_format", f"ExchangeFormat.{spec.server_expected_format.upper()}"))
+        name = "aggregation_format" if RECIPES[spec.recipe].peer_to_peer else "server_expected_format"
+        keywords.append((name, f"ExchangeFormat.{spec.server_expected_format.upper()}"))
     if spec.launch_external_process:
         keywords += [("launch_external_process", "True"), ("command", literal(spec.command))]
     elif spec.arguments.data or any(shlex.quote(argument) != argument for argument in spec.script_arguments):

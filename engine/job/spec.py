@@ -203,6 +203,13 @@ class JobSpec(Frozen):
                 raise ValueError(f"FLARE has no cross-site evaluation of {self.recipe} that uses the client's metric")
         return self
 
+    @model_validator(mode="after")
+    def _evaluation_has_its_model(self) -> JobSpec:
+        if RECIPES[self.recipe].evaluates and not (self.initial_ckpt and self.key_metric):
+            needed = "the model to measure, --initial-ckpt" if self.key_metric else "a metric, and the script has none"
+            raise ValueError(f"{self.recipe} needs {needed}")
+        return self
+
     @property
     def is_split(self) -> bool:
         """Whether the sites of a simulation share the training data; named sites have data of their own."""
@@ -285,7 +292,9 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         "server_expected_format": conversion.get("exchange_format", "numpy"),
     }
     chosen = {name: value for name, value in settings.items() if value is not None}
-    if "local_epochs" in chosen and not arguments.epochs:
+    if recipe.evaluates:
+        chosen["local_epochs"] = None
+    elif "local_epochs" in chosen and not arguments.epochs:
         raise UserError(f"{source['entry']} has no option for its number of epochs: leave out --local-epochs")
     try:
         return JobSpec.model_validate({**values, **chosen_before, **chosen})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+GLOBAL, BEST = "FL_global_model.pt", "best_FL_global_model.pt"
+ACCEPTED = re.compile(r"Contribution from (\S+) ACCEPTED by the aggregator at round (\d+)")  # a site of a swarm
 GLOBAL_MODEL = "SRV_FL_global_model.pt"  # FLARE's name for the final model in its evaluation
 
 
@@ -74,27 +77,53 @@ def read_updates(folder: Path) -> list[Update]:
     ]
 
 
+def read_contributions(logs: dict[str, Path]) -> list[Update]:
+    """What the sites of a swarm sent to the one that aggregates, by its log; no server sees it."""
+    texts = [
+        (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+        for folder in logs.values()
+        if (folder / "log.txt").is_file()
+    ]
+    found = sorted({(int(number), site) for text in texts for site, number in ACCEPTED.findall(text)})
+    return [Update(number, site, None, 0, (), False) for number, site in found]
+
+
+def read_evaluation(folder: Path) -> list[Round]:
+    """The metrics of the one model of a federated evaluation, as :mod:`engine.simulate.observer` wrote them down."""
+    sites = {line["site"]: line["metrics"] for line in _json_lines(folder / "evaluations.jsonl")}
+    finite = {
+        site: {name: value for name, value in each.items() if math.isfinite(value)} for site, each in sites.items()
+    }
+    return [Round(0, dict(sorted(finite.items())))] if finite else []
+
+
 def global_model(server: Path) -> Path | None:
     """File of the model that the server left; ``None`` where there is none."""
-    paths = [server / "app_server" / "FL_global_model.pt", server / "models" / "server.npy"]
+    paths = [server / "app_server" / GLOBAL, server / "models" / "server.npy"]
     return next((path for path in paths if path.is_file()), None)
 
 
 def selected_model(server: Path) -> Path | None:
     """File of the model with the best metric among those the sites received; ``None`` where there is none."""
-    path = server / "app_server" / "best_FL_global_model.pt"
+    path = server / "app_server" / BEST
     return path if path.is_file() else None
 
 
 def load_parameters(path: Path) -> dict[str, Any]:
-    """The tensors of a model file of FLARE by name; the one array of a file in NumPy's format."""
-    if path.suffix == ".npy":
-        import numpy as np
+    """The tensors of a model file of FLARE by name; the one array of a file in NumPy's format.
 
-        return {"numpy_key": np.load(path, allow_pickle=False)}
+    Beside the tensors a file may hold arrays, such as SCAFFOLD's controls.
+    """
+    import numpy
+
+    if path.suffix == ".npy":
+        return {"numpy_key": numpy.load(path, allow_pickle=False)}
     import torch
 
-    return torch.load(path, map_location="cpu", weights_only=True)["model"]
+    kinds = [getattr(numpy.dtypes, name) for name in dir(numpy.dtypes) if name.endswith("DType")]
+    rebuild = numpy.zeros(1).__reduce__()[0]
+    with torch.serialization.safe_globals([rebuild, numpy.ndarray, numpy.dtype, *kinds]):
+        return torch.load(path, map_location="cpu", weights_only=True)["model"]
 
 
 def not_finite(parameters: dict[str, Any]) -> list[str]:

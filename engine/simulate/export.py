@@ -100,14 +100,15 @@ def watch(job: Path, folder: Path, keep_updates: bool) -> None:
     arguments = {"folder": str(folder), "keep": keep_updates}
     config["task_data_filters"].append(_filter("ToSite", arguments))
     config["task_result_filters"].append(_filter("FromSite", arguments))
+    config["task_result_filters"].append(_filter("Evaluated", arguments, task="validate"))
     config.setdefault("server", {})["task_request_interval"] = REQUEST_INTERVAL
     path.write_text(json.dumps(config, indent=2), encoding="utf-8")
     (app / "custom").mkdir(exist_ok=True)
     shutil.copyfile(Path(__file__).with_name("observer.py"), app / "custom" / f"{OBSERVER}.py")
 
 
-def _filter(name: str, args: dict[str, object]) -> dict[str, object]:
-    return {"tasks": ["train"], "filters": [{"path": f"{OBSERVER}.{name}", "args": args}]}
+def _filter(name: str, args: dict[str, object], task: str = "train") -> dict[str, object]:
+    return {"tasks": [task], "filters": [{"path": f"{OBSERVER}.{name}", "args": args}]}
 
 
 def sites_of(job: Path, clients: int) -> list[str]:

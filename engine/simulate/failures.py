@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.simulate.artifacts import Round, Update, global_model, load_parameters, not_finite
+from engine.simulate.artifacts import Round, Update, load_parameters, not_finite
 from engine.simulate.process import Finished
 from engine.simulate.tracebacks import LOG_PREFIX, Traceback, standing, tracebacks
 
@@ -54,6 +54,7 @@ class Run:
         metric: metric every site should have reported in every round; empty where the client has none.
         rounds: the metrics of every round.
         updates: what the sites sent.
+        models: files of the final model, of which the sites of a swarm have one each; ``None`` for one that is missing.
     """
 
     finished: Finished
@@ -65,6 +66,7 @@ class Run:
     metric: str
     rounds: tuple[Round, ...]
     updates: tuple[Update, ...]
+    models: tuple[Path | None, ...] = (None,)
 
 
 def find_failures(run: Run) -> list[Failure]:
@@ -169,7 +171,7 @@ def _sent(run: Run) -> list[Failure]:
 
 def _incomplete(run: Run) -> list[Failure]:
     """Rounds without the update or the metrics of a site."""
-    failures = []
+    failures = [] if run.num_rounds else _not_measured(run)
     reached = max((update.round + 1 for update in run.updates), default=1)
     for number in range(reached if run.ends_early else run.num_rounds):
         updated = {update.site for update in run.updates if update.round == number}
@@ -185,13 +187,22 @@ def _incomplete(run: Run) -> list[Failure]:
     return failures
 
 
+def _not_measured(run: Run) -> list[Failure]:
+    """Sites of a federated evaluation without the metric."""
+    measured = run.rounds[0].sites if run.rounds else {}
+    message = f"it reported no finite metric {run.metric!r}"
+    return [Failure(site, message) for site in run.sites if run.metric not in measured.get(site, {})]
+
+
 def _model(run: Run) -> list[Failure]:
-    path = global_model(run.server)
-    if path is None:
-        return [Failure("server", f"it left no global model: {_last_error(run)}")]
-    spoiled = not_finite(load_parameters(path))
-    if spoiled:
-        return [Failure("server", f"the global model is not finite in {_names(spoiled)}")]
+    if not run.num_rounds:
+        return []  # a model was measured, and none was made
+    for path, owner in zip(run.models, run.sites if len(run.models) > 1 else ["server"], strict=False):
+        if path is None:
+            return [Failure(owner, f"it left no global model: {_last_error(run)}")]
+        spoiled = not_finite(load_parameters(path))
+        if spoiled:
+            return [Failure(owner, f"the global model is not finite in {_names(spoiled)}")]
     return []
 
 

@@ -73,6 +73,15 @@ class ToSite(Observer):
                 self.save(dxo, number, f"to-{site}")
 
 
+class Evaluated(Observer):
+    """Writes one JSON line per site that has only measured a model."""
+
+    def look(self, dxo, site, number):
+        if dxo.data_kind == DataKind.METRICS:
+            with (Path(self.folder) / "evaluations.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"site": site, "metrics": dxo.data}) + "\n")
+
+
 class FromSite(Observer):
     """Writes one JSON line per update of a site."""
 

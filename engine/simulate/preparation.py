@@ -13,7 +13,16 @@ from typing import Any
 from engine.job import JobSpec, job_spec_from, read_conversion
 from engine.job.recipes import RECIPES
 from engine.result import UserError
-from engine.simulate.artifacts import global_model, read_rounds, read_updates, selected_model
+from engine.simulate.artifacts import (
+    BEST,
+    GLOBAL,
+    global_model,
+    read_contributions,
+    read_evaluation,
+    read_rounds,
+    read_updates,
+    selected_model,
+)
 from engine.simulate.baseline import centralised_metrics
 from engine.simulate.curve import draw_curve
 from engine.simulate.export import environment_without, export_job, job_defaults, sites_of, watch
@@ -78,6 +87,8 @@ def prepare(
         **(split or {}),
     )
     chosen = ("--partition", spec.split) if split else ()
+    if rounds and not rounds_of(spec):
+        raise UserError(f"{spec.recipe} trains nothing: leave out --rounds")
     if clients and spec.sites:
         raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
     folder = _workspace(workspace, spec.name)
@@ -101,31 +112,38 @@ def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict
     """
     spec = prepared.spec
     (prepared.folder / "output.txt").write_text(finished.output, encoding="utf-8")
+    recipe = RECIPES[spec.recipe]
     run = Run(
         finished=finished,
         server=server,
         logs=logs,
         sites=prepared.sites,
-        num_rounds=spec.num_rounds,
-        metric=spec.key_metric if RECIPES[spec.recipe].reports_metrics else "",
+        num_rounds=rounds_of(spec),
+        metric=spec.key_metric if recipe.reports_metrics else "",
         ends_early=bool(spec.stop_cond),
-        rounds=tuple(read_rounds(server)),
-        updates=tuple(read_updates(prepared.folder)),
+        rounds=tuple(read_evaluation(prepared.folder) if recipe.evaluates else read_rounds(server)),
+        updates=tuple(read_contributions(logs) if recipe.peer_to_peer else read_updates(prepared.folder)),
+        models=(*_models(logs, prepared.sites, GLOBAL),) if recipe.peer_to_peer else (global_model(server),),
     )
     return Simulation(
         job=spec.name,
         sites=run.sites,
-        num_rounds=spec.num_rounds,
+        num_rounds=rounds_of(spec),
         metric=spec.key_metric,
         direction=spec.key_metric_mode,
         rounds=run.rounds,
         updates=run.updates,
         failures=tuple(_with_origin(failure, prepared.directory) for failure in find_failures(run)),
-        global_model=global_model(server),
-        selected_model=selected_model(server),
+        global_model=run.models[0],
+        selected_model=_models(logs, prepared.sites, BEST)[0] if recipe.peer_to_peer else selected_model(server),
         workspace=prepared.folder,
         seconds=finished.seconds,
     )
+
+
+def _models(logs: dict[str, Path], sites: tuple[str, ...], name: str) -> list[Path | None]:
+    """The file of a name that every site of a swarm keeps; ``None`` for a site without it."""
+    return [next(logs[site].rglob(f"app_{site}/{name}"), None) for site in sites]
 
 
 def with_baseline(result: Simulation, prepared: Preparation, time_limit: float) -> Simulation:
@@ -145,9 +163,14 @@ def keep(result: Simulation) -> Simulation:
     return result
 
 
+def rounds_of(spec: JobSpec) -> int:
+    """How many rounds a job trains: none where it only evaluates."""
+    return 0 if RECIPES[spec.recipe].evaluates else spec.num_rounds
+
+
 def _arguments(spec: JobSpec) -> list[str]:
     """The options of job.py."""
-    chosen = {"--rounds": spec.num_rounds, "--local-epochs": spec.local_epochs}
+    chosen = {"--rounds": rounds_of(spec), "--local-epochs": spec.local_epochs}
     chosen["--clients"] = None if spec.sites else spec.num_clients
     return [text for option, value in chosen.items() if value for text in (option, str(value))]
 

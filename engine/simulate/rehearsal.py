@@ -94,8 +94,11 @@ def server(answer, app):
     import torch
     from nvflare.fuel.utils.class_utils import instantiate_class
 
-    config = json.loads((app / "config" / "config_fed_server.json").read_text())
-    found = (component.get("args", {}) for component in config["components"])
+    configs = [
+        app / "config" / f"config_fed_{side}.json" for side in ("server", "client")
+    ]  # in a swarm, sites build it
+    read = [json.loads(config.read_text()) for config in configs if config.is_file()]
+    found = [component.get("args", {}) for config in read for component in config["components"]]
     persistor = next((args for args in found if isinstance(args.get("model"), dict) and "path" in args["model"]), None)
     if persistor is None:
         return
@@ -121,7 +124,8 @@ def client(answer, app, site, received):
     import torch
 
     config = json.loads((app / "config" / "config_fed_client.json").read_text())
-    args = next(each["executor"]["args"] for each in config["executors"] if "executor" in each)
+    found = [each["executor"]["args"] for each in config["executors"] if "executor" in each]
+    args = next((each for each in found if {"command", "task_script_path"} & each.keys()), found[0])
     command = args.get("command") or ["client.py", *shlex.split(args.get("task_script_args", ""))]
     command = shlex.split(command) if isinstance(command, str) else command
     start = next(position for position, word in enumerate(command) if word.endswith("client.py"))

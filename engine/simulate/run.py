@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.simulate.failures import DIED, ENDING
-from engine.simulate.preparation import Preparation, conclude, keep, prepare, with_baseline
+from engine.simulate.preparation import Preparation, conclude, keep, prepare, rounds_of, with_baseline
 from engine.simulate.process import Finished, ProcessTree
 from engine.simulate.progress import Progress
 from engine.simulate.result import Simulation
@@ -76,5 +76,5 @@ def _run(prepared: Preparation, workspace: Path, time_limit: float | None) -> Fi
         ending = ending or bool(ENDING.search(line))
         return not ending and bool(DIED.search(line))
 
-    with Progress(prepared.spec.num_rounds) as progress, ProcessTree(prepared.environment) as tree:
+    with Progress(rounds_of(prepared.spec)) as progress, ProcessTree(prepared.environment) as tree:
         return tree.run(command, prepared.folder_named("empty"), time_limit, is_lost)

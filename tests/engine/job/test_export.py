@@ -191,3 +191,20 @@ def test_a_job_of_components_names_each_of_them(tmp_path: Path) -> None:
     assert arguments_of(server, "persistor")["model"] == {"path": "nets.small.Net", "args": {"hidden": 4}}
     custom = tmp_path / "out" / "train" / "app" / "custom"
     assert {path.relative_to(custom).as_posix() for path in custom.rglob("*") if path.is_file()} == set(SOURCES)
+
+
+def test_a_swarm_builds_its_model_at_the_sites(tmp_path: Path) -> None:
+    client = exported_config(tmp_path, "client", recipe="swarm-pt")
+    assert arguments_of(client, "persistor")["model"] == {"path": "nets.small.Net", "args": {"hidden": 4}}
+    selected = arguments_of(client, "model_selector")
+    assert (selected["key_metric"], selected["negate_key_metric"]) == ("loss", True)
+    runner = next(each["executor"]["args"] for each in client["executors"] if "train" in each["tasks"])
+    assert "--partitions=2:stratified" in runner["command"]
+
+
+def test_an_evaluation_carries_its_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "trained.pt"
+    checkpoint.write_bytes(b"")
+    server = exported_config(tmp_path, "server", recipe="fedeval-pt", initial_ckpt=str(checkpoint))
+    assert arguments_of(server, "persistor")["source_ckpt_file_full_name"] == str(checkpoint)
+    assert server["workflows"][0]["path"].endswith("EvalController")

@@ -73,6 +73,9 @@ VARIANTS = {
     "fedprox": {"recipe": "fedprox-pt", "job": {"fedprox_mu": 0.1}},
     "scaffold": {"recipe": "scaffold-pt"},
     "cyclic": {"job": {"recipe": "cyclic-pt"}},
+    "swarm": {"job": {"recipe": "swarm-pt", "cross_site_eval": True}, "exchange_format": "pytorch"},
+    "swarm without a metric": {"recipe": "swarm-pt", "metric": None},
+    "fedeval": {"job": {"recipe": "fedeval-pt", "initial_ckpt": "trained.pt"}},
     "aggregator": {"job": {"aggregator": "aggregation:Median"}},
     "sites": {"job": {"sites": SITES}},
     "early stop": {"job": {"stop_cond": "accuracy >= 0.9", "patience": 2, "cross_site_eval": True}},
@@ -194,6 +197,8 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"recipe": "fedavg-he-pt"}, "homomorphic encryption"),
         ({"recipe": "fedavg-xy"}, "fedavg-pt, fedprox-pt"),
         ({"recipe": "fedprox-pt"}, "apply train.py --recipe fedprox-pt"),
+        ({"recipe": "fedeval-pt"}, "--initial-ckpt"),
+        ({"recipe": "fedeval-pt", "initial_ckpt": "a.pt", "key_metric": ""}, "the script has none"),
         ({"recipe": "scaffold-pt"}, "apply train.py --recipe scaffold-pt"),
         ({"patience": 3}, "stop_cond"),
         ({"style": "fedjob", "recipe": "cyclic-pt"}, "leave out cyclic-pt"),
@@ -245,6 +250,21 @@ def test_named_sites_get_arguments_of_their_own() -> None:
 def test_a_recipe_without_a_metric_gets_none() -> None:
     keywords = recipe_keywords(render(job_spec(conversion(), recipe="cyclic-pt")))
     assert "key_metric" not in keywords
+
+
+def test_a_swarm_takes_the_arguments_of_the_client_as_flare_names_them() -> None:
+    keywords = recipe_keywords(render(job_spec(conversion(), recipe="swarm-pt")))
+    assert keywords["train_args"] == "{'script_args': train_args}"
+    assert keywords["key_metric"] == "'accuracy'"
+    assert recipe_keywords(render(job_spec(conversion(metric=None), recipe="swarm-pt")))["key_metric"] == "None"
+
+
+def test_an_evaluation_has_a_model_to_measure_and_neither_rounds_nor_epochs() -> None:
+    text = render(job_spec(conversion(), recipe="fedeval-pt", initial_ckpt="trained.pt", local_epochs=3))
+    keywords = recipe_keywords(text)
+    assert keywords["eval_ckpt"] == "'trained.pt'" and keywords["eval_script"] == "'client.py'"
+    assert not {"num_rounds", "train_script", "key_metric"} & keywords.keys()
+    assert "--rounds" not in text and "epochs" not in text
 
 
 def test_fedopt_needs_a_class() -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import algorithms
+from benchmarks import algorithms, from_scratch
+from benchmarks.jobs import whole_run
 from engine.job import job_settings, update_job
 from engine.simulate import Simulation, deploy, simulate
 from engine.simulate.artifacts import load_parameters
@@ -59,6 +60,30 @@ JOBS = {
 def test_the_global_model_is_that_of_the_algorithm(tmp_path: Path, recipe: str, expected: Any, optimizer: Any) -> None:
     result = run(tmp_path, **job_settings(recipe=recipe, server_optimizer=optimizer))
     assert algorithms.largest_difference(result, expected(result)) < 1e-5
+
+
+WHOLE_RUNS = {
+    "fedprox-pt": ({"fedprox_mu": from_scratch.MU}, from_scratch.fedprox),
+    "scaffold-pt": ({}, from_scratch.scaffold),
+    "swarm-pt": ({}, from_scratch.fedavg),
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("recipe", WHOLE_RUNS)
+def test_whole_runs_are_those_of_the_paper(recipe: str) -> None:
+    settings, expected = WHOLE_RUNS[recipe]
+    assert whole_run(recipe, settings, simulate, expected()) < 1e-5
+
+
+def test_fedeval_measures_a_model_at_every_site(tmp_path: Path, initial: Path) -> None:
+    directory = job(tmp_path, recipe="fedeval-pt", initial_ckpt=str(initial))
+    result = simulate(directory, workspace=tmp_path / "workspace", time_limit=240)
+    assert (result.failures, result.num_rounds, result.global_model) == ((), 0, None)
+    assert {site: list(metrics) for site, metrics in result.rounds[0].sites.items()} == {
+        "site-1": ["accuracy"],
+        "site-2": ["accuracy"],
+    }
 
 
 def assert_same_model(left: Simulation, right: Simulation) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.simulate.artifacts import read_rounds, read_updates
+from engine.simulate.artifacts import global_model, read_contributions, read_evaluation, read_rounds, read_updates
 from engine.simulate.failures import Run, find_failures
 from engine.simulate.process import Finished
 from engine.simulate.tracebacks import standing, tracebacks
@@ -86,12 +86,49 @@ def failures(folder: Path, output: str = "", return_code: int | None = 0, **chan
         metric="accuracy",
         rounds=tuple(read_rounds(folder)),
         updates=tuple(read_updates(folder)),
+        models=(global_model(folder),),
     )
     return [(each.site, each.message) for each in find_failures(replace(run, **changes))]
 
 
 def test_a_good_run_has_no_failure(good: Path) -> None:
     assert failures(good) == []
+
+
+def test_a_swarm_has_its_rounds_in_the_log_of_the_site_that_aggregates(good: Path) -> None:
+    (good / "updates.jsonl").unlink()
+    said = "[identity=site-1]: Contribution from {} {} by the aggregator at round {}.\n"
+    log = "".join(said.format(site, "ACCEPTED", number) for number in (0, 1) for site in ("site-1", "site-2"))
+    logs = {site: good / site for site in ("site-1", "site-2", "server")}
+    model = good / "app_server" / "FL_global_model.pt"
+
+    def found(text: str, *models: Path | None) -> list[tuple[str, str]]:
+        (good / "site-1" / "log.txt").write_text(text)
+        return failures(good, updates=tuple(read_contributions(logs)), metric="", models=models)
+
+    assert found(log, model, model) == []
+    assert found(log.replace("site-2 ACCEPTED by the aggregator at round 1", "site-2 REJECTED"), model, model) == [
+        ("site-2", "it sent nothing in round 2")
+    ]
+    assert [site for site, _ in found(log, model, None)] == ["site-2"]
+    spoiled = good / "spoiled.pt"
+    torch.save({"model": {"weight": torch.tensor([float("nan")])}}, spoiled)
+    assert found(log, model, spoiled) == [("site-2", "the global model is not finite in weight")]
+
+
+def test_an_evaluation_fails_where_a_site_measures_nothing(good: Path) -> None:
+    lines = [{"site": site, "metrics": {"accuracy": 0.5, "loss": float("nan")}} for site in ("site-2", "site-1")]
+
+    def found() -> list[tuple[str, str]]:
+        write(good / "evaluations.jsonl", lines)
+        return failures(good, rounds=tuple(read_evaluation(good)), updates=(), num_rounds=0, models=(None,))
+
+    assert found() == []
+    assert read_evaluation(good)[0].sites == {"site-1": {"accuracy": 0.5}, "site-2": {"accuracy": 0.5}}
+    lines[0]["metrics"] = {"accuracy": float("nan")}
+    assert found() == [("site-2", "it reported no finite metric 'accuracy'")]
+    lines.clear()
+    assert [site for site, _ in found()] == ["site-1", "site-2"]
 
 
 def test_errors_of_the_server_alone_are_no_failure(good: Path) -> None:
