@@ -139,6 +139,13 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
         return _inline(training, event)
     calling = next((e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None)
     returns, metrics = returned_metrics(holder.function.node, _targets(calling))
+    telling = None if metrics else _telling(inner[: inner.index(holder)], training)
+    if telling is not None:
+        holder = telling
+        calling = next(
+            (e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None
+        )
+        returns, metrics = returned_metrics(holder.function.node, _targets(calling))
     inside = [one for one in trace.events if one.within(holder)]
     return EvaluationFact(
         function=holder.function.readable_name,
@@ -152,6 +159,16 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
         leaves_eval_mode=_leaves_eval_mode(inside),
         leaves_grad_off=_leaves_grad_off(inside),
     )
+
+
+def _telling(around: list[Call], training: TrainingLoop) -> Call | None:
+    """The call around a pass that computes nothing by itself, such as one that only predicts, which does compute
+    something and is named like an evaluation."""
+    for call in reversed(around):
+        named = EVALUATION_NAME.search(call.function.name) and not training.first_step.within(call)
+        if named and returned_metrics(call.function.node, [])[1]:
+            return call
+    return None
 
 
 def _phases(training: TrainingLoop) -> list[EvaluationFact]:

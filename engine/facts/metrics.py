@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise, zip_longest
 
 from engine.facts.program import MetricFact
 from engine.facts.source_text import own_nodes, text_of
@@ -38,7 +39,9 @@ WORDS = (
     ({"err", "error", "errors", "err1"}, "error", "min"),
     ({"score", "scores"}, "score", "max"),
 )
-REPORTS = re.compile(r"(^|\.)(print|info|debug|warning|log|write|format|add_scalar|tqdm\.write|set_postfix|append)$")
+REPORTS = re.compile(
+    r"(^|\.)(print|info|debug|warning|log|write|format|add_scalar|scalar_summary|tqdm\.write|set_postfix|append)$"
+)
 COUNTS = {"correct", "corrects"}
 
 
@@ -73,12 +76,20 @@ def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[
             _metric(function, element, index, targets[index] if len(targets) == len(value.elts) else "")
             for index, element in enumerate(value.elts)
         ]
-        return "tuple", _ordered(found)
+        said = [f"{text_of(element)} {target}" for element, target in zip_longest(value.elts, targets, fillvalue="")]
+        return "tuple", _ordered(one for _, one in sorted(zip(said, found, strict=False), key=lambda p: _split(p[0])))
     entries = _entries(function, value)
     if entries is not None:
+        entries = sorted(entries, key=lambda entry: _split(str(entry[0])))
         return "dict", _ordered([_metric(function, element, key, str(key)) for key, element in entries])
     single = _metric(function, node.value, None, *targets[:1], text_of(value), getattr(function, "name", ""))
     return "value", _ordered([single])
+
+
+def _split(text: str) -> int:
+    """The rank of a metric by the data it was measured on: held-out data before the training data."""
+    words = set(_words(text))
+    return 0 if words & {"val", "valid", "validation", "dev"} else 2 if words & {"train", "trn", "training"} else 1
 
 
 def _last_return(function: ast.AST) -> ast.Return | None:
@@ -197,6 +208,7 @@ def _printed(call: ast.Call) -> Iterator[tuple[str, str]]:
     """The numbers a call prints; a bare count followed by its total is their ratio."""
     if not REPORTS.search(text_of(call.func)):
         return
+    labels = dict(_labels(call))
     arguments: list[ast.expr] = []
     for node in ast.walk(call):
         if isinstance(node, ast.FormattedValue):
@@ -213,7 +225,34 @@ def _printed(call: ast.Call) -> Iterator[tuple[str, str]]:
             if re.search(r"len\(|total|count|size|num", following):
                 yield f"{text} / {following}", ""
         elif _is_number(node):
-            yield text, ""
+            yield text, "" if classify(text) else labels.get(node, "")
+
+
+def _labels(call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
+    """The numbers a call formats as such, each with the word that stands right before it in the text."""
+    for node in ast.walk(call):
+        if isinstance(node, ast.JoinedStr):
+            for before, value in pairwise(node.values):
+                if isinstance(before, ast.Constant) and isinstance(value, ast.FormattedValue) and value.format_spec:
+                    yield from _labelled(value.value, str(before.value), ast.unparse(value.format_spec).strip("'\""))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+            text = node.func.value.value if isinstance(node.func.value, ast.Constant) else ""
+            parts = re.findall(r"([^{}]*)\{:?([^{}]*)\}", text) if isinstance(text, str) else []
+            for value, (before, spec) in zip(node.args, parts, strict=False):
+                yield from _labelled(value, before, spec)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+            parts = re.findall(r"([^%]*)%([-+ #0-9.]*[a-zA-Z])", str(node.left.value))
+            values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+            for value, (before, spec) in zip(values, parts, strict=False):
+                yield from _labelled(value, before, spec)
+
+
+def _labelled(value: ast.expr, before: str, spec: str) -> Iterator[tuple[ast.expr, str]]:
+    """A value that is formatted as a number with the metric that the last word before it names."""
+    word = next(iter(re.findall(r"[A-Za-z_]\w*", before)[-1:]), "")
+    found = classify(word)
+    if found and found[0] not in ("error", "score") and re.search(r"[feg%]$", spec):
+        yield value, word
 
 
 def _is_ratio(node: ast.AST) -> bool:

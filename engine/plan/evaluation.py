@@ -77,12 +77,20 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
 
 
 def _call_in_frame(facts: Facts, evaluation: EvaluationFact, frame: Frame) -> Event | None:
-    """The call of the evaluating function that stands in the frame's scope."""
+    """The call of the evaluating function that stands in the frame's scope, or in another method of its object."""
     candidates = [evaluation.call_event] if evaluation.call_event is not None else []
     function = candidates[0].function if candidates else None
     if function is not None:
         candidates += [e for e in facts.trace.events if e.function is not None and e.function.node is function.node]
-    return next((e for e in candidates if e is not None and e.scope is frame.scope), None)
+    here = (e for e in candidates if e is not None and e.scope is frame.scope)
+    return next(here, None) or next((e for e in candidates if _on_same_object(e, frame)), None)
+
+
+def _on_same_object(event: Event, frame: Frame) -> bool:
+    """True for ``self.validate()`` in a method of the object whose method the frame stands in."""
+    names = {node.id for node in ast.walk(event.node) if isinstance(node, ast.Name)}
+    own = frame.scope.look_up("self")
+    return names == {"self"} and own is not None and event.scope.look_up("self") is own
 
 
 def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:

@@ -917,3 +917,56 @@ def test_what_the_training_did_under_the_same_names_is_left_out() -> None:
     head, training, evaluation = map(dedent, (head, training, evaluation))
     after = head.replace("TensorDataset\n\n", "TensorDataset\n\nfrom undisturbed import undisturbed\n\n", 1)
     check_converted(head + training, after + evaluation + indent(training, "    "))
+
+
+def test_an_evaluation_that_another_method_of_the_trainer_calls() -> None:
+    trainer = """\
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, model):
+                self.model = model
+                self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+                self.batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+
+            def validate(self):
+                with torch.no_grad():
+                    val_loss = sum(self.model(x).pow(2).sum().item() for x in self.batches)
+                return val_loss
+
+            def train_epoch(self):
+                for number, x in enumerate(self.batches):
+                    self.model.train()
+                    self.optimizer.zero_grad()
+                    self.model(x).pow(2).sum().backward()
+                    self.optimizer.step()
+                    if number == 1:
+                        self.validate()
+
+            def train(self):
+        """
+    loop = """\
+                for epoch in range(3):
+                    self.train_epoch()
+        """
+    rest = """\
+
+
+        Trainer(nn.Linear(2, 1)).train()
+        """
+    rounds = """\
+
+                while flare.is_running():
+                    with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                        metrics = {"loss": float(self.validate())}
+                    if flare.is_evaluate():
+                        flare.send(flare.FLModel(metrics=metrics))
+                        continue
+        """
+    trainer, loop, rounds, rest = (
+        "".join(line[8:] if line.strip() else line.lstrip(" ") for line in t.splitlines(True))
+        for t in (trainer, loop, rounds, rest)
+    )
+    check_converted(trainer + loop + rest, trainer + rounds + indent(loop, "    ") + rest)

@@ -122,6 +122,9 @@ TABLE = {
     "scheduler_plateau": Expected(scheduler="plateau"),
     "scheduler_manual": Expected(scheduler="manual"),
     "evaluation_float": Expected(evaluate="validate", where="loop", metrics=("loss",), returns="value"),
+    "evaluation_predicts": Expected(
+        evaluate="test", where="loop", metrics=("accuracy",), returns="value"
+    ),
     "evaluation_tuple": Expected(evaluate="test", where="loop", metrics=("accuracy", "loss"), returns="tuple"),
     "evaluation_tuple_reversed": Expected(evaluate="test", where="loop", metrics=("accuracy", "loss"), returns="tuple"),
     "evaluation_dict": Expected(evaluate="evaluate", where="loop", metrics=("accuracy",), returns="dict"),

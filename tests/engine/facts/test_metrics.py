@@ -1,0 +1,45 @@
+"""Which numbers of an evaluation are metrics, and which of several alike comes first."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from engine.facts.metrics import printed_metrics, returned_metrics
+
+
+@pytest.mark.parametrize(
+    ("returned", "targets", "index"),
+    [
+        ("train_acc, valid_acc, test_acc", [], 1),
+        ("acc_train, acc_test", [], 1),
+        ("a / n, b / n", ["train_acc", "val_acc"], 1),
+        ("accuracy, per_class_acc", [], 0),
+        ("{'train': train_acc, 'valid': valid_acc}", [], "valid"),
+    ],
+)
+def test_what_is_measured_on_other_data_than_training_comes_first(returned, targets, index) -> None:
+    function = ast.parse(f"def test():\n    return {returned}\n").body[0]
+    _, metrics = returned_metrics(function, targets)
+    assert [(metric.name, metric.index) for metric in metrics] == [("accuracy", index)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("print('epoch {}, val, loss={:.4f} acc={:.4f}'.format(epoch, vl, va))", {"loss": "vl", "accuracy": "va"}),
+        ("print('loss %.3f, dice: %5.2f' % (first, second))", {"loss": "first", "dice": "second"}),
+        ("print(f'PSNR {value:.2f} dB')", {"psnr": "value"}),
+        ("print('accuracy on the {} images'.format(count))", {}),
+        ("print('error: {}'.format(problem))", {}),
+        ("logger.scalar_summary('val_dsc', mean_dsc, step)", {"dice": "mean_dsc"}),
+    ],
+)
+def test_a_number_is_what_the_word_before_it_says(statement: str, names: dict[str, str]) -> None:
+    assert {m.name: m.text for m in printed_metrics(ast.parse(statement).body)} == names
+
+
+def test_a_name_says_more_than_the_word_before_it() -> None:
+    body = ast.parse("print('loss {:.2f}'.format(val_acc))").body
+    assert [m.name for m in printed_metrics(body)] == ["accuracy"]
