@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from codemods.options import (
+    EXISTING,
     FEDPROX_MU,
     RECIPE,
     REPORT,
@@ -64,6 +65,7 @@ def selection(command: Any) -> Any:
         click.option("--loop", metavar="FILE:LINE", help="The epoch loop, where there are several."),
         click.option("--model-arg", "model_args", metavar="NAME=VALUE", multiple=True,
                      help="A constructor argument of the model that the source does not tell."),
+        click.option("--initial-ckpt", type=EXISTING, help="The weights to start from, where the script loads some."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -141,7 +143,9 @@ FOLDER = click.argument("directory", type=click.Path(path_type=Path))
 @RULES
 @FORMAT
 @click.pass_context
-def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule_files, form: str) -> None:
+def inspect(
+    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, rule_files, form: str
+) -> None:
     """Tell what a training program is and whether it can be federated faithfully.
 
     Exits with 0 where it converts, 3 where it is refused or a value is needed.
@@ -157,7 +161,7 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule
         facts = read_facts(path, entry, model, loop)
         rules = extended(rule_files, (path,)).rules
         checks = (partial(blockers, rules=rules), partial(warnings, rules=rules))
-        report = inspect_program(facts, model_arguments(model_args), *checks)
+        report = inspect_program(facts, model_arguments(model_args), *checks, first_weights=bool(initial_ckpt))
     except NotPython3 as error:
         refusal = not_python3.NotPython3.refusal(error)
         report = refused_file(path.name, replace(refusal, source=error.source))
@@ -187,8 +191,8 @@ def inspect(ctx: click.Context, path: Path, entry, model, loop, model_args, rule
 @FORMAT
 @click.pass_context
 def apply(
-    ctx: click.Context, path: Path, entry, model, loop, model_args, out, diff, check, force, only, skip, clients,
-    rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
+    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, out, diff, check, force, only, skip,
+    clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
@@ -227,13 +231,14 @@ def apply(
         "num_rounds": rounds or usual.get("rounds"),
         "local_epochs": local_epochs or usual.get("local_epochs"),
         "fedprox_mu": fedprox_mu,
-        **job_settings(**execution),
+        **job_settings(initial_ckpt=initial_ckpt, directory=folder, **execution),
     }
-    choices = Choices(model_arguments(model_args), recipe or "fedavg-pt")
+    choices = Choices(model_arguments(model_args), recipe or "fedavg-pt", bool(initial_ckpt))
     options = {
         "model": model,
         "loop": loop,
         "model_args": choices.model_args,
+        "initial_ckpt": choices.first_weights,
         "only": only,
         "skip": skip,
         "rules": [Path(os.path.relpath(file, folder)).as_posix() for file in rule_files],

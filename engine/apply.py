@@ -12,7 +12,7 @@ from engine.facts import Facts
 from engine.pipeline import Conversion, Step, convert
 from engine.plan import Choices, make_plan
 from engine.plan.arguments import missing_options
-from engine.plan.refusals import ARGUMENT_NEEDED, MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
+from engine.plan.refusals import ARGUMENT_NEEDED, FIRST_WEIGHTS_NEEDED, MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
 from engine.result import Result, UserError
 
 
@@ -79,6 +79,9 @@ def build(
         files = facts.project.files
         needs = tuple(ARGUMENT_NEEDED.at(files[each.place.file], each.place, each.flags[0]) for each in asked)
         return Outcome(facts, needs=needs)
+    if plan.first_weights.needed:
+        event = plan.first_weights.needed.event
+        return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(event.scope.file, event.place),))
     conversion = convert(plan, _with_client_step(steps, choices.recipe))
     record = output.record(conversion, folder, job_settings)
     given = {name: value for name, value in options.items() if value}

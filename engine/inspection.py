@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from engine.facts import ArraysFact, Facts, ModelFact, Symbol
 from engine.result import Place, Result
+
+if TYPE_CHECKING:
+    from engine.plan import Plan
 
 SCHEMA_VERSION = 1
 MOST_NAMES = 6
@@ -17,7 +20,11 @@ Findings = Callable[[Facts], Iterable[Result]]
 
 
 def inspect_program(
-    facts: Facts, model_args: Mapping[str, Any], blockers: Findings, warnings: Findings = lambda facts: ()
+    facts: Facts,
+    model_args: Mapping[str, Any],
+    blockers: Findings,
+    warnings: Findings = lambda facts: (),
+    first_weights: bool = False,
 ) -> dict[str, Any]:
     """What a program is, what forbids converting it, and what only its author can say.
 
@@ -26,6 +33,7 @@ def inspect_program(
         model_args: constructor arguments of the model that the user pinned.
         blockers: the rules that refuse.
         warnings: the rules that warn.
+        first_weights: the weights to start from were given.
 
     Returns:
         the document of ``docs/schemas/inspect.schema.json``.
@@ -39,9 +47,9 @@ def inspect_program(
     elif not refusals and facts.model and facts.model.undecided:
         needs = [_model_choice(facts.model)]
     elif not refusals:
-        plan = make_plan(facts, Choices(dict(model_args)))
+        plan = make_plan(facts, Choices(dict(model_args), first_weights=first_weights))
         refusals = plan if isinstance(plan, list) else []
-        needs = [] if isinstance(plan, list) else [_argument(facts, *missing) for missing in plan.model.missing]
+        needs = [] if isinstance(plan, list) else list(_needed(facts, plan))
     if needs:
         refusals = []
     verdict = "needs_input" if needs else "refuse" if refusals else "convert"
@@ -100,6 +108,21 @@ def _listed(names: tuple[str, ...]) -> str:
     """The first names of a list."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" or one of {more} more" if more > 0 else "")
+
+
+def _needed(facts: Facts, plan: Plan) -> Iterator[dict[str, Any]]:
+    """The values that only a person can say."""
+    from engine.plan.refusals import FIRST_WEIGHTS_NEEDED as REASON
+
+    yield from (_argument(facts, *missing) for missing in plan.model.missing)
+    if plan.first_weights.needed:
+        yield {
+            "name": "initial_ckpt",
+            "message": f"{REASON.message}: {REASON.remedy}",
+            "option": "--initial-ckpt FILE",
+            "choices": [],
+            **_at(plan.first_weights.needed.event.place),
+        }
 
 
 def _argument(facts: Facts, name: str, source: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "root": Path(os.path.relpath(facts.project.root, folder)).as_posix(),
             "entry": facts.project.entry.name,
         },
+        **_first_weights(plan, folder),
         "model": {"class_path": plan.model.class_path, "args": plan.model.args},
         "metric": _metric(plan),
         "recipe": plan.recipe,
@@ -68,6 +69,17 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             for d in plan.decisions
         ],
     }  # fmt: skip
+
+
+def _first_weights(plan: Plan, folder: Path) -> dict[str, str]:
+    """The file that the script starts from, as seen from the converted folder."""
+    checkpoint = plan.first_weights.checkpoint
+    if checkpoint is None:
+        return {}
+    place = plan.facts.project.root / checkpoint
+    return {
+        "initial_ckpt": checkpoint if os.path.isabs(checkpoint) else Path(os.path.relpath(place, folder)).as_posix()
+    }
 
 
 def _launch(plan: Plan) -> dict[str, str]:

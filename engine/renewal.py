@@ -81,7 +81,8 @@ def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewa
     options = recorded.get("options", {})
     steps, blockers = load([folder / name for name in options.get("rules", ())], entry)
     facts = gather(Project(entry.resolve()), ProgramChoices(options.get("model"), options.get("loop")))
-    choices = Choices(options.get("model_args", {}), recorded.get("recipe", "fedavg-pt"))
+    recipe, starts = recorded.get("recipe", "fedavg-pt"), options.get("initial_ckpt", False)
+    choices = Choices(options.get("model_args", {}), recipe, starts)
     chosen = select(steps, options.get("only", ()), options.get("skip", ()))
     outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options)
     if outcome.files is None:

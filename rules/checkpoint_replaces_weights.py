@@ -32,8 +32,8 @@ class CheckpointReplacesWeights(ProgramRule, LintRule):
     ```
 
     ## Remedy
-    Nothing is needed where it happens once, before the first round; `apply` keeps the received weights elsewhere and
-    says what it decided.
+    Nothing is needed where it happens once, before the first round: `apply` lets the job start from the same file, or
+    asks for one (`--initial-ckpt`), and says what it decided. Elsewhere it keeps the received weights.
 
     ## Fix safety
     `lint` has no fix, since a script by itself receives nothing; the step `keep_received_weights` of `apply` does it.

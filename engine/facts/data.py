@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.facts.arrays import ArrayTraining
 from engine.facts.library import DATA_READERS
@@ -54,14 +54,20 @@ FILE_READERS = (
 )  # fmt: skip
 
 
-def training_data(trace: Trace, training: TrainingLoop) -> DataFact:
-    """The data that the training batch loop runs over."""
+def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) -> DataFact:
+    """The data that the training batch loop runs over.
+
+    Args:
+        trace: what the program does.
+        training: the epoch loop.
+        weights: the calls that read the weights that training always starts from.
+    """
     loop = training.batch or training.epoch
     loader = _loader(loop.iterable) or _loader_in(trace, training)
     dataset = loader.argument(0, "dataset") if loader is not None else None
     source = _source(dataset) if loader is not None else _source(loop.iterable)
     node = _dataset_node(loader)
-    paths = tuple(read_paths(trace, training))
+    paths = (*read_paths(trace, _reads_data), *read_paths(trace, weights.__contains__))
     written = next((part.value for part in _texts(source)), None)
     return DataFact(
         source=source.kind if source is not None else next((path.reader for path in paths), None),
@@ -75,7 +81,7 @@ def training_data(trace: Trace, training: TrainingLoop) -> DataFact:
 
 def array_data(trace: Trace, training: ArrayTraining) -> DataFact:
     """The data that arrays are trained on: read from paths, or handed out by a library."""
-    paths = tuple(read_paths(trace, training.loop))
+    paths = tuple(read_paths(trace, _reads_data))
     handed_out = (event.name for event in trace.events if event.name.startswith("sklearn.datasets."))
     source = next((path.reader for path in paths), next(handed_out, None))
     path = next((path.value for path in paths if path.value), None)
@@ -137,11 +143,11 @@ def _is_dataset(value: Object) -> bool:
     )
 
 
-def read_paths(trace: Trace, training: TrainingLoop) -> Iterator[PathFact]:
-    """The paths data is read from, each place once, in the order of the program."""
+def read_paths(trace: Trace, reads: Callable[[Event], bool]) -> Iterator[PathFact]:
+    """The paths that some calls read from, each place once, in the order of the program."""
     seen = set()
     for event in trace.events:
-        if not _reads_data(event) or event.result in trace.settings_files:
+        if not reads(event) or event.result in trace.settings_files:
             continue
         for value in _path_arguments(event):
             for found in _path_facts(event, value):

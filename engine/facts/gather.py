@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.facts.arguments import command_line
 from engine.facts.array_evaluation import array_evaluations
@@ -10,6 +10,7 @@ from engine.facts.arrays import array_trainings
 from engine.facts.data import array_data, training_data
 from engine.facts.evaluation import evaluations
 from engine.facts.features import features, stops_early
+from engine.facts.first_weights import first_weights
 from engine.facts.interpreter import Interpreter
 from engine.facts.loops import loop_fact
 from engine.facts.models import construction, trained_models, unwrapped
@@ -58,6 +59,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         scope.variables.update(variables)  # names mean what they mean where the training starts
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
+    models = tuple(replace(m, first_weights=tuple(first_weights(trace, chosen, m.value))) for m in models)
     again = [others for loop, others in trained[1:] if loop.epoch.place == chosen.epoch.place]
     return Facts(
         project,
@@ -70,7 +72,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         train_function=chosen.function(forward),
         evaluation=found[0] if found else None,
         evaluations=found,
-        data=training_data(trace, chosen),
+        data=training_data(trace, chosen, [w.read for m in models for w in m.first_weights if w.read and w.certain]),
         arguments=arguments,
         features=features(trace, chosen),
     )

@@ -64,6 +64,25 @@ class Wrapper:
 
 
 @dataclass(frozen=True)
+class FirstWeights:
+    """A call that gives the model other weights than its constructor does, before it is trained.
+
+    Attributes:
+        event: the call.
+        origin: of the values: ``drawn`` (constants too), ``file``, or ``download``.
+        file: the path of a file that holds the whole state as it is loaded; None for anything else.
+        certain: True where it happens whenever the program runs with its defaults.
+        read: the call that reads that file.
+    """
+
+    event: Event = field(compare=False, repr=False)
+    origin: str
+    file: str | None
+    certain: bool
+    read: Event | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class ModelFact:
     """The model that is trained.
 
@@ -81,6 +100,7 @@ class ModelFact:
         undecided: names of what it may be, where nothing in the source decides; empty where it is decided.
         alterations: statements that change its structure after construction (``model.fc = nn.Linear(...)``).
         wrappers: outermost last.
+        first_weights: what sets its weights before it is trained, its constructor aside.
         value: the object of the trace.
     """
 
@@ -98,6 +118,7 @@ class ModelFact:
     undecided: tuple[str, ...] = ()
     alterations: tuple[Expression, ...] = ()
     wrappers: tuple[Wrapper, ...] = ()
+    first_weights: tuple[FirstWeights, ...] = ()
 
 
 @dataclass(frozen=True)

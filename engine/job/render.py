@@ -70,6 +70,7 @@ def _render_fedjob(spec: JobSpec) -> str:
         client_args=client_arguments(spec),
         job_model={"path": spec.model.class_path, "args": spec.model.args},
         runner_keywords=_runner(spec),
+        initial_ckpt=_checkpoint(spec.initial_ckpt) if spec.initial_ckpt else "",
         uses_source=any(is_relative(option.default) for option in spec.arguments.data),
     )
 
@@ -178,12 +179,14 @@ def _model(spec: JobSpec) -> str:
 
 def _chosen(spec: JobSpec) -> Keywords:
     """What only some jobs have."""
-    plain = ["stop_cond", "patience", "initial_ckpt", "fedprox_mu", "optimizer_args", "lr_scheduler_args"]
+    plain = ["stop_cond", "patience", "fedprox_mu", "optimizer_args", "lr_scheduler_args"]
     values = spec.model_dump(include=set(plain), exclude_none=True)
     names = {"initial_ckpt": "eval_ckpt"} if RECIPES[spec.recipe].evaluates else {}
     keywords = [(names.get(name, name), literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
     if spec.cross_site_eval and RECIPES[spec.recipe].peer_to_peer:
         keywords.append(("do_cross_site_eval", "True"))
+    if spec.initial_ckpt:
+        keywords.append((names.get("initial_ckpt", "initial_ckpt"), _checkpoint(spec.initial_ckpt)))
     if spec.aggregator:
         keywords.append(("aggregator", f"{spec.aggregator.split(':')[1]}()"))
     if spec.aggregator_data_kind:
@@ -191,6 +194,11 @@ def _chosen(spec: JobSpec) -> Keywords:
     if spec.params_transfer_type:
         keywords.append(("params_transfer_type", f"TransferType.{spec.params_transfer_type}"))
     return keywords
+
+
+def _checkpoint(path: str) -> str:
+    """A file that FLARE packs, as it is; one outside the folder by its whole path, which the server reads."""
+    return f"os.path.abspath({literal(path)})" if path.startswith("..") else literal(path)
 
 
 def _execution(spec: JobSpec) -> Keywords:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -97,5 +98,6 @@ def component(text: str) -> dict[str, Any]:
 def _checkpoint(path: Path, directory: Path | None) -> str:
     if not path.is_file():
         raise UserError(f"{path} does not exist: --initial-ckpt takes a file with the weights to start from")
-    inside = directory is not None and path.is_relative_to(Path(directory).resolve())
-    return path.relative_to(Path(directory).resolve()).as_posix() if inside else str(path)
+    folder = Path(directory).resolve() if directory is not None else None
+    beside = folder is not None and path.is_relative_to(folder.parent)
+    return Path(os.path.relpath(path, folder)).as_posix() if beside else str(path)

@@ -122,7 +122,7 @@ class JobSpec(Frozen):
         cross_site_eval: whether every site also evaluates the model of every other site.
         stop_cond: ends the job early, such as ``accuracy >= 0.9``.
         patience: rounds without a better metric after which the job ends; FLARE heeds it with ``stop_cond`` only.
-        initial_ckpt: file with the weights to start from; a relative path is packed into the job.
+        initial_ckpt: file with the weights to start from; packed into the job where it lies in the converted folder.
         aggregator: aggregation of the user's, ``module:Class`` with a ``ModelAggregator`` of FLARE.
         fedprox_mu: weight of FedProx's proximal term.
         optimizer_args: optimizer of the server for FedOpt.
@@ -290,6 +290,7 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         "final_evaluation": bool(metric) and recipe.evaluates_final,
         "launch_external_process": conversion.get("execution") == "external",
         "server_expected_format": conversion.get("exchange_format", "numpy"),
+        "initial_ckpt": conversion.get("initial_ckpt"),
     }
     chosen = {name: value for name, value in settings.items() if value is not None}
     if recipe.evaluates:

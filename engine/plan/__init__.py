@@ -12,6 +12,7 @@ from engine.plan.algorithm import decide_algorithm, refuse_algorithm
 from engine.plan.arrays import ArraysPlan, array_decisions, plan_array_model, plan_arrays
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, plan_evaluation
+from engine.plan.first_weights import FirstWeightsPlan, plan_first_weights
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
 from engine.plan.layout import lay_out
 from engine.plan.model import ModelPlan, passed_values, plan_model
@@ -46,10 +47,12 @@ class Choices:
     Attributes:
         model_args: constructor arguments pinned with ``--model-arg``.
         recipe: the algorithm, by its name in FLARE's catalogue.
+        first_weights: the weights to start from were given with ``--initial-ckpt``.
     """
 
     model_args: dict[str, Any] = field(default_factory=dict)
     recipe: str = "fedavg-pt"
+    first_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Plan:
         frame: the statement that becomes a round.
         model_name: the model as written there.
         model: how the server builds it.
+        first_weights: what the first round starts from.
         evaluation: how the received model is measured; None where the script measures nothing that can be used.
         steps: how optimizer steps are counted.
         parser: where options are declared.
@@ -111,6 +115,7 @@ class Plan:
     frame: Frame
     model_name: ModelName
     model: ModelPlan
+    first_weights: FirstWeightsPlan
     evaluation: EvaluationPlan | None
     steps: StepCount
     parser: ParserPlan
@@ -206,8 +211,10 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if schedules.needs_rounds:
         help_text = "rounds of the job, which the learning-rate schedule spans"
         num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
+    starts = plan_first_weights(facts.models, model, facts.project, choices.first_weights)
     decisions = [*round_plan.decisions, *schedules.decisions, *decide_algorithm(facts, choices.recipe)]
     decisions += array_decisions(facts.arrays) if facts.arrays else []
+    decisions += starts.decisions
     if isinstance(evaluation, str):
         decisions.append(
             Decision(
@@ -249,6 +256,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         frame,
         model_name,
         model,
+        starts,
         evaluation if isinstance(evaluation, EvaluationPlan) else None,
         plan_steps(facts, frame),
         parser,

@@ -7,12 +7,12 @@ import builtins
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.facts import Facts, ModelFact, Symbol
+from engine.facts import Facts, FirstWeights, ModelFact, Symbol
 from engine.facts.library import DATA_READERS, comes_from_data, is_namespace
-from engine.facts.trace import Call
+from engine.facts.trace import Call, Event
 from engine.facts.training import is_default
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
@@ -45,6 +45,7 @@ class ModelPlan:
         text: what is written there.
         moved: statements of the entry that move to that file.
         imported: the names the entry imports back from it.
+        repeats: of what sets the model's weights after construction, what the server does as well.
         problem: why the server cannot build the model at all; empty where it can.
         problem_place: where that is.
     """
@@ -56,6 +57,7 @@ class ModelPlan:
     text: str = ""
     moved: tuple[Place, ...] = ()
     imported: tuple[str, ...] = ()
+    repeats: tuple[FirstWeights, ...] = ()
     problem: str = ""
     problem_place: Place | None = field(default=None)
 
@@ -72,6 +74,9 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     assert model is not None
     changes = alterations(model)
     new_file = free_file(layout)
+    initialised = _initialised(facts, layout, new_file, changes, given) if model.first_weights else None
+    if initialised is not None:
+        return initialised
     if not changes and not casts(facts, model):
         plans = [_by_name(facts, layout, new_file, builder, given) for builder in builders(facts, model)]
         whole = next((plan for plan in plans if plan is not None and not plan.missing and not plan.problem), None)
@@ -90,6 +95,23 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
         )
         return first if first is not None and (own.problem or own.missing and not in_settings) else own
     return _factory(facts, model, changes, new_file, given)
+
+
+def _initialised(
+    facts: Facts, layout: dict[str, tuple[str, ...]], new_file: str, changes: list[ast.stmt], given: dict[str, Any]
+) -> ModelPlan | None:
+    """Build the model with the weights that the script gives it; None where the server cannot set them."""
+    model = facts.model
+    assert model is not None
+    for builder in builders(facts, model):
+        plan = _by_name(facts, layout, new_file, builder, given) if _all_within(model.first_weights, builder) else None
+        if plan is not None and not plan.missing and not plan.problem:
+            return replace(plan, repeats=model.first_weights)
+    setting = initialisations(facts, model)
+    plan = _factory(facts, model, _in_order([*changes, *setting]), new_file, given) if setting else None
+    if plan is None or plan.missing or plan.problem:
+        return None
+    return replace(plan, repeats=tuple(w for w in model.first_weights if _stands_under(w.event, setting)))
 
 
 def passed_values(model: Object, name: str) -> list[Value]:
@@ -206,6 +228,47 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
             needed = {n.id for s in changed for n in ast.walk(s.value) if isinstance(n, ast.Name)}
             found = [s for s in until if s in changed or (isinstance(s, ast.Assign) and _binds_any(s, needed - roots))]
     return found
+
+
+def initialisations(facts: Facts, model: ModelFact) -> list[ast.stmt]:
+    """The statements that draw the model's weights anew, beside the one that builds it."""
+    drawn = [weights.event for weights in model.first_weights if weights.origin == "drawn"]
+    around = [facts.loop.loop.node, *(call.statement for call in facts.loop.calls)] if facts.loop else []
+    return [
+        statement
+        for statement in _after_construction(model)
+        if not any(node is part for node in ast.walk(statement) for part in around)
+        and any(_stands_under(event, [statement]) for event in drawn)
+    ]
+
+
+def _after_construction(model: ModelFact) -> list[ast.stmt]:
+    """The statements that follow the one that builds the model, beside it."""
+    for body in bodies(body_of(model.construction.scope)):
+        first = next((s for s in body if any(node is model.construction.node for node in ast.walk(s))), None)
+        if isinstance(first, (ast.Assign, ast.AnnAssign)):
+            return body[body.index(first) + 1 :]
+    return []
+
+
+def _stands_under(event: Event, statements: list[ast.stmt]) -> bool:
+    """True for a call in one of some statements, or in a function that one of them calls."""
+    nodes = {id(node) for statement in statements for node in ast.walk(statement)}
+    around = [entry.statement for entry in event.path if isinstance(entry, Call)]
+    return any(id(statement) in nodes for statement in [event.statement, *around])
+
+
+def _all_within(weights: tuple[FirstWeights, ...], builder: Builder) -> bool:
+    """True where a function of the project that builds the model sets all its weights too, without a file."""
+    calls = [each.event.calls for each in weights if each.origin != "file"]
+    return len(calls) == len(weights) and all(
+        any(call.function is builder.definition for call in around) for around in calls
+    )
+
+
+def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Statements in the order of the source, each once."""
+    return sorted({id(s): s for s in statements}.values(), key=lambda s: s.lineno)
 
 
 def casts(facts: Facts, model: ModelFact) -> list[str]:

@@ -126,6 +126,14 @@ SCAFFOLD_NEEDS_SGD = Refusal(
     "an adaptive optimizer rescales the gradients by their own history, with which the correction no longer cancels "
     "the difference between the sites",
 )
+FIRST_WEIGHTS_NEEDED = Refusal(
+    "FLR162",
+    "FirstWeightsNeeded",
+    "training starts from weights that are loaded here, and the server has to start from the same",
+    "save them once with torch.save(model.state_dict(), 'initial.pt') and give --initial-ckpt initial.pt",
+    "the first round starts from the server's weights, whatever a site has loaded; "
+    "the server reads a file that holds nothing but the model's state",
+)
 
 ARGUMENT_NEEDED = Refusal(
     "FLR165",
@@ -149,4 +157,5 @@ REFUSALS = (
     MODEL_ARGUMENT_NEEDED,
     ARGUMENT_NEEDED,
     MODEL_UNDECIDED,
+    FIRST_WEIGHTS_NEEDED,
 )

@@ -31,6 +31,7 @@ class Recording:
     Attributes:
         initial: state of the model when the epoch loop began.
         streams: digest of the random streams then.
+        loaded: weights were loaded into it before that.
         final: its state when the loop was left; None where it was left by `return`.
         steps: trace of its optimizer steps.
         first: digest of the model before the first of them.
@@ -46,6 +47,7 @@ class Recording:
     steps: list[dict[str, Any]]
     first: dict[str, str]
     parameters: list[str]
+    loaded: bool = False
     final: dict[str, torch.Tensor] | None = None
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     gradients: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -144,10 +146,11 @@ class Bench:
         Raises:
             ChildError: it cannot be built.
         """
-        client = Path(self.conversion.client).stem
+        conversion = self.conversion
+        client = Path(conversion.client).stem
         launch = self._launch(folder=self._folder("server"), script=self._code, import_roots=(self._code,), name=client)
         with Child(harness.build_model, launch, self.settings.time_limit) as child:
-            reply = child.ask((self.conversion.class_path, self.conversion.model_args))
+            reply = child.ask((conversion.class_path, conversion.model_args, conversion.initial_ckpt))
         if reply["error"]:
             raise ChildError(reply["error"])
         return reply["state"]

@@ -45,6 +45,7 @@ class Conversion:
         client: the converted entry, relative to ``directory``.
         class_path: what the server imports to build the model.
         model_args: the arguments it is called with.
+        initial_ckpt: the file with the weights to start from; None for those that the server builds the model with.
         metric: name of the key metric, or None where the source evaluates nothing.
         epochs_option: option of the client that sets the local epochs of a round, or None.
         script_arguments: what both scripts are always given.
@@ -71,6 +72,7 @@ class Conversion:
     client: str
     class_path: str
     model_args: dict[str, Any]
+    initial_ckpt: Path | None
     metric: str | None
     epochs_option: str | None
     rounds_option: str | None
@@ -122,6 +124,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         client=document.get("client", "client.py"),
         class_path=document["model"]["class_path"],
         model_args=document["model"].get("args") or {},
+        initial_ckpt=_checkpoint(directory, document),
         metric=(document.get("metric") or {}).get("name"),
         epochs_option=_option(arguments.get("epochs")),
         rounds_option=_option(arguments.get("rounds")),
@@ -147,6 +150,11 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         if not place.is_file():
             raise ValueError(f"{place} is missing")
     return conversion
+
+
+def _checkpoint(directory: Path, document: dict[str, Any]) -> Path | None:
+    chosen = (document.get("job") or {}).get("initial_ckpt") or document.get("initial_ckpt")
+    return directory / chosen if chosen else None
 
 
 def _option(argument: dict[str, Any] | None) -> str | None:

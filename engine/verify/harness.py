@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from nvflare.app_opt.pt.model_persistence_format_manager import PTModelPersistenceFormatManager
 from nvflare.fuel.utils.class_utils import instantiate_class
 
 from engine.verify.algorithm import ChangedGradients
@@ -47,6 +48,7 @@ def run_original(connection: Connection, launch: Launch) -> None:
         probe = Probe(recorder, launch.log)
         setattr(builtins, PROBE, probe)
         seed_everything(launch.seed)
+        probe.watch_loading()
         probe.recording["error"] = _run_script(launch.script)
         in_loop = probe.recording.get("steps_in_loop")
         trace = {"steps": recorder.steps[:in_loop], "first": recorder.first, "parameters": recorder.parameters()}
@@ -78,7 +80,7 @@ def run_site(connection: Connection, launch: Launch) -> None:
 
 
 def build_model(connection: Connection, launch: Launch) -> None:
-    """Build the model as FLARE's server does, and send its state; tasks are pairs of class path and arguments."""
+    """Build the model as FLARE's server does, and send its state; tasks are class path, arguments and checkpoint."""
     with _prepared(launch):
         sys.meta_path.insert(0, _NoTrainingScript(launch.name))
         while (task := _receive(connection)) is not None:
@@ -89,13 +91,17 @@ def build_model(connection: Connection, launch: Launch) -> None:
         _send(connection, {})
 
 
-def _state(class_path: str, arguments: dict[str, Any]) -> dict[str, torch.Tensor]:
+def _state(class_path: str, arguments: dict[str, Any], checkpoint: Path | None) -> dict[str, torch.Tensor]:
     model = instantiate_class(class_path, arguments)
     if isinstance(model, tuple):
         return as_served(model)
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"{class_path} gives {type(model).__name__}, not a torch.nn.Module")
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    if checkpoint is None:
+        return state
+    loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return loaded.get(PTModelPersistenceFormatManager.PERSISTENCE_KEY_MODEL, loaded)
 
 
 class _NoTrainingScript(importlib.abc.MetaPathFinder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -38,8 +39,20 @@ class Probe:
         self._printed = self._printed_before_step = 0
         self._known: dict[str, float] = {}
         self._objects: dict[str, Any] = {}
+        self._loaded: list[torch.nn.Module] = []
         self.recording: dict[str, Any] = {"loops": 0, "evaluations": []}
         register_optimizer_step_post_hook(self._after_step)
+
+    def watch_loading(self) -> None:
+        """Note the modules that a state is loaded into."""
+        load = torch.nn.Module.load_state_dict
+
+        @functools.wraps(load)
+        def noted(module: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
+            self._loaded.append(module)
+            return load(module, *arguments, **options)
+
+        torch.nn.Module.load_state_dict = noted
 
     def _after_step(self, *hooked: Any) -> None:
         self._printed_before_step = self._output_size()
@@ -59,7 +72,9 @@ class Probe:
         if self.recording["loops"] > 1:
             return
         self._recorder.begin(*model)
-        self.recording |= {"initial": self._recorder.state(), "streams": random_streams()}
+        parts = [part for one in model if isinstance(one, torch.nn.Module) for part in one.modules()]
+        loaded = any(part is one for part in parts for one in self._loaded)
+        self.recording |= {"initial": self._recorder.state(), "streams": random_streams(), "loaded": loaded}
 
     def loop_ends(self) -> None:
         """Called when the epoch loop is left at its end or by `break`."""

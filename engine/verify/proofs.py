@@ -173,7 +173,34 @@ def server_model(server: State | str, original: Recording, answers: Sequence[Ans
         if name := unequal(built, _form(state)):
             mine, theirs = built.get(name, "nothing"), _form(state).get(name, "nothing")
             return Check("P5", claim, Outcome.FAILS, f"{name}: the server has {mine}, {owner} {theirs}")
+    if problem := _other_start(server, original):
+        return Check("P5", claim, Outcome.FAILS, problem)
     return Check("P5", claim, Outcome.HOLDS, f"{len(built)} tensors, built without the training script")
+
+
+def _other_start(server: State, original: Recording) -> str:
+    """How the server's first weights show that it does not set them as the original does; empty where they do not.
+
+    Random weights differ as they may. Weights that were loaded have to be the same, and so do those that are the same
+    number everywhere.
+    """
+    for name, value in original.initial.items():
+        built = torch.as_tensor(server[name])
+        if original.loaded and not torch.equal(torch.as_tensor(value), built):
+            return f"{name}: the original starts from weights that it loads, and the job from others (--initial-ckpt)"
+        constants = _constant(torch.as_tensor(value)), _constant(built)
+        if name in original.parameters and constants[0] != constants[1]:
+            told = ["drawn at random" if number is None else f"{number:g} everywhere" for number in constants]
+            return f"{name}: {told[0]} where the original starts, {told[1]} on the server"
+    return ""
+
+
+def _constant(value: torch.Tensor) -> float | None:
+    """The number that all elements are; None where they differ, or there are too few to tell."""
+    if value.numel() < 2 or value.is_complex():
+        return None
+    first = value.flatten()[0]
+    return first.item() if bool((value == first).all()) else None
 
 
 def _form(state: Mapping[str, Any]) -> dict[str, str]:

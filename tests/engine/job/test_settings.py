@@ -45,7 +45,8 @@ def test_a_checkpoint_inside_the_folder_travels_with_the_job(tmp_path: Path) -> 
     inside.touch()
     outside.touch()
     assert job_settings(initial_ckpt=inside, directory=inside.parent) == {"initial_ckpt": "initial.pt"}
-    assert job_settings(initial_ckpt=outside, directory=inside.parent) == {"initial_ckpt": str(outside)}
+    assert job_settings(initial_ckpt=outside, directory=inside.parent) == {"initial_ckpt": "../initial.pt"}
+    assert job_settings(initial_ckpt=outside, directory=Path("elsewhere")) == {"initial_ckpt": str(outside)}
     with pytest.raises(UserError, match="does not exist"):
         job_settings(initial_ckpt=tmp_path / "missing.pt")
 

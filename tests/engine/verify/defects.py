@@ -317,6 +317,16 @@ PROTOCOL = (
         ("model.Net", "client.Net"),
         file="conversion.json",
     ),
+    _change(
+        "the server initialises the weights in another way",
+        "P5",
+        "0 everywhere on the server",
+        (
+            "self.out = nn.Linear(hidden, 3)\n",
+            "self.out = nn.Linear(hidden, 3)\n        nn.init.zeros_(self.out.weight)\n",
+        ),
+        file="model.py",
+    ),
 )
 
 PARTITIONS = (

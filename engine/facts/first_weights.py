@@ -1,0 +1,101 @@
+"""What gives a model other weights than its constructor does, before it is trained: values drawn anew, or loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from engine.facts.library import comes_from_data
+from engine.facts.models import unwrapped
+from engine.facts.program import FirstWeights
+from engine.facts.source_text import text_of
+from engine.facts.trace import Branch, Call, Event, Loop, Trace
+from engine.facts.training import TrainingLoop, is_default
+from engine.facts.values import Function, Object, objects, plain
+
+IN_PLACE = re.compile(r"^\.(copy|fill|zero|normal|uniform|trunc_normal|constant|mul|div|add|sub|clamp)_$")
+DOWNLOADS = re.compile(r"load_url$|load_state_dict_from_url$|get_state_dict$")
+INITIALISES = re.compile(r"\binit\.|\.\w+_\(")
+"""What the body of a function handed to ``model.apply`` says where it sets weights."""
+
+
+def first_weights(trace: Trace, training: TrainingLoop, model: Object) -> Iterator[FirstWeights]:
+    """What sets the weights of a model between its construction and the first step, in the order of the program.
+
+    Args:
+        trace: what the program does.
+        training: the loop that trains it.
+        model: the model.
+    """
+    for event in trace.events[model.event + 1 : training.first_step.number]:
+        constructs = any(isinstance(entry, Call) and entry.node is model.node for entry in event.path)
+        if constructs or event.within_node(training.epoch.node) or not is_default(event.path):
+            continue
+        if event.name == ".load_state_dict":
+            if any(_belongs(one, model) for one in objects(event.receiver)):
+                file, read = _reading(trace, event)
+                yield FirstWeights(event, _origin(event), file, _is_certain(event), read)
+        elif _sets(event, model, training):
+            origin = "file" if event.name == ".copy_" and any(map(comes_from_data, event.args)) else "drawn"
+            yield FirstWeights(event, origin, None, _is_certain(event))
+
+
+def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
+    """True for a call that writes into the weights of the model."""
+    if event.name == ".apply":
+        applied = event.args[0] if event.args else None
+        body = text_of(applied.node) if isinstance(applied, Function) else ""
+        return bool(INITIALISES.search(body)) and any(_belongs(one, model) for one in objects(event.receiver))
+    if event.name.startswith("torch.nn.init."):
+        written = event.args[0] if event.args else next(iter(event.kwargs.values()), None)
+    elif IN_PLACE.match(event.name):
+        written = event.receiver
+    else:
+        return False
+    owners = objects(written)
+    return any(_belongs(one, model) for one in owners) if owners else _names(event, model, training)
+
+
+def _belongs(value: Object, model: Object) -> bool:
+    """True for a model, a wrapper of it and what is stored in it, however deep."""
+    part = unwrapped(value)
+    for _ in range(20):
+        if part is model:
+            return True
+        if not isinstance(part, Object) or part.parent is None:
+            return False
+        part = unwrapped(part.parent[0])
+    return False
+
+
+def _names(event: Event, model: Object, training: TrainingLoop) -> bool:
+    """True where a call, or a loop or a call around it, is given the model by one of its names."""
+    names = "|".join(re.escape(name) for name in model.names)
+    around = [entry.node for entry in event.path if isinstance(entry, (Loop, Call)) and entry not in training.path]
+    texts = [text_of(getattr(node, "iter", node)) for node in (*around, event.node) if node is not None]
+    return bool(names) and any(re.search(rf"(?<![\w.])({names})\b", text) for text in texts)
+
+
+def _origin(event: Event) -> str:
+    """Where a state that is loaded comes from."""
+    loaded = next(iter(objects(event.args[0])), None) if event.args else None
+    while isinstance(loaded, Object):
+        if DOWNLOADS.search(loaded.kind):
+            return "download"
+        loaded = next(iter(objects(loaded.receiver)), None)
+    return "file"
+
+
+def _reading(trace: Trace, event: Event) -> tuple[str | None, Event | None]:
+    """The path of the file that holds nothing but the state that is loaded, and the call that reads it."""
+    loaded = next(iter(objects(event.args[0])), None) if event.args else None
+    strict = plain(event.kwargs.get("strict")) if "strict" in event.kwargs else True
+    if loaded is None or loaded.kind != "torch.load" or strict is not True or len(event.args) > 1:
+        return None, None
+    path = plain(loaded.argument(0, "f"))
+    return (path, trace.events[loaded.event]) if isinstance(path, str) else (None, None)
+
+
+def _is_certain(event: Event) -> bool:
+    """True for what happens whenever the program runs with its defaults."""
+    return all(entry.default for entry in event.path if isinstance(entry, Branch))
