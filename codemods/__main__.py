@@ -472,13 +472,16 @@ def verify(
 @click.option("--select", multiple=True, metavar="RULE", help="Run only these rules, by code, its beginning or name.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Number of processes [default: one for each processor, at most 4]."
+)
 @RULES
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", help="How to print."
 )
 @click.pass_context
 def lint(
-    ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignore, statistics, rule_files, form
+    ctx: click.Context, paths: tuple[Path, ...], fix, unsafe, select, ignore, statistics, jobs, rule_files, form
 ) -> None:
     """Look for what keeps training code from being federated faithfully.
 
@@ -494,7 +497,9 @@ def lint(
         return extended(rule_files, paths).rules
 
     paths, unsaved = standard_input(paths)
-    outcome = lint_paths(paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore, unsaved=unsaved)
+    outcome = lint_paths(
+        paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore, unsaved=unsaved, jobs=jobs
+    )
     for error in outcome.errors:
         click.echo(f"error: {error}", err=True)
     prints_source = fix and bool(unsaved)

@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+from libcst.metadata import CodeRange, MetadataWrapper
 
 from engine.names import Names
 from engine.result import Place, Result, Safety, TextEdit, UserError
 from engine.source import SourceFile
-from engine.tree import walk
+from engine.tree import spans, walk
 
 if TYPE_CHECKING:
     from fixit import LintRule
@@ -40,7 +40,7 @@ class Tree:
     @cached_property
     def spans(self) -> Mapping[cst.CSTNode, CodeRange]:
         """Where each node stands."""
-        return self.wrapper.resolve(PositionProvider)
+        return spans(self.module)
 
     def places(self, span: CodeRange) -> tuple[Place, Place]:
         """Where a range starts and ends."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
 
 from engine.edit import AddArgument, AddImport, Edit, Insert, Replace, ReplaceStatement, Wrap, in_order
 from engine.result import Place, UserError
 from engine.rewrite import lay_out
 from engine.source import SourceFile
+from engine.tree import children, spans
 
 
 @dataclass
@@ -31,9 +31,8 @@ class Document:
     @cached_property
     def nodes(self) -> dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]]:
         """The nodes that start at each position, outermost first, with where each ends."""
-        wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
         found: dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]] = {}
-        for node, position in wrapper.resolve(PositionProvider).items():
+        for node, position in spans(self.module).items():
             start, end = position.start, position.end
             found.setdefault((start.line, start.column), []).append((node, (end.line, end.column)))
         for nodes in found.values():
@@ -235,7 +234,7 @@ def _ancestors(module: cst.Module, wanted: set[int]) -> set[int]:
 
     def walk(node: cst.CSTNode) -> bool:
         holds = id(node) in wanted
-        for child in node.children:
+        for child in children(node):
             holds = walk(child) or holds
         if holds:
             entered.add(id(node))

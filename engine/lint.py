@@ -6,12 +6,10 @@ for each finding; here its rules run on its visitors alone. Fixes are edits of t
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.atomic import write
 from engine.configuration import Configuration
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
 
 MENTIONED = (b"torch", b"numpy")
 ROUNDS = 20
+MANY = 32  # files; for fewer it takes longer to start processes than to do the work
+Told = tuple[list[Result], list[str]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def lint(
     unsafe: bool = False,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
-    unsaved: Mapping[Path, bytes] = MappingProxyType({}),
+    unsaved: Mapping[Path, bytes] | None = None,
+    jobs: int | None = 1,
 ) -> Outcome:
     """Lint files and folders, each file as its configuration asks.
 
@@ -81,16 +82,19 @@ def lint(
         select: codes, beginnings of codes or names of the rules to run, instead of what the configuration says.
         ignore: those not to run.
         unsaved: what files hold instead of what lies on disk, by absolute path; they are fixed but not written.
+        jobs: number of processes that look at the files, where there are many; ``None`` for one for each processor, up
+            to a limit. The outcome is the same.
 
     Raises:
         UserError: a path that does not exist, a selection that fits no rule, a configuration that is not understood, or
             a fixed file that does not compile or cannot be written.
     """
+    unsaved = unsaved or {}
     configuration = Configuration()
     files = [path for path in python_files(paths, unsaved) if not configuration.of(path).excludes(path)]
     relevant = [path for path in files if may_train(path, unsaved)]
     selection = Selection(load_rules() if relevant or select or ignore else [], configuration, select, ignore)
-    results, errors = examine(relevant, selection, unsaved)
+    results, errors = examine(relevant, selection, unsaved, jobs)
     fixed: list[Result] = []
     changed: dict[Path, bytes] = {}
     for _ in range(ROUNDS if fix else 0):
@@ -100,7 +104,7 @@ def lint(
             break
         fixed.extend(landed)
         changed.update(texts)
-        results, errors = examine(relevant, selection, {**unsaved, **changed})
+        results, errors = examine(relevant, selection, {**unsaved, **changed}, jobs)
     for path, text in changed.items():
         if path not in unsaved:
             write(path.parent, {path.name: text})
@@ -137,27 +141,63 @@ def may_train(path: Path, unsaved: Mapping[Path, bytes]) -> bool:
 
 
 def examine(
-    paths: Sequence[Path], selection: Selection, unsaved: Mapping[Path, bytes]
+    paths: Sequence[Path], selection: Selection, unsaved: Mapping[Path, bytes], jobs: int | None
 ) -> tuple[list[Result], list[str]]:
     """One pass of the rules over the files: the findings, sorted by place, and what went wrong."""
-    results: list[Result] = []
+    examiner = Examiner(selection, unsaved)
+    known: dict[str, list[Result]] = {name_of(path): [] for path in paths}
+    asked = set(known)
     errors: list[str] = []
-    read = unsaved_first(unsaved)
-    known: dict[str, list[Result]] = defaultdict(list)
-    for path in paths:
+    for results, wrong in _all(examiner.program, paths, jobs):
+        for result in results:
+            known.setdefault(result.place.file, []).append(result)
+        errors += wrong
+    found: list[Result] = []
+    for results, wrong in _all(examiner.file, [(name, known[name], name in asked) for name in sorted(known)], jobs):
+        found += results
+        errors += wrong
+    return sorted(found, key=lambda result: (result.place, result.code)), list(dict.fromkeys(errors))
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Runs the rules on one program or file; the same in this process and in others."""
+
+    selection: Selection
+    unsaved: Mapping[Path, bytes]
+
+    def program(self, path: Path) -> Told:
+        """What the program rules find in the program that a file starts, and what went wrong."""
+        found: list[Result] = []
         try:
-            for result in in_program(path, selection.started_by(path), read):
-                known[result.place.file].append(result)
+            found.extend(in_program(path, self.selection.started_by(path), unsaved_first(self.unsaved)))
         except UserError as error:
-            errors.append(str(error))
-    asked = {name_of(path) for path in paths}
-    for name in sorted(asked | known.keys()):
-        rules = selection.of(Path(name))
+            return found, [str(error)]
+        return found, []
+
+    def file(self, task: tuple[str, list[Result], bool]) -> Told:
+        """What is found in a file, given what is known of it and whether its own rules are asked for."""
+        name, known, asked = task
+        rules = self.selection.of(Path(name))
         names = {rule.__name__ for rule in rules}
-        found = [result for result in dict.fromkeys(known[name]) if result.name in names]
+        found = [result for result in dict.fromkeys(known) if result.name in names]
         try:
-            found = in_file(read(Path(name), Path()), rules if name in asked else [], found)
+            source = unsaved_first(self.unsaved)(Path(name), Path())
+            return in_file(source, rules if asked else [], found), []
         except UserError as error:
-            errors.append(str(error))
-        results.extend(found)
-    return sorted(results, key=lambda result: (result.place, result.code)), list(dict.fromkeys(errors))
+            return found, [str(error)]
+
+
+def _all(work: Callable[[Any], Told], items: Sequence[Any], jobs: int | None) -> Iterable[Told]:
+    """The work on all items: by several processes where there are many."""
+    if jobs == 1 or len(items) < MANY:
+        return map(work, items)
+    from engine.parallel import ordered, processes
+
+    return ordered(work, items, jobs or processes(), lost)
+
+
+def lost(item: Path | tuple[str, list[Result], bool]) -> Told:
+    """What is told of a file over which a process died."""
+    name = name_of(item) if isinstance(item, Path) else item[0]
+    return [], [f"{name}: the process that looked at it died, out of memory or by a crash; lint the file by itself"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 _LAYOUT = (
     cst.BaseParenthesizableWhitespace,
@@ -57,6 +58,15 @@ def walk(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
         node = stack.pop()
         yield node
         stack.extend(reversed(list(children(node))))
+
+
+def spans(module: cst.Module) -> Mapping[cst.CSTNode, CodeRange]:
+    """Where each node stands.
+
+    This is what ``MetadataWrapper.resolve(PositionProvider)`` does, without the second walk through the tree which that
+    adds for providers that nobody asked for.
+    """
+    return PositionProvider()._gen(MetadataWrapper(module, unsafe_skip_copy=True))
 
 
 def dotted(node: cst.CSTNode) -> str | None:
