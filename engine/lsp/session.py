@@ -204,7 +204,7 @@ class Session:
         old = [text[offset(edit.start) : offset(edit.end)] for edit in edits]
         trims = [trimmed(edit.start, before, edit.text) for edit, before in zip(edits, old, strict=True)]
         small = self.positions(document).edits(trims)
-        if not self.capable().document_changes:
+        if not (self.capable().document_changes or self.creates_files()):
             return types.WorkspaceEdit(changes={document.uri: small})
         identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
         return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, small)])
@@ -219,8 +219,11 @@ class Session:
         path = absolute(Path(to_fs_path(uri) or uri))
         documents = self.documents()
         texts = {each: document.text for each, document in documents.items()}
+        if not self.creates_files():
+            reason = f"this editor cannot create files by an edit; run python -m codemods apply {path}"
+            self.say(reason, types.MessageType.Error)
+            return
         try:
-            self.refuse_editor(path)
             files = await self.apart(convert, path, texts, self.tools)
         except UserError as error:
             self.say(str(error), types.MessageType.Error)
@@ -232,11 +235,9 @@ class Session:
         else:
             await self.write(path.name, files, documents)
 
-    def refuse_editor(self, path: Path) -> None:
-        """Raises UserError where the editor cannot create files by an edit."""
-        able = self.capable()
-        if not able.document_changes or types.ResourceOperationKind.Create not in (able.resource_operations or ()):
-            raise UserError(f"this editor cannot create files by an edit; run python -m codemods apply {path}")
+    def creates_files(self) -> bool:
+        """Whether the editor can create files by an edit. Neovim can, and does not say that it takes versions."""
+        return types.ResourceOperationKind.Create in (self.capable().resource_operations or ())
 
     async def write(self, name: str, files: Sequence[File], documents: dict[Path, Document]) -> None:
         """Have the editor write files, all in one edit that a person is shown first where the editor can do that."""

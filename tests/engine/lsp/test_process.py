@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import psutil
@@ -54,8 +55,10 @@ class Pipe:
     def ask(self, method: str, params: object = None):
         self.count += 1
         self.send({"id": self.count, "method": method, "params": params})
-        while (message := self.receive()).get("id") != self.count:
+        while (message := self.receive()).get("id") != self.count or "method" in message:
             self.notes.append(message)
+            if "id" in message:
+                self.send({"id": message["id"], "result": {"applied": True}})
         return message["result"]
 
     def open(self, path: Path) -> str:
@@ -80,6 +83,33 @@ def test_an_editor_that_can_do_little_is_served(tmp_path: Path) -> None:
     messages = [each["params"]["message"] for each in pipe.notes if each["method"] == "window/showMessage"]
     assert messages == [f"this editor cannot create files by an edit; run python -m codemods apply {path}"]
     assert pipe.ask("shutdown") is None
+    pipe.send({"method": "exit"})
+    assert pipe.process.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("editor", ["neovim_v0.11.0", "visual_studio_code_v1.65.2"])
+def test_editors_are_told_what_they_understand(tmp_path: Path, editor: str) -> None:
+    text = TRAINING.replace("model.load", "name = '😀'; model.load")
+    path = tmp_path / "train.py"
+    path.write_text(text)
+    clients = files("pytest_lsp") / "clients"
+    capabilities = json.loads((clients / f"{editor}.json").read_text())["capabilities"]
+    pipe = Pipe(capabilities, tmp_path)
+    uri = pipe.open(path)
+    everything = {"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}}
+    params = {"textDocument": {"uri": uri}, "range": everything, "context": {"diagnostics": []}}
+    actions = {each["title"]: each for each in pipe.ask("textDocument/codeAction", params)}
+    (change,) = actions["Add weights_only=True"]["edit"]["documentChanges"]
+    line = text.splitlines()[3]
+    before = line[: line.index('"start.pt"') + len('"start.pt"')]
+    units = len(before.encode()) if "neovim" in editor else len(before.encode("utf-16-le")) // 2
+    assert change["edits"][0]["range"]["start"] == {"line": 3, "character": units}
+    pipe.ask("workspace/executeCommand", actions[CONVERT]["command"])
+    (asked,) = [each["params"]["edit"] for each in pipe.notes if each["method"] == "workspace/applyEdit"]
+    made = [Path(each["uri"]).name for each in asked["documentChanges"] if each.get("kind") == "create"]
+    assert sorted(made) == ["client.py", "conversion.json", "job.py", "model.py"]
+    assert ("changeAnnotations" in asked) == ("neovim" not in editor)
+    pipe.ask("shutdown")
     pipe.send({"method": "exit"})
     assert pipe.process.wait(LIMIT) == 0
 
