@@ -13,6 +13,7 @@ from engine.pipeline import Conversion, Step, convert
 from engine.plan import Choices, make_plan
 from engine.plan.arguments import missing_options
 from engine.plan.refusals import ARGUMENT_NEEDED, FIRST_WEIGHTS_NEEDED, MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
+from engine.plan.requirements import REQUIREMENTS, requirements
 from engine.result import Result, UserError
 
 
@@ -83,6 +84,8 @@ def build(
         event = plan.first_weights.needed.event
         return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(event.scope.file, event.place),))
     conversion = convert(plan, _with_client_step(steps, choices.recipe))
+    needed = requirements(facts.project, conversion.files).encode()
+    conversion = replace(conversion, files={**conversion.files, REQUIREMENTS: needed})
     record = output.record(conversion, folder, job_settings)
     given = {name: value for name, value in options.items() if value}
     record |= {"options": given} if given else {}

@@ -149,7 +149,13 @@ except SystemExit:
 
 
 def test_apply_writes_a_job_beside_the_script_and_says_so(training: Path) -> None:
-    assert set(files(training / "federated")) == {"client.py", "model.py", "job.py", "conversion.json"}
+    assert set(files(training / "federated")) == {
+        "client.py",
+        "model.py",
+        "job.py",
+        "conversion.json",
+        "requirements.txt",
+    }
     for name in ("client.py", "model.py", "job.py"):
         compile((training / "federated" / name).read_bytes(), name, "exec")
     result = run("apply", "train.py", "--out", "elsewhere/deep")
@@ -312,7 +318,7 @@ def test_what_apply_tells_as_json(folder: Path) -> None:
     write(folder, {"train.py": TRAINING, "bad.py": "import torch\nfor x in range(3:\n"})
     document = json.loads(run("apply", "train.py", "--format", "json").stdout)
     assert document["status"] == "converted"
-    assert document["files"] == ["client.py", "conversion.json", "job.py", "model.py"]
+    assert document["files"] == ["client.py", "conversion.json", "job.py", "model.py", "requirements.txt"]
     assert [step["name"] for step in document["steps"]] == [step.name for step in PIPELINE]
     document = json.loads(run("apply", "bad.py", "--format", "json").stdout)
     assert document["status"] == "refused"

@@ -407,7 +407,8 @@ async def test_a_script_becomes_a_job_by_one_edit_that_is_shown_first(editor: Ed
     (annotation,) = asked.edit.change_annotations.values()
     assert annotation.needs_confirmation
     created = [each for each in asked.edit.document_changes if isinstance(each, types.CreateFile)]
-    assert {path_of(each.uri).name for each in created} == {"client.py", "model.py", "job.py", "conversion.json"}
+    names = {"client.py", "model.py", "job.py", "conversion.json", "requirements.txt"}
+    assert {path_of(each.uri).name for each in created} == names
     ids = {each.annotation_id for each in created}
     ids |= {edit.annotation_id for each in asked.edit.document_changes if each not in created for edit in each.edits}
     assert ids == set(asked.edit.change_annotations)

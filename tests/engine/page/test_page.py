@@ -116,7 +116,7 @@ def test_it_tells_what_the_program_is_and_what_became_of_it(report: Path) -> Non
         "Converted to an NVIDIA FLARE job.", "torch.optim.SGD", "train.py:8", "model.build_model()", "FLR301",
         "no metrics are sent: the script does not evaluate its model",
         "To decide otherwise: write the evaluation as a function", "wrap_in_is_running",
-        "    for epoch in range(args.epochs):", "client.py, conversion.json, job.py, model.py",
+        "    for epoch in range(args.epochs):", "client.py, conversion.json, job.py, model.py, requirements.txt",
     ):  # fmt: skip
         assert told in words
 
