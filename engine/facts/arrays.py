@@ -166,7 +166,8 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
         tuple(sorted(arrays - set(model))),
     )
     found = ArrayTraining(training, fact, None, tuple(body), frozenset(data))
-    return replace(found, arrays=replace(fact, samples=tuple(_samples(found, path))))
+    depends_on = frozenset(name for flow in found.needed for name in flow.reads | flow.governed)
+    return replace(found, arrays=replace(fact, samples=tuple(_samples(found, path)), depends_on=depends_on))
 
 
 def _samples(training: ArrayTraining, path: tuple[Entry, ...]) -> Iterator[str]:

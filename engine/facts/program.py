@@ -149,12 +149,14 @@ class ArraysFact:
         updates: the statements that update them, all of one block: together one step.
         local: arrays that live on beside the model and are not used on data, such as momentum.
         samples: the arrays of what is trained on.
+        depends_on: every name that a pass of the epoch loop reads on its way to an update.
     """
 
     arrays: tuple[ArrayFact, ...]
     updates: tuple[Expression, ...]
     local: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
+    depends_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ REPORTS = {
 
 def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
     """True where the loop's variable reaches more than a report: a learning rate, a schedule, a sampler, a weight."""
+    if facts.arrays is not None:
+        return variable in facts.arrays.depends_on
     inside = [event for event in facts.trace.events if event.within_node(loop)]
     return bool(_matters(loop.body, variable, inside, depth=0))
 

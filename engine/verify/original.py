@@ -45,14 +45,15 @@ def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
         edits[place.file].append(_Edit(*text.offsets(place), f"{epochs + place.beyond}"))
     text = _Text.read(root, conversion.loop.file)
     begin, end = f"{PROBE}.loop_begins({conversion.model})", f"{PROBE}.loop_ends()"
-    if conversion.updates:
-        first, last = conversion.updates[0], conversion.updates[-1]
-        edits[first.file] += _around_updates(text, (first.line, last.end_line), conversion.model)
     edits[conversion.loop.file] += _around(text, text.loop(conversion.loop), begin, end)
     for place in conversion.evaluations:
         text = _Text.read(root, place.file)
         begin, end = f"{PROBE}.evaluation_begins(locals())", f"{PROBE}.evaluation_ends(locals())"
         edits[place.file] += _around(text, (place.line, place.end_line or place.line), begin, end)
+    if conversion.updates:  # after all others, to stand before what is inserted at the same place
+        first, last = conversion.updates[0], conversion.updates[-1]
+        text = _Text.read(root, first.file)
+        edits[first.file] += _around_updates(text, (first.line, last.end_line), conversion.model)
     for file, changes in edits.items():
         _Text.read(root, file).write(changes)
 

@@ -44,6 +44,8 @@ def _samples(whole: Any, part: Any) -> dict[str, Any]:
     if getattr(part, "dataset", None) is whole and hasattr(part, "indices"):
         names = _positions(whole)
         return {"whole": names, "part": [names[index] for index in part.indices], "same": False}
+    if isinstance(whole, numpy.ndarray) and whole.shape[:1] == part.shape[:1]:
+        whole, part = whole.T.copy(), part.T.copy()  # samples stand in columns
     try:
         return {"whole": _names(whole), "part": _names(part), "same": False}
     except (TypeError, ValueError, AttributeError):
