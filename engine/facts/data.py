@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from engine.facts.arrays import ArrayTraining
-from engine.facts.library import DATA_READERS
+from engine.facts.library import DATA_READERS, made_of
 from engine.facts.paths import is_path
 from engine.facts.program import DataFact, PathFact
 from engine.facts.source_text import expression
@@ -67,7 +68,7 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
     dataset = loader.argument(0, "dataset") if loader is not None else None
     source = _source(dataset) if loader is not None else _source(loop.iterable)
     node = _dataset_node(loader)
-    paths = (*read_paths(trace, _reads_data), *read_paths(trace, weights.__contains__))
+    paths = (*read_paths(trace, partial(_reads_data, trace)), *read_paths(trace, weights.__contains__))
     written = next((part.value for part in _texts(source)), None)
     return DataFact(
         source=source.kind if source is not None else next((path.reader for path in paths), None),
@@ -81,7 +82,7 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
 
 def array_data(trace: Trace, training: ArrayTraining) -> DataFact:
     """The data that arrays are trained on: read from paths, or handed out by a library."""
-    paths = tuple(read_paths(trace, _reads_data))
+    paths = tuple(read_paths(trace, partial(_reads_data, trace)))
     handed_out = (event.name for event in trace.events if event.name.startswith("sklearn.datasets."))
     source = next((path.reader for path in paths), next(handed_out, None))
     path = next((path.value for path in paths if path.value), None)
@@ -157,7 +158,7 @@ def read_paths(trace: Trace, reads: Callable[[Event], bool]) -> Iterator[PathFac
                     yield found
 
 
-def _reads_data(event: Event) -> bool:
+def _reads_data(trace: Trace, event: Event) -> bool:
     """True for a call that reads data from a path; what is opened for writing and checkpoints are not."""
     name = event.name
     if _builds_dataset(event):
@@ -167,17 +168,18 @@ def _reads_data(event: Event) -> bool:
     if name.endswith(".open"):
         position = 0 if name == ".open" else 1
         mode = plain(event.args[position]) if len(event.args) > position else plain(event.kwargs.get("mode"))
-        return not (isinstance(mode, str) and set(mode) & set("wax+")) and not _restores(event)
+        return not (isinstance(mode, str) and set(mode) & set("wax+")) and not restores(trace, event)
     if name == "torch.load":
-        return not _restores(event)
+        return not restores(trace, event)
     return name.startswith(DATA_READERS) and not name.startswith("torch.utils.data.")
 
 
-def _restores(event: Event) -> bool:
-    """True for ``torch.load`` of a checkpoint: the script speaks of one, or of a model, where it loads."""
+def restores(trace: Trace, event: Event) -> bool:
+    """True for reading a checkpoint: the script speaks of one, or of a model, where it reads, or loads it into one."""
     text = ast.unparse(event.statement).lower().replace("weights_only", "") if event.statement is not None else ""
     words = ("checkpoint", "ckpt", "state_dict", "resume", "pretrained", "weights", "model", "snapshot")
-    return any(word in text for word in words)
+    loaded = (part for load in trace.named(".load_state_dict") for value in load.args for part in made_of(value))
+    return any(word in text for word in words) or any(part is event.result for part in loaded)
 
 
 def _path_arguments(event: Event) -> list[Value]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from engine.facts.values import (
     DATASET,
     Choice,
@@ -34,16 +36,19 @@ def is_namespace(value: Object) -> bool:
 
 def comes_from_data(value: Value | None) -> bool:
     """True for what was read from files, and for what was computed from it."""
+    return any(_is_read(part) for part in made_of(value))
+
+
+def made_of(value: Value | None) -> Iterator[Value]:
+    """A value and all it was computed from."""
     pending, seen = [value], set()
     while pending and len(seen) < MOST_ELEMENTS:
         part = pending.pop()
         if part is None or id(part) in seen:
             continue
         seen.add(id(part))
-        if _is_read(part):
-            return True
+        yield part
         pending.extend(_origins(part))
-    return False
 
 
 def _is_read(value: Value) -> bool:

@@ -235,3 +235,23 @@ def test_a_load_of_something_else() -> None:
             optimizer.step()
         """,
     )
+
+
+def test_data_is_left_alone() -> None:
+    """It may hold NumPy arrays, which weights_only=True refuses; that the model's state is none is told by its use."""
+    source = """\
+        import torch
+        from torch import nn
+
+        data = torch.load("traindata.pt", weights_only=False)
+        x, y = torch.from_numpy(data[3:, :-1]), torch.from_numpy(data[3:, 1:])
+        model = nn.Linear(2, 1)
+        start = torch.load("start.pt"{safe})
+        model.load_state_dict(start["net"])
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """
+    check_converted(source.format(safe=""), source.format(safe=", weights_only=True"))
