@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from codemods.options import (
+    ARGUMENT,
     EXISTING,
     FEDPROX_MU,
     RECIPE,
@@ -106,14 +107,14 @@ def add_to_page(page: Path | None, directory: Path, part: str, content: Any) -> 
         add(page, directory, part, content)
 
 
-def read_facts(path: Path, entry: str | None, model: str | None, loop: str | None):
+def read_facts(path: Path, entry: str | None, model: str | None, loop: str | None, arguments: tuple[str, ...] = ()):
     """The facts of the program a path means."""
     from engine.facts import Choices, gather
     from engine.facts.entry import find_entry
     from engine.source import Project
 
     chosen = path / entry if entry and path.is_dir() else path
-    return gather(Project(find_entry(chosen).resolve()), Choices(model=model, loop=loop))
+    return gather(Project(find_entry(chosen).resolve()), Choices(model=model, loop=loop, arguments=arguments))
 
 
 def model_arguments(values: tuple[str, ...]) -> dict[str, Any]:
@@ -140,11 +141,12 @@ FOLDER = click.argument("directory", type=click.Path(path_type=Path))
 @main.command()
 @PATH
 @selection
+@ARGUMENT
 @RULES
 @FORMAT
 @click.pass_context
 def inspect(
-    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, rule_files, form: str
+    ctx: click.Context, path: Path, entry, model, loop, model_args, script_arguments, initial_ckpt, rule_files, form
 ) -> None:
     """Tell what a training program is and whether it can be federated faithfully.
 
@@ -158,7 +160,7 @@ def inspect(
     from rules import blockers, not_python3, warnings
 
     try:
-        facts = read_facts(path, entry, model, loop)
+        facts = read_facts(path, entry, model, loop, script_arguments)
         rules = extended(rule_files, (path,)).rules
         checks = (partial(blockers, rules=rules), partial(warnings, rules=rules))
         report = inspect_program(facts, model_arguments(model_args), *checks, first_weights=bool(initial_ckpt))
@@ -212,7 +214,7 @@ def apply(
 
     check_page(page)
     try:
-        facts = read_facts(path, entry, model, loop)
+        facts = read_facts(path, entry, model, loop, execution["script_arguments"])
     except NotPython3 as error:
         refused = (not_python3.NotPython3.refusal(error),)
         if page:

@@ -27,14 +27,15 @@ SPLIT = (
     ),
     click.option("--site-weights", metavar="3,1,...", help="Sizes of the sites' parts, in proportion."),
 )
+ARGUMENT = click.option(
+    "--arg",
+    "script_arguments",
+    multiple=True,
+    metavar="TEXT",
+    help="An argument of the script, as it is given on its command line, such as 50 or --lr=0.1.",
+)
 EXECUTION = (
-    click.option(
-        "--arg",
-        "script_arguments",
-        multiple=True,
-        metavar="TEXT",
-        help="An argument of the script, as it is given on its command line, such as 50 or --lr=0.1.",
-    ),
+    ARGUMENT,
     click.option("--launch", "command", metavar="COMMAND", help='What starts the script, such as "torchrun ...".'),
 )
 RECIPE = click.option(

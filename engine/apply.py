@@ -9,11 +9,19 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.facts import Facts
+from engine.facts.configuration import Option
 from engine.pipeline import Conversion, Step, convert
 from engine.plan import Choices, make_plan
 from engine.plan.arguments import missing_options
-from engine.plan.refusals import ARGUMENT_NEEDED, FIRST_WEIGHTS_NEEDED, MODEL_ARGUMENT_NEEDED, MODEL_UNDECIDED
+from engine.plan.refusals import (
+    ARGUMENT_NEEDED,
+    FIRST_WEIGHTS_NEEDED,
+    MODEL_ARGUMENT_NEEDED,
+    MODEL_UNDECIDED,
+    SETTINGS_FILE_NEEDED,
+)
 from engine.plan.requirements import REQUIREMENTS, requirements
+from engine.plan.settings import flag_of
 from engine.result import Result, UserError
 
 
@@ -65,6 +73,8 @@ def build(
     refusals = tuple(blockers(facts))
     if refusals:
         return Outcome(facts, refusals)
+    if facts.trace.needed_options:
+        return Outcome(facts, needs=tuple(settings_needed(facts, each) for each in facts.trace.needed_options))
     if facts.model and facts.model.undecided:
         construction = facts.model.construction
         names = ", ".join(facts.model.undecided)
@@ -106,6 +116,11 @@ def _with_client_step(steps: Iterable[Step], name: str) -> list[Step]:
     if recipe.client_step and recipe.client_step not in [step.name for step in steps]:
         raise UserError(f"{name} needs {recipe.client_step}, without which the client would train something else")
     return steps
+
+
+def settings_needed(facts: Facts, option: Option) -> Result:
+    """An option of the script that names its file of settings."""
+    return SETTINGS_FILE_NEEDED.at(facts.project.files.get(option.place.file), option.place, flag_of(option))
 
 
 def _need(facts: Facts, name: str, source: str) -> Result:

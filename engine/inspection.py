@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.facts import ArraysFact, Facts, ModelFact, Symbol
+from engine.facts.configuration import Option
 from engine.result import Place, Result
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def inspect_program(
     needs = [_choice(facts, result) for result in refusals if result.code in ASKS_TO_CHOOSE]
     if len(needs) < len(refusals):
         needs = []
+    elif not refusals and facts.trace.needed_options:
+        needs = [_settings_file(option) for option in facts.trace.needed_options]
     elif not refusals and facts.model and facts.model.undecided:
         needs = [_model_choice(facts.model)]
     elif not refusals:
@@ -102,6 +105,18 @@ def _model_choice(model: ModelFact) -> dict[str, Any]:
         "choices": list(model.undecided),
         **_at(model.construction.place if model.construction else None),
     }
+
+
+def _settings_file(option: Option) -> dict[str, Any]:
+    """An argument of the script that names its file of settings."""
+    from engine.plan.refusals import SETTINGS_FILE_NEEDED
+    from engine.plan.settings import flag_of
+
+    asked = SETTINGS_FILE_NEEDED.at(None, option.place, flag_of(option))
+    command = asked.remedy.partition(": ")[2]
+    return {
+        "name": option.destination, "message": asked.message, "option": command, "choices": [], **_at(option.place)
+    }  # fmt: skip
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "rounds": _setting(plan.num_rounds),
             "partitions": _setting(plan.partitions),
             "data": [_setting(path) | {"kind": path.path_kind or "any"} for path in _distinct(plan)],
+            **_given_files(plan, job_settings.get("script_arguments") or ()),
         },
         "original": {
             "loop": {"file": plan.frame.place.file, "line": plan.frame.place.line},
@@ -112,6 +113,14 @@ def _setting(setting: Setting | None) -> dict[str, Any] | None:
         return None
     beyond = {"beyond": setting.beyond} if setting.declared and setting.beyond else {}
     return {"option": setting.option, "default": setting.default, **beyond}
+
+
+def _given_files(plan: Plan, words: Sequence[str]) -> dict[str, list[str]]:
+    """The files of the project that the script is given on its command line."""
+    folder = plan.facts.project.entry.path.parent
+    names = [word.rpartition("=")[2] for word in words]
+    files = [name for name in names if name and not Path(name).is_absolute() and (folder / name).is_file()]
+    return {"files": files} if files else {}
 
 
 def _distinct(plan: Plan) -> list[Setting]:

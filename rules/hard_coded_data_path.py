@@ -122,7 +122,8 @@ class HardCodedDataPath(ProgramRule, LintRule):
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """Every known path that no option of the script sets, with an option for it where there is a parser."""
-        loose = [path for path in facts.data.paths if path.option is None and path.value] if facts.data else []
+        known = facts.data.paths if facts.data else ()
+        loose = [path for path in known if path.option is None and path.value and not path.configured]
         for path in loose:
             found = cls.found(path.expression.scope.file, path.expression.node)
             edit = with_option(facts.arguments, path, loose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from engine.facts.values import (
     Value,
     choose,
     plain,
+    written_parts,
 )
 from engine.result import Place
 from engine.source import SourceFile
@@ -53,6 +54,11 @@ class Option:
     required: bool
     kind: str
     place: Place
+
+    @property
+    def positional(self) -> bool:
+        """True for an argument without a flag."""
+        return not self.flags[0].startswith("-")
 
 
 def parser_method(
@@ -108,6 +114,25 @@ def _option(node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, V
     return Option(flags, str(destination), default, required and default is None, kind, scope.file.place(node))
 
 
+def _given(options: list[Option], words: tuple[str, ...]) -> dict[str, tuple[Option, Value]]:
+    """The options that a command line sets, with the values it gives them, by destination."""
+    found: dict[str, tuple[Option, Value]] = {}
+    positional = [option for option in options if option.positional]
+    waiting: Option | None = None
+    for word in words:
+        flag, _, value = word.partition("=")
+        named = next((option for option in options if flag in option.flags), None) if word.startswith("-") else None
+        if named is not None and not value:
+            waiting = None if named.kind == "bool" else named
+            continue
+        option = named or waiting or (positional.pop(0) if positional and not word.startswith("-") else None)
+        waiting = None
+        if option is not None:
+            option = replace(option, default=value if named else word)
+            found[option.destination] = (option, _default(replace(option, required=False), {}))
+    return found
+
+
 def _default(option: Option, kwargs: dict[str, Value]) -> Value:
     """The value an option has when it is not given."""
     if option.required or option.default is ...:
@@ -139,6 +164,7 @@ def _namespace(interpreter: Interpreter, parser: Object, node: ast.Call, scope: 
     """What ``parse_args()`` gives back."""
     namespace = Object("argparse.Namespace", scope.file.place(node), node, receiver=parser, scope=scope)
     declared = parser.attributes.get("#options", Mapping({})).items
+    declared.update(_given([option for option, _ in declared.values()], interpreter.arguments))
     for name, (_, default) in declared.items():
         namespace.attributes[name] = default
     namespace.attributes.update(parser.attributes.get("#defaults", Mapping({})).items)
@@ -189,13 +215,18 @@ def external(
     """A call that reads a configuration file of the project; None for any other."""
     if name not in LOADERS or not args:
         return None
-    for option in [args[0], getattr(args[0], "receiver", None)]:
-        if isinstance(option, Object) and option.kind.startswith(("builtins.open", "pathlib.Path")):
-            path = next((p for p in map(plain, option.args) if isinstance(p, str)), None)
-            if path:
-                data = read_configuration(scope.file, interpreter.project.root, path)
-                interpreter.trace.settings_files += [] if data is None else [option]
-                return None if data is None else as_value(data)
+    for opened in [args[0], getattr(args[0], "receiver", None)]:
+        if not isinstance(opened, Object) or not opened.kind.startswith(("builtins.open", "pathlib.Path")):
+            continue
+        named = opened.receiver or next(iter(opened.args), None)
+        parts = [part for part in written_parts(named) if isinstance(part, Literal)]
+        path = next((part.value for part in parts if isinstance(part.value, str)), None)
+        data = read_configuration(scope.file, interpreter.project.root, path) if path else None
+        if data is not None:
+            interpreter.trace.settings_files.append(opened)
+            return as_value(data)
+        needed = [part.option for part in parts if part.option is not None and part.value is None]
+        interpreter.trace.needed_options += [one for one in needed if one not in interpreter.trace.needed_options]
     return None
 
 

@@ -15,6 +15,7 @@ from engine.facts.source_text import expression
 from engine.facts.trace import Event, Trace
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
 from engine.facts.values import (
+    CONFIG,
     External,
     Function,
     Literal,
@@ -24,6 +25,7 @@ from engine.facts.values import (
     objects,
     options,
     plain,
+    source_of,
     written_parts,
 )
 
@@ -228,9 +230,9 @@ def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
         value = known if whole and isinstance(known, str) else value
         if isinstance(first, Literal) and first.written is not None:
             yield PathFact(value, expression(*first.written), event.name, kind, event, first.option)
-        elif first.option is not None and event.node.args:
+        elif event.node.args and (first.option is not None or source_of(first) == CONFIG):
             written = expression(event.node.args[0], event.scope)
-            yield PathFact(value, written, event.name, kind, event, first.option)
+            yield PathFact(value, written, event.name, kind, event, first.option, first.option is None)
 
 
 def _is_template(part: Literal | Unknown) -> bool:

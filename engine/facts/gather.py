@@ -31,10 +31,12 @@ class Choices:
     Attributes:
         model: the variable or class of the model to train, where several are.
         loop: the epoch loop as ``FILE:LINE``.
+        arguments: what the script is given on its command line, one item per word.
     """
 
     model: str | None = None
     loop: str | None = None
+    arguments: tuple[str, ...] = ()
 
 
 def gather(project: Project, choices: Choices = Choices()) -> Facts:
@@ -47,7 +49,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     Raises:
         UserError: the entry cannot be read as Python 3, or a choice names nothing that is there.
     """
-    trace = Interpreter(project).run()
+    trace = Interpreter(project, choices.arguments).run()
     arguments = command_line(trace)
     trained = [(loop, trained_models(trace, loop)) for loop in training_loops(trace)]
     trained = [(loop, models) for loop, models in trained if models] or trained

@@ -40,6 +40,7 @@ class Interpreter:
 
     Attributes:
         project: the source.
+        arguments: what the script is given on its command line, one item per word.
         trace: what has been met so far.
         path: the loops, calls, branches and contexts the interpreter is in.
         statement: the statement being followed.
@@ -49,8 +50,9 @@ class Interpreter:
         last_result: what each function gave back last.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, arguments: tuple[str, ...] = ()) -> None:
         self.project = project
+        self.arguments = arguments
         self.trace = Trace()
         self.path: tuple[Entry, ...] = ()
         self.statement: ast.stmt | None = None

@@ -296,6 +296,7 @@ class PathFact:
         reader: qualified name of what reads it.
         kind: ``directory``, ``file`` or ``any``.
         event: the first call that reads from it.
+        configured: True where it stands in a file of settings.
     """
 
     value: str | None
@@ -304,6 +305,7 @@ class PathFact:
     kind: str
     event: Event = field(compare=False, repr=False)
     option: Option | None = None
+    configured: bool = False
 
 
 @dataclass(frozen=True)

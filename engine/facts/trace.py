@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.facts.values import Function, LocalModule, Object, Scope, Value
 from engine.result import Place
@@ -164,6 +165,7 @@ class Trace:
         exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
         stores: what is stored on objects, in order.
         settings_files: files opened and read as configurations.
+        needed_options: options without a value that name a file of settings the program reads.
         exhausted: True where the analysis stopped early.
     """
 
@@ -174,6 +176,7 @@ class Trace:
     exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
     settings_files: list[Object] = field(default_factory=list)
+    needed_options: list[Any] = field(default_factory=list)
     exhausted: bool = False
 
     def add_object(

@@ -37,7 +37,7 @@ def job_options(spec: JobSpec) -> list[str]:
 
 def client_arguments(spec: JobSpec) -> list[str]:
     """Sources of the client's arguments, from the options of job.py."""
-    arguments, given = spec.arguments, [literal(argument) for argument in spec.script_arguments]
+    arguments, given = spec.arguments, [_given(spec, argument) for argument in spec.script_arguments]
     values = [
         (arguments.epochs if spec.local_epochs else None, _epochs(arguments.epochs)),
         (None if RECIPES[spec.recipe].evaluates else arguments.rounds, "{args.rounds}"),
@@ -45,6 +45,14 @@ def client_arguments(spec: JobSpec) -> list[str]:
         *((data, _data(data)) for data in arguments.data),
     ]
     return given + [_argument(option.option, value) for option, value in values if option]
+
+
+def _given(spec: JobSpec, argument: str) -> str:
+    """Source of an argument of the script; a file of the source project is found wherever the client runs."""
+    name, equals, value = argument.rpartition("=")
+    if value not in spec.arguments.files:
+        return literal(argument)
+    return f"{literal(name + equals)} + {_path(value)}" if equals else _path(value)
 
 
 def _epochs(option: Option | None) -> str:

@@ -57,7 +57,7 @@ def render(spec: JobSpec) -> str:
         sites=sites,
         keywords=keywords,
         needs_quotes=(SITES_NEED_QUOTES if spec.sites else NEEDS_QUOTES) if quoting else "",
-        uses_source=any(map(is_relative, sources)),
+        uses_source=any(map(is_relative, sources)) or bool(spec.arguments.files),
     )
 
 
@@ -71,7 +71,7 @@ def _render_fedjob(spec: JobSpec) -> str:
         job_model={"path": spec.model.class_path, "args": spec.model.args},
         runner_keywords=_runner(spec),
         initial_ckpt=_checkpoint(spec.initial_ckpt) if spec.initial_ckpt else "",
-        uses_source=any(is_relative(option.default) for option in spec.arguments.data),
+        uses_source=any(is_relative(one.default) for one in spec.arguments.data) or bool(spec.arguments.files),
     )
 
 

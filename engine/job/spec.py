@@ -57,6 +57,7 @@ class Arguments(BaseModel):
         rounds: number of rounds, for schedules that span them all.
         partitions: in how many parts the training data is split in a simulation.
         data: where the data is; relative values are relative to the source project.
+        files: files of the source project that the script is given on its command line.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,6 +66,7 @@ class Arguments(BaseModel):
     rounds: Option | None = None
     partitions: Option | None = None
     data: tuple[Option, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class Model(Frozen):

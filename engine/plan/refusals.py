@@ -142,6 +142,13 @@ ARGUMENT_NEEDED = Refusal(
     "give what it needs as on its command line: --arg VALUE, or --arg=--name=VALUE for an option",
     "the job starts the script at the sites with what it was given here, and nobody is there to be asked",
 )
+SETTINGS_FILE_NEEDED = Refusal(
+    "FLR166",
+    "SettingsFileNeeded",
+    "the script reads its settings from the file that {what} names, which has no default",
+    "name the file: --arg={what}=FILE",
+    "what is trained, on what and for how long stands in that file; it is read as data, and never guessed",
+)
 
 REFUSALS = (
     MODEL_OUT_OF_REACH,
@@ -156,6 +163,7 @@ REFUSALS = (
     SCAFFOLD_NEEDS_SGD,
     MODEL_ARGUMENT_NEEDED,
     ARGUMENT_NEEDED,
+    SETTINGS_FILE_NEEDED,
     MODEL_UNDECIDED,
     FIRST_WEIGHTS_NEEDED,
 )

@@ -204,6 +204,8 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
         beyond = _beyond(loop, leaf)
         if beyond is None or leaf.value - beyond < 1:
             continue
+        if leaf.option is not None and leaf.option.positional:
+            continue  # it has no flag by which the job could set it
         if leaf.option is not None:
             place = Range.of(*leaf.written) if leaf.written is not None else None
             epochs = leaf.value - beyond

@@ -172,12 +172,17 @@ class Bench:
             folder=self._folder(name),
             script=self._code / conversion.client,
             import_roots=(self._code,),
-            arguments=(*conversion.script_arguments, *arguments, *self.settings.arguments),
+            arguments=(*map(self._given, conversion.script_arguments), *arguments, *self.settings.arguments),
             seed=self.settings.seed + index,
             name=name,
             exchange_format=conversion.exchange_format,
             partitions=is_split and sites > 1,
         )
+
+    def _given(self, argument: str) -> str:
+        """An argument of the script, a file of the source project by its path."""
+        name, equals, value = argument.rpartition("=")
+        return f"{name}{equals}{self._source / value}" if value in self.conversion.given_files else argument
 
     def _launch(self, folder: Path, **options: Any) -> Launch:
         environment = {} if self.settings.gpu else {"CUDA_VISIBLE_DEVICES": ""}

@@ -49,6 +49,7 @@ class Conversion:
         metric: name of the key metric, or None where the source evaluates nothing.
         epochs_option: option of the client that sets the local epochs of a round, or None.
         script_arguments: what both scripts are always given.
+        given_files: the files of the source project among them.
         epochs_beyond: by how much the value of that option exceeds the number of epochs.
         rounds_option: option of the client that takes the total number of rounds, or None.
         partitions_option: option of the client that splits the training data in simulation, or None.
@@ -91,6 +92,7 @@ class Conversion:
     exemptions: dict[str, str] = field(default_factory=dict)
     epochs_beyond: int = 0
     script_arguments: tuple[str, ...] = ()
+    given_files: tuple[str, ...] = ()
 
 
 def read_conversion(directory: Path) -> Conversion:
@@ -140,6 +142,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         execution=document.get("execution", "in_process"),
         recipe=document.get("recipe", "fedavg-pt"),
         mu=(document.get("job") or {}).get("fedprox_mu", FLARE_MU),
+        given_files=tuple(arguments.get("files") or ()),
         script_arguments=tuple((document.get("job") or {}).get("script_arguments") or ()),
         epochs_beyond=(arguments.get("epochs") or {}).get("beyond", 0),
         exemptions={

@@ -247,7 +247,7 @@ def test_data_is_left_alone() -> None:
         x, y = torch.from_numpy(data[3:, :-1]), torch.from_numpy(data[3:, 1:])
         model = nn.Linear(2, 1)
         start = torch.load("start.pt"{safe})
-        model.load_state_dict(start["net"])
+        model.load_state_dict(start)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for epoch in range(3):
             optimizer.zero_grad()

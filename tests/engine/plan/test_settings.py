@@ -7,9 +7,13 @@ from textwrap import dedent, indent
 
 import pytest
 
+from codemods import PIPELINE
 from engine import output
-from engine.facts import gather
+from engine.apply import build
+from engine.facts import Choices, gather
+from engine.job import job_spec, render
 from engine.pipeline import convert
+from engine.plan import Choices as Pinned
 from engine.plan import Plan, make_plan
 from engine.source import Project
 
@@ -33,10 +37,10 @@ optimizer.step()
 """
 
 
-def plan_of(folder: Path, text: str) -> Plan:
+def plan_of(folder: Path, text: str, *arguments: str) -> Plan:
     script = folder / "train.py"
     script.write_text(text)
-    plan = make_plan(gather(Project(script)))
+    plan = make_plan(gather(Project(script), Choices(arguments=arguments)))
     assert isinstance(plan, Plan)
     return plan
 
@@ -105,3 +109,52 @@ def test_options_are_parsed_before_the_first_setting_they_replace(tmp_path: Path
     plan = plan_of(tmp_path, script + indent(STEP, "    "))
     assert plan.epochs is not None
     assert (plan.epochs.default, plan.parser.declare_at.line) == (7, 2)
+
+
+CONFIGURED = f"""\
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class Net(nn.Linear):
+    def __init__(self, wide):
+        super().__init__(2, wide)
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("-c", "--config")
+parser.add_argument("rate", type=float)
+args = parser.parse_args()
+with Path(args.config).open("rt") as file:
+    config = json.load(file)
+model = Net(config["wide"])
+optimizer = torch.optim.SGD(model.parameters(), lr=args.rate)
+for epoch in range(3):
+{indent(STEP, "    ")}"""
+GIVEN = [("0.1", "--config=small.json"), ("-c", "small.json", "0.1"), ("--config", "small.json", "0.1")]
+
+
+def test_a_file_of_settings_is_asked_for(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(CONFIGURED)
+    needs = build(gather(Project(script)), PIPELINE, lambda _: (), tmp_path, Pinned(), {}).needs
+    assert [(need.code, need.remedy) for need in needs] == [("FLR166", "name the file: --arg=--config=FILE")]
+
+
+@pytest.mark.parametrize("words", GIVEN)
+def test_a_file_of_settings_is_read_and_found_by_the_client(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text('{"wide": 7}')
+    plan = plan_of(tmp_path, CONFIGURED, *words)
+    assert plan.model.args == {"wide": 7}
+    record = output.record(convert(plan, []), tmp_path / "out", {"script_arguments": words})
+    assert record["arguments"]["files"] == ["small.json"]
+    assert 'str(SOURCE / "small.json")' in render(job_spec({**record, "files": {}}))
+
+
+def test_a_positional_number_of_epochs_stays_what_is_given(tmp_path: Path) -> None:
+    text = with_loop(LOOPS[0]).replace('"--epochs", type=int, default=5', '"epochs", type=int')
+    assert plan_of(tmp_path, text, "6").epochs is None
