@@ -176,25 +176,31 @@ class Comparison:
 
 
 def compare(folder: Path, files: Mapping[str, bytes]) -> Comparison:
-    """Hold what would be written against a folder."""
+    """Hold what would be written against a folder. Newlines that an editor or git has changed count for nothing."""
     known = _checksums(folder)
     changed, foreign, edited = {}, [], []
     for name, content in files.items():
         path = folder / name
-        current = path.read_bytes() if path.is_file() else None
-        if current == content:
+        current = _alike(path.read_bytes()) if path.is_file() else set()
+        if content in current:
             continue
         changed[name] = content
-        if current is None:
+        if not current:
             continue
         if name != CONVERSION and name not in known:
             foreign.append(name)
-        elif name != CONVERSION and hashlib.sha256(current).hexdigest() != known[name]:
+        elif name != CONVERSION and known[name] not in {hashlib.sha256(each).hexdigest() for each in current}:
             edited.append(name)
         elif name == CONVERSION and not known:
             foreign.append(name)
     stale = [name for name in known if name not in files and (folder / name).is_file()]
     return Comparison(changed, tuple(foreign), tuple(edited), tuple(stale))
+
+
+def _alike(content: bytes) -> set[bytes]:
+    """A file as it is, and with newlines of one kind or the other and one of them at its end."""
+    lines = content.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+    return {content, lines, lines.replace(b"\n", b"\r\n")}
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -105,6 +105,17 @@ def test_what_was_edited_is_guarded(folder: Path) -> None:
     output.guard(folder, comparison, force=True)
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n\n", b""], ids=["Windows", "Neovim", "none"])
+def test_newlines_that_an_editor_or_git_changes_count_for_nothing(folder: Path, end: bytes) -> None:
+    atomic.write(folder, output.complete({}, {"client.py": b"x = 1\ny = 2\n"}))
+    newline = b"\r\n" if end == b"\r\n" else b"\n"
+    (folder / "client.py").write_bytes(b"x = 1" + newline + b"y = 2" + end)
+    assert compared(folder, client="x = 1\ny = 2\n").changed == {}
+    comparison = compared(folder, client="x = 1\ny = 3\n")
+    assert set(comparison.changed) == {"client.py", output.CONVERSION}
+    assert comparison.edited == ()
+
+
 def test_what_was_edited_into_what_would_be_written_is_no_conflict(folder: Path) -> None:
     (folder / "client.py").write_text("other")
     comparison = compared(folder, client="other", model="model")
