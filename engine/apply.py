@@ -11,7 +11,7 @@ from typing import Any
 from engine.facts import Facts
 from engine.facts.configuration import Option
 from engine.pipeline import Conversion, Step, convert
-from engine.plan import Choices, make_plan
+from engine.plan import Choices, Plan, make_plan
 from engine.plan.arguments import missing_options
 from engine.plan.refusals import (
     ARGUMENT_NEEDED,
@@ -93,7 +93,7 @@ def build(
     if plan.first_weights.needed:
         event = plan.first_weights.needed.event
         return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(event.scope.file, event.place),))
-    conversion = convert(plan, _with_client_step(steps, choices.recipe))
+    conversion = convert(plan, _with_client_step(steps, plan, choices))
     needed = requirements(facts.project, conversion.files).encode()
     conversion = replace(conversion, files={**conversion.files, REQUIREMENTS: needed})
     record = output.record(conversion, folder, job_settings)
@@ -108,11 +108,13 @@ def build(
     return Outcome(facts, (), (), conversion, files, sources, modes, record)
 
 
-def _with_client_step(steps: Iterable[Step], name: str) -> list[Step]:
-    """The steps, making sure that what a recipe asks of the client is among them."""
+def _with_client_step(steps: Iterable[Step], plan: Plan, choices: Choices) -> list[Step]:
+    """The steps, making sure that the chosen recipe is the plan's and what it asks of the client is among them."""
     from engine.job.recipes import recipe_named
 
-    steps, recipe = list(steps), recipe_named(name)
+    name, steps, recipe = choices.recipe, list(steps), recipe_named(choices.recipe)
+    if name not in (plan.recipe, Choices().recipe):
+        raise UserError(f"{name} is not for what this script trains: leave out --recipe for {plan.recipe}")
     if recipe.client_step and recipe.client_step not in [step.name for step in steps]:
         raise UserError(f"{name} needs {recipe.client_step}, without which the client would train something else")
     return steps

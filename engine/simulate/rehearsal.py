@@ -94,17 +94,19 @@ def server(answer, app):
     import torch
     from nvflare.fuel.utils.class_utils import instantiate_class
 
-    configs = [
-        app / "config" / f"config_fed_{side}.json" for side in ("server", "client")
-    ]  # in a swarm, sites build it
-    read = [json.loads(config.read_text()) for config in configs if config.is_file()]
-    found = [component.get("args", {}) for config in read for component in config["components"]]
-    persistor = next((args for args in found if isinstance(args.get("model"), dict) and "path" in args["model"]), None)
-    if persistor is None:
+    sides = [app / "config" / f"config_fed_{side}.json" for side in ("server", "client")]  # in a swarm, sites build it
+    read = [json.loads(config.read_text()) for config in sides if config.is_file()]
+    components = {component["id"]: component for config in read for component in config["components"]}
+    found = [component.get("args", {}) for component in components.values() if component.get("args", {}).get("model")]
+    if not found:
         return
-    path = persistor["model"]["path"]
+    persistor = found[0]
+    built = components.get(persistor["model"]) if isinstance(persistor["model"], str) else persistor["model"]
+    if not isinstance(built, dict) or "path" not in built:
+        return
+    path = built["path"]
     try:
-        model = instantiate_class(path, persistor["model"].get("args", {}))
+        model = instantiate_class(path, built.get("args", {}))
     except Exception as error:
         answer["model"] = f"the server cannot build its model {path}: {type(error).__name__}: {error}"
         raise
@@ -139,7 +141,8 @@ def client(answer, app, site, received):
     def compare(self, *arguments, **options):
         if not asked:
             return load(self, *arguments, **options)
-        answer["model"] = difference(shapes(state), shapes(self.state_dict()), "on the server", f"at {site}")
+        if received.is_file():
+            answer["model"] = difference(shapes(state), shapes(self.state_dict()), "on the server", f"at {site}")
         answer.tell()
 
     asked = []

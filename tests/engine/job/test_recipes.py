@@ -78,6 +78,17 @@ def test_mu_reaches_the_job_and_only_fedprox_takes_it(tmp_path: Path) -> None:
     assert result.exit_code == ERROR and "fedprox_mu" in result.output
 
 
+@pytest.mark.parametrize(
+    ("fixture", "recipe"), [("numpy_breast_cancer", "fedprox-pt"), ("numpy_breast_cancer", "cyclic-pt"),
+                            ("diabetes", "fedavg-numpy")],
+)  # fmt: skip
+def test_a_recipe_of_another_framework_is_an_error(tmp_path: Path, fixture: str, recipe: str) -> None:
+    script = FIXTURES / fixture / "source" / "train.py"
+    result = run("apply", script, "--recipe", recipe, "--out", tmp_path / "job")
+    assert result.exit_code == ERROR and f"{recipe} is not for what this script trains" in result.output
+    assert not (tmp_path / "job").exists()
+
+
 @pytest.mark.parametrize("recipe", ["fedavg-he-pt", "fedavg-dp", "no-such-pt"])
 def test_recipes_that_cannot_be_are_refused_by_name(tmp_path: Path, recipe: str) -> None:
     result = run("apply", SCRIPT, "--recipe", recipe, "--out", tmp_path / "job")
