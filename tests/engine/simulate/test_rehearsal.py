@@ -50,12 +50,22 @@ def test_a_preview_that_cannot_be_made_says_why(planted: str, message: str, conv
         preview(directory)
 
 
-def test_a_client_with_another_model_is_told_before_anything_runs(convert: Convert, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", ["fedavg-pt", "fedopt-pt", "cyclic-pt", "swarm-pt"])
+def test_a_client_with_another_model_is_told_before_anything_runs(
+    convert: Convert, tmp_path: Path, recipe: str
+) -> None:
     directory = convert()
-    (directory / "job.py").write_text(render(job_spec_from(directory)).replace('"hidden": 16', '"hidden": 8'))
+    text = render(job_spec_from(directory, recipe=recipe))
+    (directory / "job.py").write_text(text.replace('"hidden": 16', '"hidden": 8'))
     message = r"the models differ: \S+ is of shape \(8, 64\) on the server and of shape \(16, 64\) at site-1; \d more"
     with pytest.raises(UserError, match=message):
         prepare(directory, None, None, None, tmp_path / "workspace", False, ())
+
+
+def test_the_model_of_the_server_of_fedopt_is_found(convert: Convert, tmp_path: Path) -> None:
+    directory = convert()
+    (directory / "job.py").write_text(render(job_spec_from(directory, recipe="fedopt-pt")))
+    assert not prepare(directory, None, None, None, tmp_path / "workspace", False, ()).rehearsed["site-1"].get("model")
 
 
 @pytest.mark.parametrize(
