@@ -21,20 +21,24 @@ DATA = {
     "digits": (),
     "breast_cancer": ("--data-path", "data/breast_cancer.csv"),
     "diabetes": ("--data-dir", "data"),
+    "ddp_gloo": (),
 }
+ARGUMENTS = {"ddp_gloo": ("--arg", "1", "--arg", "1")}  # total_epochs save_every
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", DATA)
 def test_the_exported_job_trains_the_weighted_mean_without_its_project(name: str, tmp_path: Path) -> None:
     import torch
 
     project = tmp_path / "project"
     shutil.copytree(ROOT / "fixtures" / name / "source", project)
-    command = [sys.executable, "-m", "codemods", "apply", str(project)]
+    command = [sys.executable, "-m", "codemods", "apply", str(project), *ARGUMENTS.get(name, ())]
     subprocess.run(command, cwd=ROOT, check=True, timeout=120, stdout=subprocess.DEVNULL)
     option, *path = DATA[name] or ("",)
     arguments = (option, str(tmp_path / path[0])) if path else ()
-    prepared = prepare(project / "federated", 2, 2, 1, tmp_path / "workspace", True, arguments)
+    epochs = None if name in ARGUMENTS else 1
+    prepared = prepare(project / "federated", 2, 2, epochs, tmp_path / "workspace", True, arguments)
     if path:
         shutil.move(project / path[0].split("/")[0], tmp_path)
     shutil.rmtree(project)
