@@ -103,6 +103,8 @@ def is_scheduler(value: Value | None) -> bool:
         return False
     if ".lr_scheduler." in value.kind or (value.cls is not None and value.cls.derives_from("torch.optim.lr_scheduler")):
         return True
+    if value.kind.startswith("torch.optim."):
+        return False
     return bool(SCHEDULE_NAME.search(value.kind)) or any(SCHEDULE_NAME.search(name) for name in value.names)
 
 

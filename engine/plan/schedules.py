@@ -10,7 +10,7 @@ from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
 from engine.facts.values import Function, Object, Scope, Unknown, Value, options
 from engine.plan.decision import Decision
-from engine.plan.frame import bodies
+from engine.plan.frame import bodies, body_of
 from engine.plan.names import Names
 from engine.plan.settings import ParserPlan, Range, Setting, how_to_read, leaves, value_of
 
@@ -165,7 +165,7 @@ def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
     loop = facts.loop
     if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
         return
-    yield from _in_rates(facts, loop.loop.node.body, loop.scope)
+    yield from _in_rates(facts, loop.loop.node.body, loop.scope, {})
     seen: set[int] = set()
     for event in facts.trace.events:
         function = event.function
@@ -178,19 +178,60 @@ def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
         passed = [event.receiver, *event.args] if function.owner is not None else list(event.args)
         bound = dict(zip(names, passed, strict=False)) | event.kwargs
         inside = Scope(function.file, function.qualified_name, function.scope, bound)
-        yield from _in_rates(facts, function.node.body, inside)
+        given = names[1:] if function.owner is not None else names
+        written = {name: (node, event.scope) for name, node in zip(given, event.node.args, strict=False)}
+        written |= {keyword.arg: (keyword.value, event.scope) for keyword in event.node.keywords if keyword.arg}
+        yield from _in_rates(facts, function.node.body, inside, written)
 
 
-def _in_rates(facts: Facts, body: list[ast.stmt], scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+Written = dict[str, tuple[ast.expr, Scope]]
+
+
+def _in_rates(
+    facts: Facts, body: list[ast.stmt], scope: Scope, written: Written
+) -> Iterator[tuple[ast.expr, Scope, bool]]:
     """The number of epochs where a learning rate is set: in what it is computed from, and in what ``partial`` gave to
-    the function that computes it."""
+    the function that computes it.
+
+    Args:
+        facts: of the program.
+        body: statements that may set a rate.
+        scope: their scope.
+        written: for a function's parameters, the arguments they were called with.
+    """
     for expression in rate_expressions(body):
         yield from _counts(facts, expression, scope)
+        for name in [node for node in ast.walk(expression) if isinstance(node, ast.Name)]:
+            yield from _defined(facts, *written.get(name.id, (name, scope)))
         called = [node.func for node in ast.walk(expression) if isinstance(node, ast.Call)]
         for value in (value for callee in called for value in value_of(callee, scope)):
             if isinstance(value, Object) and value.kind == "functools.partial" and isinstance(value.node, ast.Call):
                 for argument in [*value.node.args[1:], *[keyword.value for keyword in value.node.keywords]]:
                     yield from _counts(facts, argument, value.scope)
+
+
+def _defined(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs in what a name was set to before the loop: ``steps = epochs * len(loader)``.
+
+    A name that says how long the loop itself is keeps its meaning.
+    """
+    loop = facts.loop
+    assert loop is not None and isinstance(loop.loop.node, (ast.For, ast.While))
+    header = loop.loop.node.iter if isinstance(loop.loop.node, ast.For) else loop.loop.node.test
+    if not isinstance(node, ast.Name) or any(isinstance(n, ast.Name) and n.id == node.id for n in ast.walk(header)):
+        return
+    if not depth or any(_counts(facts, node, scope)):
+        return
+    holder = next((one for one in scope.chain() if node.id in one.variables), None)
+    statements = [s for body in bodies(body_of(holder)) for s in body] if holder is not None else []
+    values = [
+        s.value for s in statements if isinstance(s, ast.Assign) and [ast.unparse(t) for t in s.targets] == [node.id]
+    ]
+    if len(values) != 1 or holder is None:
+        return
+    yield from _counts(facts, values[0], holder)
+    for name in [part for part in ast.walk(values[0]) if isinstance(part, ast.Name)]:
+        yield from _defined(facts, name, holder, depth - 1)
 
 
 def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:

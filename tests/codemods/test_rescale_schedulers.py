@@ -519,3 +519,102 @@ def test_a_rate_that_a_function_gives_back() -> None:
             optimizer.step()
         """,
     )
+
+
+def test_a_number_of_steps_set_before_the_loop() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+
+        def adjust(optimizer, step, total):
+            lr = 0.1 * (1 - step / total) ** 0.9
+            optimizer.param_groups[0]["lr"] = lr
+
+
+        def main(epochs=3):
+            batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            max_steps = epochs * len(batches)
+            for epoch in range(epochs):
+                for i, x in enumerate(batches):
+                    adjust(optimizer, epoch * len(batches) + i, max_steps)
+                    optimizer.zero_grad()
+                    model(x).mean().backward()
+                    optimizer.step()
+
+
+        main()
+        """,
+        """\
+        import torch
+        from torch import nn
+
+
+        def adjust(optimizer, step, total):
+            lr = 0.1 * (1 - step / total) ** 0.9
+            optimizer.param_groups[0]["lr"] = lr
+
+
+        def main(epochs=3):
+            batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            max_steps = (epochs * args.num_rounds) * len(batches)
+            for epoch in range(epochs):
+                epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+                for i, x in enumerate(batches):
+                    adjust(optimizer, epoch * len(batches) + i, max_steps)
+                    optimizer.zero_grad()
+                    model(x).mean().backward()
+                    optimizer.step()
+
+
+        main()
+        """,
+    )
+
+
+def test_a_number_of_steps_that_a_count_kept_over_the_rounds_runs_through() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epochs, done = 3, 0
+        max_steps = epochs * len(batches)
+        for epoch in range(epochs):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+                lr = 0.1 * (1 - done / max_steps) ** 0.9
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                done += 1
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epochs, done = 3, 0
+        max_steps = (epochs * args.num_rounds) * len(batches)
+        for epoch in range(epochs):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+                lr = 0.1 * (1 - done / max_steps) ** 0.9
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                done += 1
+        """,
+    )

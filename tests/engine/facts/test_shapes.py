@@ -112,6 +112,7 @@ TABLE = {
     "optimizer_dict": Expected(optimizer="Adam"),
     "optimizer_getattr": Expected(optimizer="Adagrad"),
     "optimizer_wrapper": Expected(optimizer="Adam", scheduler="manual"),
+    "optimizer_misnamed": Expected(),
     "optimizer_own": Expected(optimizer="optimizer_own.SignDescent"),
     "native_scaler": Expected(features=features("amp", "gradient_clipping")),
     "lbfgs_closure": Expected(optimizer="LBFGS"),
