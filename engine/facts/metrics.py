@@ -178,10 +178,19 @@ def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
     found: dict[str, MetricFact] = {}
     for node in _after_loops(body):
         for text, hint in _computed(node):
-            words = classify(text, hint)
+            words = _named(text, hint)
+            if any(known.text == text for known in found.values()):
+                continue
             if words is not None and (words[0] not in found or not found[words[0]].text.isidentifier()):
                 found[words[0]] = MetricFact(words[0], words[1], text)
     return _ordered(found.values())
+
+
+def _named(text: str, hint: str) -> tuple[str, str] | None:
+    """The metric a number is by its own name, or by what is said of it where that tells nothing, or no more than
+    that it is a score."""
+    own = classify(text)
+    return classify(hint) or own if own is None or own[0] == "score" else own
 
 
 def _after_loops(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -229,7 +238,10 @@ def _printed(call: ast.Call) -> Iterator[tuple[str, str]]:
 
 
 def _labels(call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
-    """The numbers a call formats as such, each with the word that stands right before it in the text."""
+    """The numbers a call prints as such, each with the word that stands right before it in the text."""
+    for text, value in pairwise(call.args):
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and _is_computed(value):
+            yield from _labelled(value, text.value, "f")
     for node in ast.walk(call):
         if isinstance(node, ast.JoinedStr):
             for before, value in pairwise(node.values):
@@ -253,6 +265,11 @@ def _labelled(value: ast.expr, before: str, spec: str) -> Iterator[tuple[ast.exp
     found = classify(word)
     if found and found[0] not in ("error", "score") and re.search(r"[feg%]$", spec):
         yield value, word
+
+
+def _is_computed(node: ast.expr) -> bool:
+    """True for an expression that can only be a number that was computed: a ratio, a mean, ``value.item()``."""
+    return _is_ratio(node) or text_of(node).endswith(".item()")
 
 
 def _is_ratio(node: ast.AST) -> bool:

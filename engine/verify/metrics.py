@@ -109,7 +109,8 @@ def _prints(value: float, text: str) -> bool:
     slack = 0.501 * 10.0 ** int(digits)
     if int(digits) >= 0 and not percent:
         return value == float(text) or abs(value * 100 - float(text)) <= slack
-    return any(abs(value * scale - float(text)) <= slack for scale in (1, 100))
+    shown = float(text)
+    return any(abs(value * scale - shown) <= slack or _close(value * scale, shown) for scale in (1, 100))
 
 
 def _shown(metrics: Mapping[str, Any]) -> str:

@@ -33,6 +33,9 @@ def test_what_is_measured_on_other_data_than_training_comes_first(returned, targ
         ("print(f'PSNR {value:.2f} dB')", {"psnr": "value"}),
         ("print('accuracy on the {} images'.format(count))", {}),
         ("print('error: {}'.format(problem))", {}),
+        ("print('test loss:', total / 8)", {"loss": "total / 8"}),
+        ("print('loss', worst.item())", {"loss": "worst.item()"}),
+        ("print('best accuracy in epoch', epoch)", {}),
         ("logger.scalar_summary('val_dsc', mean_dsc, step)", {"dice": "mean_dsc"}),
     ],
 )
@@ -43,3 +46,16 @@ def test_a_number_is_what_the_word_before_it_says(statement: str, names: dict[st
 def test_a_name_says_more_than_the_word_before_it() -> None:
     body = ast.parse("print('loss {:.2f}'.format(val_acc))").body
     assert [m.name for m in printed_metrics(body)] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "names"),
+    [
+        ("loss = F.mse_loss(out, y).item()\nprint('loss', loss)", {"loss": "loss"}),
+        ("value = F.mse_loss(out, y).item()\nprint('loss', value)", {"mse": "value"}),
+        ("error = 1 - correct / total\nprint(error)", {"error": "error"}),
+        ("score = 100 * correct / total\nprint(score)", {"accuracy": "score"}),
+    ],
+)
+def test_a_number_counts_once_under_its_own_name(statements: str, names: dict[str, str]) -> None:
+    assert {m.name: m.text for m in printed_metrics(ast.parse(statements).body)} == names
