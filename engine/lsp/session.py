@@ -78,7 +78,7 @@ class Session:
         named = ((to_fs_path(each.uri), each) for each in opened)
         return {absolute(Path(name)): Document(each.uri, each.version, each.source) for name, each in named if name}
 
-    async def apart(self, work: Callable[..., Returned], *arguments: Any) -> Returned:
+    async def beside(self, work: Callable[..., Returned], *arguments: Any) -> Returned:
         """Do work beside the conversation."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work, *arguments)
 
@@ -86,7 +86,7 @@ class Session:
         """The open texts and what is found in them; nothing where they have changed meanwhile."""
         documents = self.documents()
         texts = {path: document.text for path, document in documents.items()}
-        findings = await self.apart(self.analyser.examine, texts)
+        findings = await self.beside(self.analyser.examine, texts)
         return (documents, findings) if self.documents() == documents else None
 
     def changed(self) -> None:
@@ -224,7 +224,7 @@ class Session:
             self.say(reason, types.MessageType.Error)
             return
         try:
-            files = await self.apart(convert, path, texts, self.tools)
+            files = await self.beside(convert, path, texts, self.tools)
         except UserError as error:
             self.say(str(error), types.MessageType.Error)
             return
@@ -311,7 +311,7 @@ def make_session(tools: Tools) -> Session:
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     async def saved(params: Saved) -> None:
-        await session.apart(session.analyser.forget)
+        await session.beside(session.analyser.forget)
         session.changed()
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)

@@ -107,7 +107,7 @@ def test_editors_are_told_what_they_understand(tmp_path: Path, editor: str) -> N
     pipe.ask("workspace/executeCommand", actions[CONVERT]["command"])
     (asked,) = [each["params"]["edit"] for each in pipe.notes if each["method"] == "workspace/applyEdit"]
     made = [Path(each["uri"]).name for each in asked["documentChanges"] if each.get("kind") == "create"]
-    assert sorted(made) == ["client.py", "conversion.json", "job.py", "model.py"]
+    assert {"client.py", "conversion.json", "job.py", "model.py"} <= set(made)
     assert ("changeAnnotations" in asked) == ("neovim" not in editor)
     pipe.ask("shutdown")
     pipe.send({"method": "exit"})
