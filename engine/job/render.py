@@ -181,12 +181,12 @@ def _chosen(spec: JobSpec) -> Keywords:
     """What only some jobs have."""
     plain = ["stop_cond", "patience", "fedprox_mu", "optimizer_args", "lr_scheduler_args"]
     values = spec.model_dump(include=set(plain), exclude_none=True)
-    names = {"initial_ckpt": "eval_ckpt"} if RECIPES[spec.recipe].evaluates else {}
-    keywords = [(names.get(name, name), literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
+    keywords = [(name, literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
     if spec.cross_site_eval and RECIPES[spec.recipe].peer_to_peer:
         keywords.append(("do_cross_site_eval", "True"))
     if spec.initial_ckpt:
-        keywords.append((names.get("initial_ckpt", "initial_ckpt"), _checkpoint(spec.initial_ckpt)))
+        name = "eval_ckpt" if RECIPES[spec.recipe].evaluates else "initial_ckpt"
+        keywords.append((name, _checkpoint(spec.initial_ckpt)))
     if spec.aggregator:
         keywords.append(("aggregator", f"{spec.aggregator.split(':')[1]}()"))
     if spec.aggregator_data_kind:
