@@ -11,9 +11,10 @@ REPORTS = {
     "print", "info", "debug", "warning", "log", "write", "format", "add_scalar", "add_scalars", "add_image",
     "add_images", "add_histogram", "set_description", "set_postfix", "set_postfix_str", "save", "append", "update",
     "join", "str", "savefig", "save_image", "dump", "title", "line", "track", "writerow", "log_metric",
-    "log_metrics", "record", "tqdm", "range", "isfile", "mkdir", "makedirs", "Path", "plot", "extend", "imwrite",
+    "log_metrics", "record", "tqdm", "isfile", "mkdir", "makedirs", "Path", "plot", "extend", "imwrite",
     "imsave", "report", "progress_bar", "save_checkpoint",
 }  # fmt: skip
+BUILDS_TRAINING = ("torch.optim.", "torch.utils.data.", "torch.nn.")
 
 
 def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
@@ -58,7 +59,7 @@ def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Eve
             return False
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _is_text(node.left):
             return False
-        if isinstance(node, ast.Dict):
+        if isinstance(node, ast.Dict) or isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             return False  # what a checkpoint or a record keeps
         if isinstance(node, ast.If) and inside is node.test:
             return _trains(node, events)
@@ -124,8 +125,12 @@ def _trains(statement: ast.If, events: list[Event]) -> bool:
     if _sets_training(nodes):
         return True
     calls = {node for node in nodes if isinstance(node, ast.Call)}
+    made = [event for event in events if event.node in calls]
     return any(
-        e.node in calls and e.function is not None and _sets_training(list(ast.walk(e.function.node))) for e in events
+        event.name.startswith(BUILDS_TRAINING)
+        or event.function is not None
+        and _sets_training(list(ast.walk(event.function.node)))
+        for event in made
     )
 
 

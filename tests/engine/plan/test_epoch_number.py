@@ -1,0 +1,69 @@
+"""The number of the epoch goes on over the rounds where training depends on it, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+from tests.codemods.tools import plan_of, written
+
+SCRIPT = """\
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+
+def main():
+    data = TensorDataset(torch.ones(40, 2), torch.ones(40, 1))
+    loader = DataLoader(data, batch_size=8, shuffle=True)
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    history = {{}}
+    for epoch in range(4):
+{statements}
+        for x, y in loader:
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+
+
+main()
+"""
+
+
+def matters(folder: Path, statements: str) -> bool:
+    text = SCRIPT.format(statements=indent(dedent(statements), " " * 8))
+    return bool(plan_of(written(folder, text, {})).rounds.shifts)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "optimizer.param_groups[0]['lr'] = 0.1 / (epoch + 1)",
+        "if epoch == 2:\n    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)",
+        "if epoch > 1:\n    loader = DataLoader(data, batch_size=16)",
+        "loader = DataLoader(Subset(data, range(8 * (epoch + 1))), batch_size=8)",
+        "torch.manual_seed(epoch)",
+        "for parameter in model.parameters():\n    parameter.requires_grad = epoch > 0",
+        "for _ in range(epoch):\n    model(torch.ones(1, 2)).sum().backward()",
+    ],
+)
+def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
+    assert matters(tmp_path, statements)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "pass",
+        "print(f'epoch {epoch}')",
+        "if epoch % 2 == 0:\n    torch.save(model.state_dict(), f'{epoch}.pt')",
+        "history[epoch] = 0.5",
+        "print(list(range(epoch)))",
+        "best_epoch = epoch",
+    ],
+)
+def test_reports_that_tell_it(tmp_path: Path, statements: str) -> None:
+    assert not matters(tmp_path, statements)
