@@ -179,6 +179,7 @@ def inspect(
 )
 @click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would change.")
+@click.option("--interactive", is_flag=True, help="Show the change of each step and ask whether to make it.")
 @click.option("--force", is_flag=True, help="Overwrite files that the tool did not write, or that were edited since.")
 @click.option("--only", multiple=True, metavar="STEP", help="Run only these steps.")
 @click.option("--skip", multiple=True, metavar="STEP", help="Leave these steps out.")
@@ -193,7 +194,8 @@ def inspect(
 @FORMAT
 @click.pass_context
 def apply(
-    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, out, diff, check, force, only, skip,
+    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, out, diff, check, interactive, force,
+    only, skip,
     clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
@@ -209,9 +211,13 @@ def apply(
     from engine.job import job_settings
     from engine.pipeline import select
     from engine.plan import Choices
+    from engine.result import UserError
     from engine.source import NotPython3
+    from engine.terminal import RESULTS, show
     from rules import blockers, not_python3, warnings
 
+    if interactive and (diff or check):
+        raise UserError("--interactive writes what you choose, --diff and --check write nothing; choose one of them")
     check_page(page)
     try:
         facts = read_facts(path, entry, model, loop, execution["script_arguments"])
@@ -221,7 +227,10 @@ def apply(
             from engine.page.document import report_on_refused
 
             report_on_refused(page, path.name, refused)
-        click.echo(refusal_json(path.name, refused) if form == "json" else refusal_text(path.name, refused))
+        if form == "json":
+            click.echo(refusal_json(path.name, refused))
+        else:
+            show(refusal_text(path.name, refused), RESULTS)
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
     everything = extended(rule_files, (path,))
@@ -245,13 +254,23 @@ def apply(
         "skip": skip,
         "rules": [Path(os.path.relpath(file, folder)).as_posix() for file in rule_files],
     }
-    outcome = build(facts, steps, refuse, folder.resolve(), choices, settings, options)
+    outcome = build(
+        facts, steps, refuse, folder.resolve(), choices, settings, options, everything.steps,
+        ask_about if interactive else None,
+    )  # fmt: skip
     if page:
         from engine.page.document import report_on
 
-        report_on(page, outcome, steps, warnings(facts, everything.rules))
+        report_on(page, outcome, everything.steps, warnings(facts, everything.rules))
+
+    def tell(comparison):
+        if form == "json":
+            click.echo(as_json(outcome, folder, comparison))
+        else:
+            show(as_text(outcome, folder, comparison), RESULTS)
+
     if outcome.files is None:
-        click.echo(as_json(outcome, folder, None) if form == "json" else as_text(outcome, folder, None))
+        tell(None)
         ctx.exit(REFUSED)
     if not (diff or check):
         atomic.finish(folder)
@@ -260,11 +279,26 @@ def apply(
         if diff:
             click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
         elif form == "json":
-            click.echo(as_json(outcome, folder, comparison))
+            tell(comparison)
         ctx.exit(FINDINGS if comparison.changed else OK)
     output.guard(folder, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
-    click.echo(as_json(outcome, folder, comparison) if form == "json" else as_text(outcome, folder, comparison))
+    tell(comparison)
+
+
+def ask_about(plan, steps):
+    """The steps that the person at the terminal wants."""
+    from engine.interactive import Quit, choose
+    from engine.terminal import CHANGE, show
+
+    def ask(question: str) -> str:
+        click.echo(f"{question} ", nl=False, err=True)
+        answer = click.get_text_stream("stdin").readline()
+        if not answer:  # the end of the input
+            raise Quit
+        return answer
+
+    return choose(plan, steps, ask, lambda text: show(text, CHANGE, err=True))
 
 
 @main.command()
@@ -361,6 +395,7 @@ def simulate(
     from engine.simulate import TIME_LIMIT
     from engine.simulate import simulate as run
     from engine.simulate.report import render_text
+    from engine.terminal import RUN, show
 
     settings = job_settings(**split)
     if preview:
@@ -372,7 +407,10 @@ def simulate(
         baseline=baseline, split=settings,
     )  # fmt: skip
     add_to_page(page, directory, "simulation", result.as_json())
-    click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
+    if form == "json":
+        click.echo(json.dumps(document(directory, result), indent=2))
+    else:
+        show(render_text(result), RUN)
     ctx.exit(OK if result.succeeded else FINDINGS)
 
 
@@ -420,6 +458,7 @@ def poc(
     from engine.job import job_settings
     from engine.simulate import TIME_LIMIT, deploy
     from engine.simulate.report import render_text
+    from engine.terminal import RUN, show
 
     check_page(page)
     result = deploy(
@@ -427,7 +466,10 @@ def poc(
         split=job_settings(**split),
     )  # fmt: skip
     add_to_page(page, directory, "simulation", result.as_json())
-    click.echo(json.dumps(document(directory, result), indent=2) if form == "json" else render_text(result))
+    if form == "json":
+        click.echo(json.dumps(document(directory, result), indent=2))
+    else:
+        show(render_text(result), RUN)
     ctx.exit(OK if result.succeeded else FINDINGS)
 
 
@@ -453,6 +495,7 @@ def verify(
 
     Exits with 1 where a proof fails, naming the first difference.
     """
+    from engine.terminal import PROOFS, show
     from engine.verify import Settings
     from engine.verify import verify as prove
     from engine.verify.report import render_json, render_text
@@ -463,7 +506,10 @@ def verify(
     check_page(page)
     report = prove(directory, settings, announce=lambda text: click.echo(text, err=True))
     add_to_page(page, directory, "proofs", json.loads(render_json(report)))
-    click.echo(render_json(report) if form == "json" else render_text(report))
+    if form == "json":
+        click.echo(render_json(report))
+    else:
+        show(render_text(report), PROOFS)
     ctx.exit(report.exit_code)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.facts import Facts
 from engine.facts.configuration import Option
-from engine.pipeline import Conversion, Step, convert
+from engine.pipeline import Conversion, Step, convert, left_out
 from engine.plan import Choices, Plan, make_plan
 from engine.plan.arguments import missing_options
 from engine.plan.refusals import (
@@ -23,6 +23,8 @@ from engine.plan.refusals import (
 from engine.plan.requirements import REQUIREMENTS, requirements
 from engine.plan.settings import flag_of
 from engine.result import Result, UserError
+
+Choose = Callable[[Plan, Sequence[Step]], list[Step]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Outcome:
 def build(
     facts: Facts, steps: Sequence[Step], blockers: Callable[[Facts], Iterable[Result]], folder: Path,
     choices: Choices, job_settings: Mapping[str, Any], options: Mapping[str, Any] = MappingProxyType({}),
+    everything: Sequence[Step] = (), choose: Choose | None = None,
 ) -> Outcome:  # fmt: skip
     """Convert a program, in memory.
 
@@ -64,6 +67,8 @@ def build(
         choices: what the user pinned.
         job_settings: what the user chose for the job, by the field names of JobSpec.
         options: the other options, by their names; the record keeps those that are given, to convert anew with them.
+        everything: all steps there are; those of them that are missed are told.
+        choose: picks from the steps, once the plan is made.
 
     Raises:
         UserError: a file cannot be rewritten.
@@ -93,7 +98,12 @@ def build(
     if plan.first_weights.needed:
         event = plan.first_weights.needed.event
         return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(event.scope.file, event.place),))
+    if choose:
+        steps = choose(plan, steps)
+        wanted = {step.name for step in steps}
+        options = {**options, "only": (), "skip": [step.name for step in everything if step.name not in wanted]}
     conversion = convert(plan, _with_client_step(steps, plan, choices))
+    conversion = replace(conversion, left_out=left_out(conversion, everything))
     needed = requirements(facts.project, conversion.files).encode()
     conversion = replace(conversion, files={**conversion.files, REQUIREMENTS: needed})
     record = output.record(conversion, folder, job_settings)

@@ -29,6 +29,8 @@ def finding(result: Result) -> dict[str, Any]:
 def as_json(outcome: Outcome, folder: Path, comparison: Comparison | None) -> str:
     """The outcome as one JSON document."""
     status = "refused" if outcome.refusals else "needs_input" if outcome.needs else "converted"
+    if outcome.conversion and outcome.conversion.left_out:
+        status = "converted_in_part"
     document: dict[str, Any] = {
         "schema_version": 1,
         "status": status,
@@ -41,6 +43,7 @@ def as_json(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
     }
     if outcome.record is not None:
         document |= {key: outcome.record[key] for key in ("model", "metric", "steps", "decisions")}
+        document["left_out"] = list(outcome.record.get("left_out", ()))
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
@@ -77,8 +80,10 @@ def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
         return f"{folder} is up to date with {entry}."
     arguments = ", ".join(f"{name}={value!r}" for name, value in record["model"]["args"].items())
     metric = record["metric"]
+    left_out = outcome.conversion.left_out
     lines = [
-        f"{entry} is now a federated job in {folder}:",
+        f"{entry} is converted in part, into {folder}; it does not train faithfully as it is:" if left_out
+        else f"{entry} is now a federated job in {folder}:",
         f"  model    {record['model']['class_path']}({arguments})",
         f"  a round  is the loop at {plan.frame.place}",
         f"  metric   {metric['name']} ({'higher' if metric['direction'] == 'max' else 'lower'} is better)" if metric
@@ -86,6 +91,7 @@ def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
         f"  files    {', '.join(sorted(comparison.changed))}",
     ]  # fmt: skip
     lines += [f"  decided  {d['subject']}: {d['decision']}" for d in record["decisions"]]
+    lines += [f"  left out {step.name}, which is there for a reason: {step.why}" for step in left_out]
     lines += [f"  stale    {name} is no longer written; delete it" for name in comparison.stale]
     lines += ["", f"Next: python -m codemods verify {folder}", f"      python -m codemods simulate {folder}"]
     return "\n".join(lines)

@@ -65,6 +65,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             {"name": result.name, "status": result.status.value, "at": str(result.place) if result.place else None}
             for result in conversion.results
         ],
+        **({"left_out": [step.name for step in conversion.left_out]} if conversion.left_out else {}),
         "decisions": [
             {"subject": d.subject, "decision": d.decision, "otherwise": d.otherwise, "exempts": list(d.exempts)}
             for d in plan.decisions

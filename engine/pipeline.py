@@ -53,11 +53,13 @@ class Conversion:
         files: what is written, by path in the converted folder.
         results: what each step did.
         plan: the decisions behind it.
+        left_out: steps that would have changed something and were not wanted; with any, it is no proper conversion.
     """
 
     files: dict[str, bytes]
     results: tuple[Result, ...]
     plan: Plan
+    left_out: tuple[Step, ...] = ()
 
 
 def select(steps: Sequence[Step], only: Collection[str] = (), skip: Collection[str] = ()) -> list[Step]:
@@ -119,6 +121,22 @@ def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
             results[index] = results[index].with_status(Status.CHANGED)
     order = sorted(files, key=lambda name: (name != CLIENT, name))
     return Conversion({name: files[name] for name in order}, tuple(results), plan)
+
+
+def left_out(conversion: Conversion, steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Those of all steps that were not run and would have changed something.
+
+    Args:
+        conversion: what came of the steps that were run.
+        steps: all there are.
+    """
+    run = {result.name for result in conversion.results}
+    return tuple(
+        step
+        for step in steps
+        if step.name not in run
+        and (list(step.edits(conversion.plan)) or step.files(conversion.plan) or _rewritten(step, conversion.files))
+    )
 
 
 def _rewritten(step: Step, files: dict[str, bytes]) -> dict[str, bytes]:

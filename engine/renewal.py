@@ -85,7 +85,7 @@ def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewa
     recipe, starts = recorded.get("recipe", "fedavg-pt"), options.get("initial_ckpt", False)
     choices = Choices(options.get("model_args", {}), recipe, starts)
     chosen = select(steps, options.get("only", ()), options.get("skip", ()))
-    outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options)
+    outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options, steps)
     if outcome.files is None:
         raise UserError(f"{folder}: {refusal_text(entry.name, [*outcome.refusals, *outcome.needs])}")
     fresh = json.loads(outcome.files[CONVERSION])

@@ -23,7 +23,7 @@ def report_on(path: Path, outcome: Outcome, steps: Sequence[Step], warnings: Ite
     Args:
         path: the report; what `verify` and `simulate` have added to it for the same conversion stays.
         outcome: what came of converting the program.
-        steps: the pipeline that did it.
+        steps: all there are, in order.
         warnings: what a person should look at.
     """
     files = json.loads(outcome.files[CONVERSION])["files"] if outcome.files else {}
@@ -55,13 +55,15 @@ def of_conversion(outcome: Outcome, steps: Sequence[Step]) -> dict[str, Any] | N
     if outcome.conversion is None or outcome.record is None or outcome.files is None:
         return None
     record = outcome.record
+    run = {result.name for result in outcome.conversion.results}
+    steps = [step for step in steps if step.name in run]
     changes = _changes(outcome.conversion, steps)
     return {
         "model": record["model"],
         "metric": record["metric"],
         "loop": str(outcome.conversion.plan.frame.place),
         "decisions": record["decisions"],
-        "declined": record.get("declined", []),
+        "left_out": list(record.get("left_out", [])),
         "files": sorted(outcome.files),
         "steps": [
             {
@@ -132,7 +134,7 @@ def of_folder(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "metric": record["metric"],
             "loop": f"{conversion.loop.file}:{conversion.loop.line}",
             "decisions": record["decisions"],
-            "declined": record.get("declined", []),
+            "left_out": list(record.get("left_out", [])),
             "files": sorted([*record["files"], CONVERSION]),
             "steps": steps,
             "whole": _change(conversion.entry, conversion.client, source.read_bytes(), client.read_bytes()),
