@@ -5,20 +5,20 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.edit import Edit, Insert
 from engine.facts import Facts, LoopFact
 from engine.facts.models import unwrapped
 from engine.facts.source_text import assigned
-from engine.facts.values import options
+from engine.facts.values import Literal, options
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
 from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, RETURN_IN_LOOP
-from engine.plan.settings import Setting, leaves
+from engine.plan.settings import Setting, leaves, value_of
 from engine.result import Result
 
 
@@ -207,7 +207,12 @@ def _start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
         return ()
     constants = [ast.unparse(value) for value in values if _is_constant(value)]
     constants += [repr(leaf.option.default) for leaf in leaves(loop.start) if leaf.option is not None]
-    return (f"{name} = {constants[0]}",) if constants else _ends_for_good(loop, frame, name)
+    known = {v.value for v in value_of(start, loop.start.scope) if isinstance(v, Literal) and isinstance(v.value, int)}
+    constants += map(str, known if len(known) == 1 else ())
+    if constants:
+        return (f"{name} = {constants[0]}",)
+    remedy = f"let it run over range(epochs): {name} is for resuming, and a job resumes by its own checkpoints"
+    return replace(_ends_for_good(loop, frame, name), remedy=remedy)
 
 
 def _shifts(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> tuple[Insert, ...]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from codemods import keep_received_weights
+from engine.facts import gather
+from engine.plan import make_plan
+from engine.source import Project
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, keep_received_weights.step)
@@ -241,3 +245,39 @@ def test_a_loop_over_a_sequence() -> None:
                 optimizer.step()
         """,
     )
+
+
+RESTORED = """\
+    import argparse
+
+    import torch
+    from torch import nn
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--resume", default="")
+    args = parser.parse_args()
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    restored = {"epoch": 0}
+    if args.resume:
+        restored.update(torch.load(args.resume))
+    start_epoch = START
+    for epoch in range(start_epoch, args.epochs):
+        optimizer.zero_grad()
+        model(torch.ones(4, 2)).mean().backward()
+        optimizer.step()
+    """
+
+
+def test_a_start_that_is_known_where_nothing_is_resumed(tmp_path: Path) -> None:
+    entry = tools.written(tmp_path, tools.unindented(RESTORED.replace("START", 'restored["epoch"]')), {})
+    assert tools.plan_of(entry).rounds.resets == ("start_epoch = 0",)
+
+
+def test_a_start_that_is_not_known_is_refused_with_what_helps(tmp_path: Path) -> None:
+    entry = tools.written(tmp_path, tools.unindented(RESTORED.replace("START", "int(open('epoch').read())")), {})
+    refused = make_plan(gather(Project(entry)))
+    assert isinstance(refused, list)
+    assert [result.code for result in refused] == ["FLR153"]
+    assert "let it run over range(epochs)" in refused[0].remedy
