@@ -141,8 +141,7 @@ class Plan:
     @property
     def launches_processes(self) -> bool:
         """True where the script always trains in several processes, so that it has to be started by torchrun."""
-        started = self.facts.trace.named("torch.distributed.init_process_group")
-        return any(all(entry.default for entry in event.path if isinstance(entry, Branch)) for event in started)
+        return launches_processes(self.facts)
 
     @property
     def client_api_files(self) -> list[SourceFile]:
@@ -166,6 +165,12 @@ class Plan:
         prefix = f"{self.names.site_settings}."
         used = [s.reader for s in self.settings] + [edit.template for edit in self.schedules.edits]
         return [s for s in self.new_settings if any(f"{prefix}{s.destination}" in text for text in used)]
+
+
+def launches_processes(facts: Facts) -> bool:
+    """True for a script that always trains in several processes."""
+    started = facts.trace.named("torch.distributed.init_process_group")
+    return any(all(entry.default for entry in event.path if isinstance(entry, Branch)) for event in started)
 
 
 def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Result]:
@@ -237,6 +242,14 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
                 "data location",
                 f"{path.expression.text} at {path.expression.place} stays as it is written: no option can set it there",
                 "make it an argument of the script, and read that in its place",
+            )
+        )
+    if launches_processes(facts):
+        decisions.append(
+            Decision(
+                "processes",
+                "torchrun starts one process at every site, unless --launch says otherwise",
+                'give the command, such as --launch "torchrun --standalone --nproc_per_node=2"',
             )
         )
     for name, value in model.args.items():
