@@ -14,7 +14,6 @@ State = dict[str, torch.Tensor]
 Change = Callable[[str, torch.Tensor], torch.Tensor | float]
 
 SITES, ROUNDS, STEPS, LR, MU = 2, 3, 5, 0.1, 0.5
-SERVER_SGD = {"lr": 0.7, "momentum": 0.6}
 
 
 def initial() -> State:
@@ -90,17 +89,6 @@ def cyclic() -> State:
     for _ in range(ROUNDS):
         for part in parts():
             weights = descend(weights, part)
-    return weights
-
-
-def fedopt() -> State:
-    """Reddi et al., 2021, with SGD and momentum at the server."""
-    weights = double(initial())
-    velocity = {name: torch.zeros_like(value) for name, value in weights.items()}
-    for _ in range(ROUNDS):
-        trained = mean([descend(weights, part) for part in parts()])
-        velocity = {n: SERVER_SGD["momentum"] * velocity[n] + (weights[n] - trained[n]) for n in weights}
-        weights = {n: weights[n] - SERVER_SGD["lr"] * velocity[n] for n in weights}
     return weights
 
 

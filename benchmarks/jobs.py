@@ -36,13 +36,11 @@ JOBS: dict[str, tuple[dict[str, Any], Callable[[Simulation], State]]] = {
     ),
     "cyclic-pt": ({"recipe": "cyclic-pt"}, cyclic),
 }
-SERVER_SGD = {"path": "torch.optim.SGD", "args": from_scratch.SERVER_SGD}
 WHOLE_RUNS: dict[str, tuple[str, dict[str, Any], Callable[..., Simulation], Callable[[], State]]] = {
     "fedavg-pt": ("fedavg-pt", {}, simulate, from_scratch.fedavg),
     "fedavg-pt, style fedjob": ("fedavg-pt", {"style": "fedjob"}, simulate, from_scratch.fedavg),
     "fedavg-pt, by `poc`": ("fedavg-pt", {}, deploy, from_scratch.fedavg),
     "fedprox-pt": ("fedprox-pt", {"fedprox_mu": from_scratch.MU}, simulate, from_scratch.fedprox),
-    "fedopt-pt, SGD": ("fedopt-pt", {"optimizer_args": SERVER_SGD}, simulate, from_scratch.fedopt),
     "scaffold-pt": ("scaffold-pt", {}, simulate, from_scratch.scaffold),
     "cyclic-pt": ("cyclic-pt", {}, simulate, from_scratch.cyclic),
     "swarm-pt": ("swarm-pt", {}, simulate, from_scratch.fedavg),

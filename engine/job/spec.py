@@ -206,6 +206,15 @@ class JobSpec(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _starts_where_it_is_told(self) -> JobSpec:
+        if RECIPES[self.recipe].server_builds_from_instance and self.initial_ckpt:
+            raise ValueError(
+                f"{self.recipe} cannot start from initial_ckpt: FLARE gives it to the sites, and the optimizer of the "
+                "server steps from the weights that the model is built with"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _evaluation_has_its_model(self) -> JobSpec:
         if RECIPES[self.recipe].evaluates and not (self.initial_ckpt and self.key_metric):
             needed = "the model to measure, --initial-ckpt" if self.key_metric else "a metric, and the script has none"

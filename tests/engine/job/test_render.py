@@ -198,6 +198,7 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"recipe": "fedavg-xy"}, "fedavg-pt, fedprox-pt"),
         ({"recipe": "fedprox-pt"}, "apply train.py --recipe fedprox-pt"),
         ({"recipe": "fedeval-pt"}, "--initial-ckpt"),
+        ({"recipe": "fedopt-pt", "initial_ckpt": "a.pt"}, "cannot start from initial_ckpt"),
         ({"recipe": "fedeval-pt", "initial_ckpt": "a.pt", "key_metric": ""}, "the script has none"),
         ({"recipe": "scaffold-pt"}, "apply train.py --recipe scaffold-pt"),
         ({"patience": 3}, "stop_cond"),
