@@ -14,7 +14,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -133,42 +133,35 @@ def applied(script: Path) -> None:
         raise Trouble("what was converted is converted again")
 
 
-def from_hypothesmith(number: int, start: int) -> Iterator[str]:
-    """Programs of the grammar and of random syntax trees."""
+def from_hypothesmith(number: int, start: int) -> list[str]:
+    """Programs made of random syntax trees."""
     found: list[str] = []
-    for strategy in (hypothesmith.from_grammar(), hypothesmith.from_node()):
-        wanted = len(found) + number // 2
 
-        @seed(start)
-        @settings(
-            max_examples=number // 2, database=None, deadline=None, phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @given(source=strategy)
-        def collect(source: str) -> None:
-            found.append(source + TAIL)
+    @seed(start)
+    @settings(
+        max_examples=max(1, number), database=None, deadline=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(source=hypothesmith.from_node())
+    def collect(source: str) -> None:
+        found.append(source + TAIL)
 
-        with suppress(Exception):  # a strategy that gives up early
-            collect()
-        del found[wanted:]
-    return iter(found)
+    collect()
+    return found[:number]
 
 
 def programs(number: int, start: int) -> Iterator[tuple[str, str, Path | None]]:
     """Programs made at random, each with its name and the folder of the program it was made of."""
     originals = real_programs()
-    grown = list(from_hypothesmith(max(2, number // 5), start))
-    yield from ((f"hypothesmith {n}", text, None) for n, text in enumerate(grown))
-    for n in range(number - len(grown)):
+    grown = number // 10
+    for n in range(number - grown):
         chance = random.Random(f"{start} {n}")
         path = chance.choice(originals)
         text = mutated(path.read_text(encoding="utf-8"), chance)
-        of_project = "fixtures" in path.parts
-        yield (
-            f"{path.parent.name}/{path.name} {n}",
-            text if of_project else text + TAIL,
-            path.parent if of_project else None,
-        )
+        is_script = "fixtures" in path.parts
+        name = f"{path.parent.name}/{path.name} {n}"
+        yield name, text if is_script else text + TAIL, path.parent if is_script else None
+    yield from ((f"hypothesmith {n}", text, None) for n, text in enumerate(from_hypothesmith(grown, start)))
 
 
 def run(made: Iterable[tuple[str, str, Path | None]], keep: Path | None = None) -> tuple[Counter[str], list[str]]:
@@ -183,7 +176,9 @@ def run(made: Iterable[tuple[str, str, Path | None]], keep: Path | None = None) 
     """
     counts: Counter[str] = Counter()
     troubles: list[str] = []
-    for name, text, origin in made:
+    for number, (name, text, origin) in enumerate(made, 1):
+        if keep and number % 100 == 0:
+            print(f"{number} programs: {dict(counts)}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             if origin:
                 shutil.copytree(origin, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
