@@ -44,8 +44,8 @@ class Tree:
 
     def places(self, span: CodeRange) -> tuple[Place, Place]:
         """Where a range starts and ends."""
-        name = self.source.name
-        return Place(name, span.start.line, span.start.column), Place(name, span.end.line, span.end.column)
+        start, end = span.start, span.end
+        return self.source.at(start.line, start.column), self.source.at(end.line, end.column)
 
     def mended(self, rule: type[LintRule], result: Result) -> Result:
         """A finding of a program rule with its fix, where there is one."""

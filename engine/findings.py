@@ -101,7 +101,15 @@ def in_file(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Res
     comments = suppressions(source.text, source.name)
     keys = frozenset(key for rule in rules for key in (rule.__name__, getattr(rule, "CODE", "")))
     left = [result for result in found if not any(comment.silences(result) for comment in comments)]
-    return [*left, *unused(comments, found, keys)]
+    told = [*left, *unused(comments, found, keys)]
+    return [in_cell(result, source) for result in told] if source.cells else told
+
+
+def in_cell(result: Result, source: SourceFile) -> Result:
+    """A finding in the script of a notebook as one in its cell; fixes are edits of texts, and a notebook is none."""
+    end = result.end or result.place
+    places = (source.at(place.line, place.column) for place in (result.place, end))
+    return replace(result, edit=None, safety=Safety.DISPLAY_ONLY, **dict(zip(("place", "end"), places, strict=True)))
 
 
 def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Result]) -> list[Result]:

@@ -168,7 +168,11 @@ def _finding(result: Result) -> dict[str, Any]:
 
 def _at(place: Place | None) -> dict[str, Any]:
     """Where something stands."""
-    return {"file": place.file, "line": place.line} if place else {"file": None, "line": None}
+    if place is None:
+        return {"file": None, "line": None}
+    if place.cell:
+        return {"file": place.file, "cell": place.cell[0], "line": place.cell[1]}
+    return {"file": place.file, "line": place.line}
 
 
 def describe(facts: Facts) -> dict[str, Any]:

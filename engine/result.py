@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -32,13 +32,17 @@ class Place:
         file: path relative to the project root, with forward slashes.
         line: 1-based line.
         column: 0-based column, counted in code points.
+        cell: of a place in a notebook: the number of the cell, and the line in it; the line is that of its script.
     """
 
     file: str
     line: int
     column: int = 0
+    cell: tuple[int, int] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
+        if self.cell:
+            return f"{self.file}:cell {self.cell[0]}:{self.cell[1]}"
         return f"{self.file}:{self.line}"
 
 

@@ -50,17 +50,24 @@ class SourceFile:
         name: path relative to the project root, with forward slashes.
         raw: its bytes.
         text: the decoded text, newlines as they are.
+        cells: of a notebook, whose text is that of its script: the first line of each code cell, and its number.
     """
 
     path: Path
     name: str
     raw: bytes = field(repr=False)
     text: str = field(repr=False)
+    cells: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def tree(self) -> ast.Module:
         """The syntax tree. Raises UserError where the text is not Python 3."""
-        return parse(self.text, self.name)
+        try:
+            return parse(self.text, self.name)
+        except NotPython3 as error:
+            if error.place is None or not self.cells:
+                raise
+            raise NotPython3(error.message, self.at(error.place.line, error.place.column), error.source) from None
 
     @cached_property
     def lines(self) -> list[str]:
@@ -76,14 +83,19 @@ class SourceFile:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         if not self.text.isascii() and line <= len(self.lines):
             column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
-        return Place(self.name, line, column)
+        return self.at(line, column)
+
+    def at(self, line: int, column: int) -> Place:
+        """The place at a line and column."""
+        cell = max((cell for cell in self.cells if cell[0] <= line), default=None)
+        return Place(self.name, line, column, cell and (cell[1], line - cell[0] + 1))
 
     def end(self, node: ast.AST) -> Place:
         """Where a node of this file's tree ends, the column in code points."""
         line, column = getattr(node, "end_lineno", 1), getattr(node, "end_col_offset", 0)
         if not self.text.isascii() and line <= len(self.lines):
             column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
-        return Place(self.name, line, column)
+        return self.at(line, column)
 
 
 def parse(text: str, name: str) -> ast.Module:
@@ -124,6 +136,11 @@ def read_file(path: Path, root: Path) -> SourceFile:
 
 def decode(path: Path, name: str, raw: bytes) -> SourceFile:
     """One Python file from its bytes. Raises UserError where they are binary, or in an encoding that is unknown."""
+    if path.suffix == ".ipynb":
+        from engine.notebook import read
+
+        text, cells = read(raw, name)
+        return SourceFile(path, name, text.encode(), text, cells)
     if b"\0" in raw:
         raise UserError(f"{name} is a binary file, not a Python script (it holds null bytes)")
     try:

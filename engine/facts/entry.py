@@ -23,8 +23,6 @@ def find_entry(path: Path) -> Path:
     """
     if not path.exists():
         raise UserError(f"{path} does not exist; give the path of a training script or of its folder")
-    if path.suffix == ".ipynb":
-        raise UserError(f"{path} is a notebook; export it with `jupyter nbconvert --to script` and give the script")
     if path.is_file():
         return path
     found = _training_scripts(sorted(path.glob("*.py")))

@@ -6,7 +6,7 @@ https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 from __future__ import annotations
 
 from engine.lint import Outcome
-from engine.report.sarif import level
+from engine.report.sarif import level, said
 from engine.result import Result
 
 LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -22,13 +22,13 @@ def _annotation(result: Result) -> str:
     end = result.end or result.place
     properties = {
         "file": result.place.file,
-        "line": result.place.line,
-        "endLine": end.line,
+        "line": 1 if result.place.cell else result.place.line,
+        "endLine": 1 if result.place.cell else end.line,
         "col": result.place.column + 1,
         "title": f"{result.code} {result.name}".strip(),
     }
     listed = ",".join(f"{name}={_escaped(str(value), ',:')}" for name, value in properties.items())
-    return f"::{LEVELS[level(result)]} {listed}::{_escaped(f'{result.message} {result.remedy}')}\n"
+    return f"::{LEVELS[level(result)]} {listed}::{_escaped(f'{said(result)} {result.remedy}')}\n"
 
 
 def _escaped(text: str, more: str = "") -> str:

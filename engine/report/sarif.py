@@ -50,6 +50,11 @@ def level(result: Result) -> str:
     return LEVELS.get(result.kind, "note")
 
 
+def said(result: Result) -> str:
+    """What a finding says; in a notebook, whose file has other lines than its cells, with its place."""
+    return f"{result.place}: {result.message}" if result.place.cell else result.message
+
+
 def _rule(name: str, result: Result) -> dict[str, Any]:
     return {
         "id": name,
@@ -64,7 +69,7 @@ def _result(result: Result) -> dict[str, Any]:
     found = {
         "ruleId": identity(result),
         "level": level(result),
-        "message": {"text": result.message},
+        "message": {"text": said(result)},
         "locations": [{"physicalLocation": location}],
     }
     if result.edit:
@@ -83,6 +88,8 @@ def _artifact(place: Place) -> dict[str, str]:
 
 def _region(start: Place, end: Place | None) -> dict[str, int]:
     end = end or start
+    if start.cell:
+        return {"startLine": 1}
     return {
         "startLine": start.line,
         "startColumn": start.column + 1,

@@ -21,7 +21,7 @@ def statistics(outcome: Outcome) -> str:
 
 
 def _finding(result: Result) -> list[str]:
-    place = f"{result.place.file}:{result.place.line}:{result.place.column + 1}"
+    place = f"{result.place}:{result.place.column + 1}"
     label = f"{result.code} {result.name}".strip()
     lines = [f"{place}: {label}: {result.message}", f"    {result.source}"] if result.source else [f"{place}: {label}"]
     remedy = {Safety.SAFE: " (--fix does it)", Safety.UNSAFE: " (--fix --unsafe does it)"}

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from engine.result import UserError
+from engine.source import read_file
 from engine.verify import harness
 from engine.verify.algorithm import protocol
 from engine.verify.conversion import Conversion
@@ -201,9 +202,15 @@ class Bench:
 
     def _copy_of_source(self, name: str) -> Path:
         data = [default for _, default in self.conversion.data]
-        return mirror_project(
+        root = mirror_project(
             self.conversion.source_root, data, self._folder(name), leave_out={self.conversion.directory}
         )
+        entry = root / self.conversion.entry
+        if entry.suffix == ".ipynb":
+            script = read_file(entry, root).raw
+            entry.unlink()  # it may be a link to the notebook itself
+            entry.write_bytes(script)
+        return root
 
     def _folder(self, name: str) -> Path:
         folder = self._scratch / f"{next(self._numbers)}-{name}"

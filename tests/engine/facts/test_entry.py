@@ -64,9 +64,6 @@ def test_nothing_that_trains(tmp_path: Path, files: dict[str, str]) -> None:
         find_entry(folder(tmp_path, **files))
 
 
-def test_notebooks_and_missing_paths(tmp_path: Path) -> None:
-    (tmp_path / "train.ipynb").write_text("{}")
-    with pytest.raises(UserError, match="nbconvert"):
-        find_entry(tmp_path / "train.ipynb")
+def test_missing_paths(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         find_entry(tmp_path / "gone")
