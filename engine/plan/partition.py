@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.facts import Expression, Facts
 from engine.facts.source_text import expression
 from engine.plan.arrays import Split, plan_split
+from engine.plan.draws import unseeded_draw
 
 DISTRIBUTED_SAMPLERS = ("torch.utils.data.distributed.DistributedSampler", "torch.utils.data.DistributedSampler")
 
@@ -35,6 +36,9 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
     data = facts.data
     if data is None or data.loader is None or data.dataset is None:
         return "the training data does not come from a DataLoader"
+    draw = unseeded_draw(facts, data.loader)
+    if draw is not None:
+        return f"{draw.place} draws it at random without a seed, so that every site would split other data"
     loader = data.loader.node
     if sum(event.node is loader for event in facts.trace.events) > 1:
         return "the function that builds its DataLoader builds those of other data too"

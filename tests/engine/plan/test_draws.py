@@ -1,0 +1,67 @@
+"""What is drawn at random without a seed is not split between the sites of a simulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from engine.plan import Plan
+from tests.codemods.tools import plan_of, written
+
+SCRIPT = """\
+import random
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+x, y = torch.ones(40, 2), torch.ones(40, 1)
+data = TensorDataset(x, y)
+{statements}
+loader = DataLoader(part, batch_size=8, shuffle=True)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for inputs, labels in loader:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(inputs), labels).backward()
+        optimizer.step()
+"""
+SPLIT = "part, rest = random_split(data, [30, 10])"
+ARRAYS = "a, b, c, d = train_test_split(x, y{options})\npart = TensorDataset(a, c)"
+ORDER = "order = np.random.permutation(40)\npart = TensorDataset(x[order], y[order])"
+
+
+def planned(folder: Path, statements: str) -> Plan:
+    return plan_of(written(folder, SCRIPT.format(statements=dedent(statements)), {}))
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [SPLIT, ARRAYS.format(options=""), ORDER, f"torch.manual_seed(0)\n{ORDER}", f"np.random.seed(0)\n{SPLIT}"],
+)
+def test_without_a_seed_every_site_keeps_all(tmp_path: Path, statements: str) -> None:
+    plan = planned(tmp_path, statements)
+    assert plan.partition is None
+    (decision,) = [one for one in plan.decisions if one.subject == "simulation data"]
+    assert "draws it at random without a seed" in decision.decision
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "part = data",
+        f"torch.manual_seed(0)\n{SPLIT}",
+        SPLIT.replace("10])", "10], torch.Generator().manual_seed(0))"),
+        SPLIT.replace("10])", "10], generator=torch.Generator().manual_seed(0))"),
+        ARRAYS.format(options=", random_state=0"),
+        ARRAYS.format(options=", shuffle=False"),
+        f"np.random.seed(0)\n{ORDER}",
+        f"def set_seed(n):\n    np.random.seed(n)\nset_seed(0)\n{ORDER}",
+    ],
+)
+def test_with_a_seed_it_is_split(tmp_path: Path, statements: str) -> None:
+    assert planned(tmp_path, statements).partition is not None
