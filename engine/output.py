@@ -117,10 +117,10 @@ def _setting(setting: Setting | None) -> dict[str, Any] | None:
 
 
 def _given_files(plan: Plan, words: Sequence[str]) -> dict[str, list[str]]:
-    """The files of the project that the script is given on its command line."""
+    """The files and folders of the project that the script is given on its command line."""
     folder = plan.facts.project.entry.path.parent
     names = [word.rpartition("=")[2] for word in words]
-    files = [name for name in names if name and not Path(name).is_absolute() and (folder / name).is_file()]
+    files = [name for name in names if name and not Path(name).is_absolute() and (folder / name).exists()]
     return {"files": files} if files else {}
 
 

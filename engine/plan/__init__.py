@@ -241,7 +241,9 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
             Decision(
                 "data location",
                 f"{path.expression.text} at {path.expression.place} stays as it is written: no option can set it there",
-                "make it an argument of the script, and read that in its place",
+                "give another with --arg"
+                if path.option is not None
+                else "make it an argument of the script, and read that in its place",
             )
         )
     if launches_processes(facts):

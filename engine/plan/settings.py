@@ -355,9 +355,13 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
 
 
 def fixed_paths(facts: Facts, found: list[Setting]) -> list[PathFact]:
-    """The paths written in the source that no option sets."""
+    """The paths that no option sets: written in the source, or the defaults of arguments without a flag."""
     paths = facts.data.paths if facts.data else ()
-    return [p for p in paths if p.option is None and p.value and not any(s.literal == literal_of(p) for s in found)]
+    written = [p for p in paths if p.option is not None and isinstance(p.expression.node, ast.Constant)]
+    positional = [p for p in written if p.option.positional]
+    return positional + [
+        p for p in paths if p.option is None and p.value and not any(s.literal == literal_of(p) for s in found)
+    ]
 
 
 def is_settable(path: PathFact) -> bool:

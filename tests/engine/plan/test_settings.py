@@ -158,3 +158,18 @@ def test_a_file_of_settings_is_read_and_found_by_the_client(words: tuple[str, ..
 def test_a_positional_number_of_epochs_stays_what_is_given(tmp_path: Path) -> None:
     text = with_loop(LOOPS[0]).replace('"--epochs", type=int, default=5', '"epochs", type=int')
     assert plan_of(tmp_path, text, "6").epochs is None
+
+
+def test_data_that_an_argument_without_a_flag_names(tmp_path: Path) -> None:
+    """The job has no flag for it: the summary says where the data is taken from, and --arg gives another place."""
+    (tmp_path / "points").mkdir()
+    declared = 'parser.add_argument("data", nargs="?", default="points")'
+    text = with_loop(LOOPS[0]).replace("args = parser", f"{declared}\nargs = parser")
+    text = text.replace("model = nn", 'table = open(args.data + "/x.csv").read()\nmodel = nn')
+    plan = plan_of(tmp_path, text)
+    assert plan.paths == ()
+    assert [d.otherwise for d in plan.decisions if d.subject == "data location"] == ["give another with --arg"]
+    given = plan_of(tmp_path, text, "points")
+    assert [d for d in given.decisions if d.subject == "data location"] == []
+    record = output.record(convert(given, []), tmp_path / "out", {"script_arguments": ("points",)})
+    assert 'str(SOURCE / "points")' in render(job_spec({**record, "files": {}}))
