@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.facts.arrays import array_trainings
 from engine.facts.interpreter import Interpreter
 from engine.facts.training import training_loops
 from engine.result import UserError
@@ -52,8 +53,8 @@ def _training_scripts(files: list[Path]) -> list[Path]:
 def _loop_files(file: Path) -> set[Path]:
     """The files that hold the epoch loops a script comes to; none where it cannot be read."""
     try:
-        project = Project(file)
-        found = training_loops(Interpreter(project).run())
+        trace = Interpreter(Project(file)).run()
     except UserError:
         return set()
+    found = training_loops(trace) or [training.loop for training in array_trainings(trace) if training.arrays]
     return {loop.epoch.scope.file.path for loop in found}

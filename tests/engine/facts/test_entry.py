@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import indent
+from textwrap import dedent, indent
 
 import pytest
 
@@ -40,6 +40,18 @@ def test_a_file_is_itself(tmp_path: Path) -> None:
 def test_the_script_that_runs_the_trainer(tmp_path: Path) -> None:
     folder(tmp_path, trainer=TRAINER, go="from trainer import train\ntrain()\n", setup="import setuptools\n")
     assert find_entry(tmp_path).name == "go.py"
+
+
+def test_a_script_that_trains_arrays(tmp_path: Path) -> None:
+    text = """
+        import numpy as np
+        x, y = np.loadtxt("x.csv"), np.loadtxt("y.csv")
+        w = np.zeros(3)
+        for epoch in range(10):
+            w -= 0.1 * x.T @ (x @ w - y)
+        """
+    folder(tmp_path, clean="import numpy as np\nfor _ in range(3):\n    print(np.ones(2))\n", train=dedent(text))
+    assert find_entry(tmp_path).name == "train.py"
 
 
 def test_a_script_that_imports_the_training_script_is_not_meant(tmp_path: Path) -> None:
