@@ -2,9 +2,10 @@
 
 python -m benchmarks.client_time
 
-Both run in turn, so that a change in the load of the machine meets both. A round is timed at the site, from what it
-receives to what it sends; the fastest round of each is compared, which other programs disturb least, and the CPU time
-of the site's process, which they do not lengthen by taking turns.
+Both run in turn, each as often first as second, so that a change in the load of the machine meets both. A round is
+timed at the site, from what it receives to what it sends: by the clock, and by the CPU time of the thread that trains,
+in which neither other programs nor FLARE's own threads count. Run it on a machine with nothing else to do: the caches
+that others fill make the CPU time of the same round vary by a tenth.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ import nvflare.client as _flare
 _receive, _send, _begun = _flare.receive, _flare.send, []
 def _started(*args, **kwargs):
     model = _receive(*args, **kwargs)
-    _begun[:] = [_time.perf_counter(), _time.process_time()]
+    _begun[:] = [_time.perf_counter(), _time.thread_time()]
     return model
 def _ended(model, *args, **kwargs):
     if model.params:
-        times = [_time.perf_counter() - _begun[0], _time.process_time() - _begun[1]]
+        times = [_time.perf_counter() - _begun[0], _time.thread_time() - _begun[1]]
         with open(_os.path.join(_os.environ["ROUND_TIMES"], _flare.get_site_name()), "a") as file:
             file.write(_json.dumps(times) + "\\n")
     return _send(model, *args, **kwargs)
@@ -66,9 +67,9 @@ def main() -> None:
             client = directory / "client.py"
             client.write_text(STOPWATCH + (by_hand if name == "by hand" else client.read_text()))
         rounds: dict[str, list[list[float]]] = {name: [] for name in clients}
-        for _ in range(TURNS):
-            for name, directory in clients.items():
-                rounds[name] += timed(directory, name)
+        for turn in range(TURNS):
+            for name in sorted(clients, reverse=bool(turn % 2)):
+                rounds[name] += timed(clients[name], name)
     print("| client | rounds | wall, fastest | wall, median | CPU, fastest | CPU, median |\n|---|---|---|---|---|---|")
     figures = {}
     for name, times in rounds.items():
