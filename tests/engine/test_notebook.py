@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
@@ -117,6 +118,8 @@ def test_fixes_of_a_notebook_are_not_made(folder: Path) -> None:
 def test_a_notebook_is_inspected(folder: Path) -> None:
     (folder / "train.ipynb").write_text(notebook(*TRAINING))
     document = json.loads(run("inspect", "train.ipynb", "--format", "json").stdout)
+    schema = json.loads((Path(__file__).parents[2] / "docs/schemas/inspect.schema.json").read_text())
+    jsonschema.validate(document, schema)
     assert document["verdict"] == "convert"
     assert document["facts"]["epoch_loop"] == {"file": "train.ipynb", "cell": 5, "line": 2}
 
