@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.facts import Facts, gather
+from engine.facts.entry import find_entry
 from engine.source import Project
 
 HEADER = """import numpy as np
@@ -237,3 +238,26 @@ def test_what_cannot_be_followed(tmp_path: Path, lines: str, what: str) -> None:
 def test_what_is_no_training(tmp_path: Path, lines: str) -> None:
     facts = facts_of(tmp_path, lines)
     assert (facts.arrays, facts.array_problem, facts.loop) == (None, None, None)
+
+
+def test_the_script_of_a_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(HEADER + LOGISTIC)
+    (tmp_path / "plot.py").write_text(HEADER + "print(x.mean())")
+    assert find_entry(tmp_path).name == "train.py"
+
+
+def test_what_the_updates_depend_on_and_the_arrays_of_samples(tmp_path: Path) -> None:
+    lines = """
+count, mean = len(x), x.mean(axis=0)
+w = np.zeros(3)
+for epoch in range(5):
+    rate = lr / (1 + epoch)
+    w -= rate * (x - mean).T @ (x @ w - y) / count
+    print(epoch)
+"""
+    arrays = facts_of(tmp_path, lines).arrays
+    assert arrays is not None
+    assert arrays.samples == ("x", "y")
+    assert {"epoch", "rate", "lr", "x", "y"} <= arrays.depends_on
+    silent = facts_of(tmp_path, LOGISTIC).arrays
+    assert silent is not None and "epoch" not in silent.depends_on
