@@ -39,7 +39,8 @@ class NotPytorch(ProgramRule, LintRule):
     PyTorch.
 
     ## Why is this bad
-    This tool knows PyTorch's training loops. NVIDIA FLARE itself federates the others too, by recipes of their own.
+    This tool knows training loops of PyTorch and of NumPy. NVIDIA FLARE itself federates the others too, by recipes of
+    their own.
 
     ## Example
     ```python
