@@ -96,8 +96,8 @@ def build(
         needs = tuple(ARGUMENT_NEEDED.at(files[each.place.file], each.place, each.flags[0]) for each in asked)
         return Outcome(facts, needs=needs)
     if plan.first_weights.needed:
-        event = plan.first_weights.needed.event
-        return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(event.scope.file, event.place),))
+        place = plan.first_weights.needed.place
+        return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(facts.project.files.get(place.file), place),))
     if choose:
         steps = choose(plan, steps)
         wanted = {step.name for step in steps}

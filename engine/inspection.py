@@ -136,7 +136,7 @@ def _needed(facts: Facts, plan: Plan) -> Iterator[dict[str, Any]]:
             "message": f"{REASON.message}: {REASON.remedy}",
             "option": "--initial-ckpt FILE",
             "choices": [],
-            **_at(plan.first_weights.needed.event.place),
+            **_at(plan.first_weights.needed.place),
         }
 
 

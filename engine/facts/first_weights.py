@@ -31,13 +31,14 @@ def first_weights(trace: Trace, training: TrainingLoop, model: Object) -> Iterat
         constructs = any(isinstance(entry, Call) and entry.node is model.node for entry in event.path)
         if constructs or event.within_node(training.epoch.node) or not is_default(event.path):
             continue
+        place = next((call.place for call in event.calls if call.caller is model.scope), event.place)
         if event.name == ".load_state_dict":
             if any(_belongs(one, model) for one in objects(event.receiver)):
                 file, read = _reading(trace, event)
-                yield FirstWeights(event, _origin(event), file, _is_certain(event), read)
+                yield FirstWeights(event, place, _origin(event), file, _is_certain(event), read)
         elif _sets(event, model, training):
             origin = "file" if event.name == ".copy_" and any(map(comes_from_data, event.args)) else "drawn"
-            yield FirstWeights(event, origin, None, _is_certain(event))
+            yield FirstWeights(event, place, origin, None, _is_certain(event))
 
 
 def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:

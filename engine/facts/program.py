@@ -69,6 +69,7 @@ class FirstWeights:
 
     Attributes:
         event: the call.
+        place: of the call beside the construction of the model through which it is reached.
         origin: of the values: ``drawn`` (constants too), ``file``, or ``download``.
         file: the path of a file that holds the whole state as it is loaded; None for anything else.
         certain: True where it happens whenever the program runs with its defaults.
@@ -76,6 +77,7 @@ class FirstWeights:
     """
 
     event: Event = field(compare=False, repr=False)
+    place: Place
     origin: str
     file: str | None
     certain: bool

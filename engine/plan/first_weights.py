@@ -47,7 +47,7 @@ def plan_first_weights(
     certain = [weights for weights in left if weights.origin != "drawn" and weights.certain]
     if len(certain) == 1 and certain[0].file is not None and left[-1] is certain[0]:
         path = _in_project(certain[0].file, project)
-        told = f"the job starts from {certain[0].file}, which {certain[0].event.place} loads"
+        told = f"the job starts from {certain[0].file}, which {certain[0].place} loads"
         return FirstWeightsPlan(path, None, (Decision("first weights", told, OTHERWISE),))
     if certain:
         return FirstWeightsPlan(needed=certain[-1])
@@ -60,7 +60,7 @@ def _decisions(left: list[FirstWeights]) -> Iterator[Decision]:
         (True, "the job starts from the weights of the constructor, without those that {} sets"),
         (False, "the job starts from new weights, also where {} would load some"),
     ):
-        places = dict.fromkeys(str(one.event.place) for one in left if (one.origin == "drawn") is is_drawn)
+        places = dict.fromkeys(str(one.place) for one in left if (one.origin == "drawn") is is_drawn)
         if places:
             yield Decision("first weights", told.format(" and ".join(places)), OTHERWISE)
 
