@@ -93,6 +93,27 @@ RULES = click.option(
 )
 
 
+FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+PATH = click.argument("path", type=click.Path(path_type=Path))
+FOLDER = click.argument("directory", type=click.Path(path_type=Path))
+SPECIFICATION = click.argument("specification", metavar="SPEC", type=click.Path(path_type=Path))
+
+
+def selection(command: Any) -> Any:
+    """The options that choose what is meant where a project leaves it open."""
+    options = (
+        click.option("--entry", metavar="FILE", help="The training script, where PATH is a folder."),
+        click.option("--model", metavar="NAME", help="The model to train, where there are several."),
+        click.option("--loop", metavar="FILE:LINE", help="The epoch loop, where there are several."),
+        click.option("--model-arg", "model_args", metavar="NAME=VALUE", multiple=True,
+                     help="A constructor argument of the model that the source does not tell."),
+        click.option("--initial-ckpt", type=EXISTING, help="The weights to start from, where the script loads some."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command every option that sets a job, by the names that :func:`engine.job.job_settings` takes."""
     return _with(command, (*SIZE, *SPLIT, *EXECUTION, *ALGORITHM))

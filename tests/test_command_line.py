@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from codemods import PIPELINE
-from codemods.__main__ import ERROR, FINDINGS, OK, REFUSED, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, FINDINGS, OK, REFUSED
 
 ROOT = Path(__file__).parent.parent
 TRAINING = """\

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from codemods.__main__ import OK, main
+from codemods.__main__ import main
+from codemods.commands import OK
 from tests.conftest import FIXTURES, snapshot
 
 PROJECTS = ("digits", "breast_cancer", "diabetes", "numpy_breast_cancer")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from codemods.__main__ import ERROR, OK, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, OK
 from engine import atomic
 from engine.result import UserError
 from tests.test_command_line import TRAINING, files, python, write

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import engine.terminal
-from codemods.__main__ import ERROR, FINDINGS, OK, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, FINDINGS, OK
 
 ROOT = Path(__file__).parent.parent
 TRAINING = """\

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from codemods.__main__ import ERROR, OK, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, OK
 from engine.configuration import Configuration
 from engine.lint import Outcome, lint
 from engine.result import UserError

@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from codemods.__main__ import ERROR, FINDINGS, OK, REFUSED, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, FINDINGS, OK, REFUSED
 from engine.notebook import read
 from engine.result import UserError
 

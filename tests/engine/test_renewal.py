@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from codemods.__main__ import ERROR, FINDINGS, OK, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, FINDINGS, OK
 
 ROOT = Path(__file__).parents[2]
 TRAINING = """\

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from codemods.__main__ import ERROR, OK, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, OK
 from engine.job.recipes import RECIPES
 from tests.conftest import FIXTURES
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from codemods.__main__ import ERROR, FINDINGS, OK, REFUSED, main
+from codemods.__main__ import main
+from codemods.commands import ERROR, FINDINGS, OK, REFUSED
 from engine import page
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

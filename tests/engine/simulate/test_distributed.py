@@ -9,7 +9,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from codemods.__main__ import OK, REFUSED, main
+from codemods.__main__ import main
+from codemods.commands import OK, REFUSED
 from engine.simulate import Simulation, simulate
 from engine.simulate.artifacts import load_parameters
 from tests.conftest import FIXTURES

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from codemods.__main__ import OK, main
+from codemods.__main__ import main
+from codemods.commands import OK
 from engine.simulate.preparation import prepare
 from tests.conftest import FIXTURES
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from codemods.__main__ import OK, main
+from codemods.__main__ import main
+from codemods.commands import OK
 from engine.verify.launch import Settings
 from engine.verify.report import Outcome, Report, render_text
 from engine.verify.run import verify

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 np = pytest.importorskip("numpy")
 pytest.importorskip("nvflare")
 
-from codemods.__main__ import OK, main  # noqa: E402
+from codemods.__main__ import main  # noqa: E402
+from codemods.commands import OK  # noqa: E402
 from engine.verify import Settings, verify  # noqa: E402
 from engine.verify.arrays import ArrayRecorder, updates_in  # noqa: E402
 from engine.verify.report import Outcome, Report  # noqa: E402

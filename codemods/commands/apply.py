@@ -1,0 +1,142 @@
+"""``apply``: convert a training script."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from codemods.commands import FINDINGS, OK, REFUSED
+from codemods.commands.shared import check_page, extended, model_arguments, read_facts
+from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, selection
+
+
+@click.command("apply")
+@PATH
+@selection
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write to [default: federated/ beside the script]."
+)
+@click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would change.")
+@click.option("--interactive", is_flag=True, help="Show the change of each step and ask whether to make it.")
+@click.option("--force", is_flag=True, help="Overwrite files that the tool did not write, or that were edited since.")
+@click.option("--only", multiple=True, metavar="STEP", help="Run only these steps.")
+@click.option("--skip", multiple=True, metavar="STEP", help="Leave these steps out.")
+@click.option("--clients", type=click.IntRange(1), help="Number of sites in the job.")
+@click.option("--rounds", type=click.IntRange(1), help="Number of rounds in the job.")
+@click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@RECIPE
+@FEDPROX_MU
+@execution_options
+@RULES
+@REPORT
+@FORMAT
+@click.pass_context
+def command(
+    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, out, diff, check, interactive, force,
+    only, skip,
+    clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
+) -> None:  # fmt: skip
+    """Convert a training script, or the one in a folder, into a federated job.
+
+    The source is left as it is. Exits with 3, having written nothing, where the script is refused or a value is needed.
+    """
+    from functools import partial
+
+    from engine import atomic, output
+    from engine.apply import build
+    from engine.apply_report import as_json, as_text, refusal_json, refusal_text
+    from engine.configuration import Configuration
+    from engine.job import job_settings
+    from engine.pipeline import select
+    from engine.plan import Choices
+    from engine.result import UserError
+    from engine.source import NotPython3
+    from engine.terminal import RESULTS, show
+    from rules import blockers, not_python3, warnings
+
+    if interactive and (diff or check):
+        raise UserError("--interactive writes what you choose, --diff and --check write nothing; choose one of them")
+    check_page(page)
+    try:
+        facts = read_facts(path, entry, model, loop, execution["script_arguments"])
+    except NotPython3 as error:
+        refused = (not_python3.NotPython3.refusal(error),)
+        if page:
+            from engine.page.document import report_on_refused
+
+            report_on_refused(page, path.name, refused)
+        if form == "json":
+            click.echo(refusal_json(path.name, refused))
+        else:
+            show(refusal_text(path.name, refused), RESULTS)
+        ctx.exit(REFUSED)
+    folder = Path(out) if out else facts.project.entry.path.parent / "federated"
+    everything = extended(rule_files, (path,))
+    steps = select(everything.steps, only, skip)
+    refuse = partial(blockers, rules=everything.rules)
+    usual = Configuration().of(facts.project.entry.path).apply
+    settings = {
+        "num_clients": clients or usual.get("clients"),
+        "num_rounds": rounds or usual.get("rounds"),
+        "local_epochs": local_epochs or usual.get("local_epochs"),
+        "fedprox_mu": fedprox_mu,
+        **job_settings(initial_ckpt=initial_ckpt, directory=folder, **execution),
+    }
+    choices = Choices(model_arguments(model_args), recipe or "fedavg-pt", bool(initial_ckpt))
+    options = {
+        "model": model,
+        "loop": loop,
+        "model_args": choices.model_args,
+        "initial_ckpt": choices.first_weights,
+        "only": only,
+        "skip": skip,
+        "rules": [Path(os.path.relpath(file, folder)).as_posix() for file in rule_files],
+    }
+    outcome = build(
+        facts, steps, refuse, folder.resolve(), choices, settings, options, everything.steps,
+        ask_about if interactive else None,
+    )  # fmt: skip
+    if page:
+        from engine.page.document import report_on
+
+        report_on(page, outcome, everything.steps, warnings(facts, everything.rules))
+
+    def tell(comparison):
+        if form == "json":
+            click.echo(as_json(outcome, folder, comparison))
+        else:
+            show(as_text(outcome, folder, comparison), RESULTS)
+
+    if outcome.files is None:
+        tell(None)
+        ctx.exit(REFUSED)
+    if not (diff or check):
+        atomic.finish(folder)
+    comparison = output.compare(folder, outcome.files)
+    if diff or check:
+        if diff:
+            click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
+        elif form == "json":
+            tell(comparison)
+        ctx.exit(FINDINGS if comparison.changed else OK)
+    output.guard(folder, comparison, force)
+    atomic.write(folder, comparison.changed, outcome.modes)
+    tell(comparison)
+
+
+def ask_about(plan, steps):
+    """The steps that the person at the terminal wants."""
+    from engine.interactive import Quit, choose
+    from engine.terminal import CHANGE, show
+
+    def ask(question: str) -> str:
+        click.echo(f"{question} ", nl=False, err=True)
+        answer = click.get_text_stream("stdin").readline()
+        if not answer:  # the end of the input
+            raise Quit
+        return answer
+
+    return choose(plan, steps, ask, lambda text: show(text, CHANGE, err=True))
