@@ -71,19 +71,14 @@ def select(steps: Sequence[Step], only: Collection[str] = (), skip: Collection[s
         skip: names of the steps to leave out.
 
     Raises:
-        UserError: there is no step of a name, or one is left out that another needs.
+        UserError: there is no step of a name.
     """
     known = {step.name: step for step in steps}
     for name in (*only, *skip):
         if name not in known:
             raise UserError(f"there is no step {name}; `python -m codemods list` names them")
     wanted = {*only, *[need for name in only for need in known[name].needs]} or known.keys()
-    chosen = [step for step in steps if step.name in wanted and step.name not in skip]
-    for step in chosen:
-        for need in step.needs:
-            if need in skip:
-                raise UserError(f"{step.name} needs what {need} makes; skip {step.name} too")
-    return chosen
+    return [step for step in steps if step.name in wanted and step.name not in skip]
 
 
 def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
@@ -94,7 +89,8 @@ def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
         steps: in the order in which their edits of the same statement are made.
 
     Raises:
-        UserError: a file cannot be rewritten, or what came out does not hold the promises every file has to.
+        UserError: a step is left out that another needs, a file cannot be rewritten, or what came out does not hold the
+            promises every file has to.
     """
     edits: list[Edit] = []
     files: dict[str, bytes] = {}
@@ -103,6 +99,8 @@ def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
     for step in steps:
         own = list(step.edits(plan))
         added = step.files(plan)
+        if own or added:
+            _need_steps(step, steps)
         edits += own
         files.update({name: text.replace("\n", newline).encode() for name, text in added.items()})
         results.append(_result(step, own, added))
@@ -160,6 +158,13 @@ def _rewritten(step: Step, files: dict[str, bytes]) -> dict[str, bytes]:
             check(name, before, after)
             changed[name] = after
     return changed
+
+
+def _need_steps(step: Step, steps: Sequence[Step]) -> None:
+    """Refuse a step that builds on what another makes where that is left out."""
+    missing = next((need for need in step.needs if need not in [one.name for one in steps]), None)
+    if missing:
+        raise UserError(f"{step.name} needs what {missing} makes; skip {step.name} too")
 
 
 def _refuse_clash(plan: Plan, added: Iterable[str]) -> None:

@@ -103,7 +103,9 @@ def parse(text: str, name: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            tree = ast.parse(text)
+            compile(tree, name, "exec", dont_inherit=True)  # finds more: await and return outside functions
+            return tree
     except SyntaxError as error:
         place = Place(name, error.lineno or 1, max((error.offset or 1) - 1, 0))
         line = (error.text or "").strip()

@@ -44,6 +44,7 @@ BAD_INPUT = {
     "missing path": ({}, "train.py", ERROR, "does not exist"),
     "empty file": ("", "train.py", REFUSED, "FLR103 .*no training"),
     "syntax error": ("import torch\nfor x in range(3:\n", "train.py", REFUSED, r"train\.py:2: FLR101 .*syntax"),
+    "return at the top": ("import torch\nreturn 1\n", "train.py", REFUSED, r"train\.py:2: FLR101 .*outside function"),
     "Python 2": ('import torch\nprint "hello"\n', "train.py", REFUSED, r"train\.py:2: FLR101 .*Python 2"),
     "binary file": ("torch\0\1\2", "train.py", ERROR, "is a binary file"),
     "program": ({"train": "\x7fELF\0\0"}, "train", ERROR, "is a binary file"),

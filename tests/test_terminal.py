@@ -23,7 +23,7 @@ import torch
 
 model = torch.nn.Linear(2, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-state = torch.load("x.pt")
+checkpoint = torch.load("x.pt")
 for epoch in range(3):
     optimizer.zero_grad()
     model(torch.ones(4, 2)).mean().backward()

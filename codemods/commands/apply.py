@@ -36,8 +36,7 @@ from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, ex
 @click.pass_context
 def command(
     ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, out, diff, check, interactive, force,
-    only, skip,
-    clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
+    only, skip, clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 

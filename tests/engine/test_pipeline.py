@@ -87,7 +87,7 @@ def test_select_keeps_the_order_and_adds_what_is_needed() -> None:
     assert [step.name for step in select(PIPELINE, skip=["count_steps"])] == [n for n in names if n != "count_steps"]
 
 
-@pytest.mark.parametrize(("only", "skip"), [(["nonsense"], []), ([], ["nonsense"]), ([], ["wrap_in_is_running"])])
+@pytest.mark.parametrize(("only", "skip"), [(["nonsense"], []), ([], ["nonsense"])])
 def test_select_refuses_what_cannot_be(only: list[str], skip: list[str]) -> None:
     with pytest.raises(UserError):
         select(PIPELINE, only, skip)
