@@ -348,6 +348,10 @@ def _factory(
     facts: Facts, model: ModelFact, changes: list[ast.stmt], new_file: str, given: dict[str, Any]
 ) -> ModelPlan:
     """A ``build_model`` function that holds the expression that builds the model, and what alters it afterwards."""
+    reading = _reading(facts, [model.construction.node, *changes])
+    if reading is not None:
+        problem = f"the model is built with what {ast.unparse(reading.node)} reads, and the server has no such file"
+        return ModelPlan("", {}, problem=problem, problem_place=reading.place)
     scope = model.construction.scope
     own = {n.id for s in changes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     own |= _bound_within(model.construction.node)
@@ -389,6 +393,14 @@ def _bound_within(node: ast.AST) -> set[str]:
     """The names that the comprehensions and lambdas of an expression bind."""
     stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return stored | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+
+
+def _reading(facts: Facts, parts: list[ast.AST]) -> Event | None:
+    """The first call in some code that reads a file."""
+    nodes = {id(node) for part in parts for node in ast.walk(part)}
+    readers = (*DATA_READERS, "torch.load")
+    calls = (event for event in facts.trace.events if id(event.node) in nodes)
+    return next((event for event in calls if event.name.startswith(readers)), None)
 
 
 class _Parameters(ast.NodeTransformer):

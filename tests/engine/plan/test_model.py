@@ -112,3 +112,8 @@ def test_what_only_the_running_script_has_is_refused(tmp_path: Path) -> None:
     """
     plan = planned(tmp_path, building)
     assert [(found.code, "nets" in found.message) for found in plan] == [("FLR151", True)]
+
+
+def test_a_model_built_with_what_a_file_holds_is_refused(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "model = nn.Linear(len(open('words.txt').read().split()), 1)")
+    assert [(found.code, "open('words.txt') reads" in found.message) for found in plan] == [("FLR151", True)]
