@@ -1,11 +1,13 @@
 # Every target sets itself up in .venv: a machine needs Python 3.10 or later, pip and make.
 # Another Python than python3: make test PYTHON=python3.12
+# The tests run in as many processes as WORKERS says: make test WORKERS=8
 # On Linux the torch of PyPI brings CUDA with it. The much smaller one for a CPU:
 #     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := build/digits
+WORKERS ?= 2
 
 export OMP_NUM_THREADS ?= 1
 
@@ -16,7 +18,7 @@ demo: .venv/installed
 	$(BIN)/python -m codemods simulate $(DEMO) --baseline
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: .venv/installed
 	$(BIN)/ruff check .

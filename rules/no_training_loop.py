@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
+from engine.facts.optimizers import stepped_optimizer
 from engine.result import Result
 from rules.already_federated import AlreadyFederated
 from rules.base import ProgramRule
@@ -53,7 +54,7 @@ class NoTrainingLoop(ProgramRule, LintRule):
 
     ## Remedy
     Give the script that trains (`--entry`). If the training sits behind an option or a name that nothing calls, call
-    it.
+    it. A single step needs a loop over epochs around it, if only of one: `for epoch in range(1):`.
 
     ## Fix safety
     There is no fix.
@@ -61,7 +62,10 @@ class NoTrainingLoop(ProgramRule, LintRule):
 
     CODE = "FLR103"
     MESSAGE = "This program builds an optimizer and never steps it in a loop, so there is no training to federate."
-    REMEDY = "Give the script that trains with --entry, or call the function that trains."
+    REMEDY = (
+        "Give the script that trains with --entry, call the function that trains, or put a single step into "
+        "`for epoch in range(1):`, a loop of one epoch."
+    )
     VALID = [
         """
         import torch
@@ -85,15 +89,29 @@ class NoTrainingLoop(ProgramRule, LintRule):
             train(Net(), loader)
             """
         ),
+        Invalid(
+            """
+            import torch
+            model = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            model(torch.ones(4, 2)).sum().backward()
+            optimizer.step()
+            """
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """The first optimizer of a program that steps none and of which no other rule says why."""
         event = next(calls_of(facts, "torch.optim."), None)
-        explained = any(next(iter(rule.check(facts)), None) for rule in REASONS)
-        if facts.loop is None and event and not explained:
+        if facts.loop is not None or event is None or any(next(iter(rule.check(facts)), None) for rule in REASONS):
+            return
+        step = next(filter(stepped_optimizer, facts.trace.events), None)
+        if step is None:
             yield cls.found(event.scope.file, event.node)
+        else:
+            message = "This optimizer step stands in no loop, so the program has no epochs to train in a round."
+            yield cls.found(step.scope.file, step.node, message)
 
     @classmethod
     def refusal(cls, facts: Facts) -> Result:
