@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.facts import Facts
 from engine.facts.configuration import Option
-from engine.pipeline import Conversion, Step, convert, left_out
+from engine.pipeline import Conversion, Step, check_needs, convert, left_out
 from engine.plan import Choices, Plan, make_plan
 from engine.plan.arguments import missing_options
 from engine.plan.refusals import (
@@ -102,7 +102,9 @@ def build(
         steps = choose(plan, steps)
         wanted = {step.name for step in steps}
         options = {**options, "only": (), "skip": [step.name for step in everything if step.name not in wanted]}
-    conversion = convert(plan, _with_client_step(steps, plan, choices))
+    steps = _with_client_step(steps, plan, choices)
+    check_needs(plan, steps)
+    conversion = convert(plan, steps)
     conversion = replace(conversion, left_out=left_out(conversion, everything))
     needed = requirements(facts.project, conversion.files).encode()
     conversion = replace(conversion, files={**conversion.files, REQUIREMENTS: needed})

@@ -89,8 +89,7 @@ def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
         steps: in the order in which their edits of the same statement are made.
 
     Raises:
-        UserError: a step is left out that another needs, a file cannot be rewritten, or what came out does not hold the
-            promises every file has to.
+        UserError: a file cannot be rewritten, or what came out does not hold the promises every file has to.
     """
     edits: list[Edit] = []
     files: dict[str, bytes] = {}
@@ -99,8 +98,6 @@ def convert(plan: Plan, steps: Sequence[Step]) -> Conversion:
     for step in steps:
         own = list(step.edits(plan))
         added = step.files(plan)
-        if own or added:
-            _need_steps(step, steps)
         edits += own
         files.update({name: text.replace("\n", newline).encode() for name, text in added.items()})
         results.append(_result(step, own, added))
@@ -160,11 +157,21 @@ def _rewritten(step: Step, files: dict[str, bytes]) -> dict[str, bytes]:
     return changed
 
 
-def _need_steps(step: Step, steps: Sequence[Step]) -> None:
-    """Refuse a step that builds on what another makes where that is left out."""
-    missing = next((need for need in step.needs if need not in [one.name for one in steps]), None)
-    if missing:
-        raise UserError(f"{step.name} needs what {missing} makes; skip {step.name} too")
+def check_needs(plan: Plan, steps: Sequence[Step]) -> None:
+    """Refuse steps of which one builds on what another makes that is left out.
+
+    Args:
+        plan: the decisions.
+        steps: the steps to run.
+
+    Raises:
+        UserError: with the step to leave out too.
+    """
+    names = {step.name for step in steps}
+    for step in steps:
+        missing = next((need for need in step.needs if need not in names), None)
+        if missing and (list(step.edits(plan)) or step.files(plan)):
+            raise UserError(f"{step.name} needs what {missing} makes; skip {step.name} too")
 
 
 def _refuse_clash(plan: Plan, added: Iterable[str]) -> None:
