@@ -18,6 +18,7 @@ ENDING = re.compile(
 EMPTY = re.compile(r"Empty result from client (?P<site>[^\s,]+)")
 ENDED_EARLY = re.compile(r"trainer thread exited (?:before|without)")
 USAGE = re.compile(r"^\S+\.py: error: .+$", re.MULTILINE)
+ABORTED = re.compile(r"request to abort the job|abort_signal_triggered")  # raised at a site because another has failed
 ABOUT_OTHERS = re.compile(r"ask to abort job|fire abort event|not a valid DXO|run error: EOFError|Traceback")
 
 
@@ -103,7 +104,8 @@ def _raised(run: Run) -> list[Failure]:
     logs = [(_log(run, site, "log.txt"), site) for site in (*run.sites, "server")]
     for text, site in [*logs, (run.finished.output, "")]:
         for traceback in tracebacks(text, site):
-            found.setdefault(traceback.site, traceback)
+            if not ABORTED.search(traceback.error):
+                found.setdefault(traceback.site, traceback)
     return [Failure(each.site, each.error, each.file, each.line) for each in found.values()]
 
 

@@ -73,7 +73,6 @@ class Conversion:
     client: str
     class_path: str
     model_args: dict[str, Any]
-    initial_ckpt: Path | None
     metric: str | None
     epochs_option: str | None
     rounds_option: str | None
@@ -85,6 +84,7 @@ class Conversion:
     lengths: tuple[SourceRange, ...] = ()
     evaluations: tuple[SourceRange, ...] = ()
     updates: tuple[SourceRange, ...] = ()
+    initial_ckpt: Path | None = None
     exchange_format: str = "numpy"
     execution: str = "in_process"
     recipe: str = "fedavg-pt"

@@ -78,7 +78,7 @@ def test_a_statement_is_replaced_or_removed_and_its_comment_stays() -> None:
 
 def test_each_statement_of_a_line_can_be_an_anchor() -> None:
     made = edited("# all\na(); b(); c()  # in one\n", Insert(at(2, 5), "x()\n"), ReplaceStatement(at(2, 10), "y()\n"))
-    assert made == "# all\na()\nx()\nb()\ny()\n"
+    assert made == "# all\na()\nx()\nb()\ny()  # in one\n"
     made = edited("if a: b(); c()  # both\n", Insert(at(1, 6), "x()\n"))
     assert made == "if a:\n    x()\n    b()\n    c()  # both\n"
     assert edited("if a: b()\n", ReplaceStatement(at(1, 6), "")) == "if a:\n    pass\n"

@@ -39,7 +39,7 @@ def test_the_server_is_watched_without_a_change_of_the_training(tmp_path: Path) 
     names = {
         name for key in ("task_data_filters", "task_result_filters") for each in after[key] for name in each["tasks"]
     }
-    assert names == {"train"}
+    assert names == {"train", "validate"}
     assert (tmp_path / "app" / "custom" / "flare_observer.py").is_file()
 
 

@@ -94,7 +94,7 @@ def test_a_fault_is_named_with_its_site(convert: Convert, statement: str, more: 
     directory = convert(IN_SITE_2.format(statement=statement, more=more))
     result = simulate(directory, rounds=2, time_limit=120, workspace=directory.parent / "workspace")
     assert not result.succeeded
-    assert {failure.site for failure in result.failures} == {"site-2"}
+    assert {failure.site for failure in result.failures} == {"site-2"}, result.failures
     assert message in result.failures[0].message
     assert f"site-2: {result.failures[0].message}" in render_text(result)
     assert leftovers(directory.parent) == []
