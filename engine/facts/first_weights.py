@@ -34,7 +34,7 @@ def first_weights(trace: Trace, training: TrainingLoop, model: Object) -> Iterat
         place = next((call.place for call in event.calls if call.caller is model.scope), event.place)
         if event.name == ".load_state_dict":
             if any(_belongs(one, model) for one in objects(event.receiver)):
-                file, read = _reading(trace, event)
+                file, read = _reading(trace, event, model)
                 yield FirstWeights(event, place, _origin(event), file, _is_certain(event), read)
         elif _sets(event, model, training):
             origin = "file" if event.name == ".copy_" and any(map(comes_from_data, event.args)) else "drawn"
@@ -87,8 +87,13 @@ def _origin(event: Event) -> str:
     return "file"
 
 
-def _reading(trace: Trace, event: Event) -> tuple[str | None, Event | None]:
-    """The path of the file that holds nothing but the state that is loaded, and the call that reads it."""
+def _reading(trace: Trace, event: Event, model: Object) -> tuple[str | None, Event | None]:
+    """The path of the file that holds the whole state of the model and nothing else, and the call that reads it.
+
+    What a part of the model loads is not the whole; the keys of what a wrapper loads have its prefix.
+    """
+    if any(one is not model for one in objects(event.receiver)):
+        return None, None
     loaded = next(iter(objects(event.args[0])), None) if event.args else None
     strict = plain(event.kwargs.get("strict")) if "strict" in event.kwargs else True
     if loaded is None or loaded.kind != "torch.load" or strict is not True or len(event.args) > 1:

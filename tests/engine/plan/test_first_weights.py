@@ -175,7 +175,15 @@ def test_a_job_starts_from_the_state_that_the_script_loads(project: Path) -> Non
     assert ["starts from weights that it loads" in check.detail for check in report.failures] == [True]
 
 
-@pytest.mark.parametrize("statements", [PART, "model.load_state_dict(torch.load('first.pt'), strict=False)"])
+@pytest.mark.parametrize(
+    "statements",
+    [
+        PART,
+        "model.load_state_dict(torch.load('first.pt'), strict=False)",
+        "model.body.load_state_dict(torch.load('body.pt'))",  # a part of the model
+        "model = nn.DataParallel(model)\nmodel.load_state_dict(torch.load('first.pt'))",  # keys begin with module.
+    ],
+)
 def test_weights_that_only_the_script_can_put_together_are_asked_for(project: Path, statements: str) -> None:
     code, told = applied(project, script(statements))
     assert code == 3
