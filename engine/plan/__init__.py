@@ -15,13 +15,14 @@ from engine.plan.evaluation import EvaluationPlan, plan_evaluation
 from engine.plan.first_weights import FirstWeightsPlan, plan_first_weights
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
 from engine.plan.layout import lay_out
-from engine.plan.model import ModelPlan, passed_values, plan_model
+from engine.plan.model import passed_values, plan_model
 from engine.plan.names import Names, free_names, used_names
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.partition import PartitionPlan, plan_partition
 from engine.plan.refusals import MODEL_NEEDS_SCRIPT, MODEL_OUT_OF_REACH
 from engine.plan.rounds import RoundPlan, plan_rounds
 from engine.plan.schedules import SchedulePlan, plan_schedules
+from engine.plan.server_model import ModelPlan
 from engine.plan.settings import (
     ParserPlan,
     Setting,

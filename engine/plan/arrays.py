@@ -25,7 +25,7 @@ from engine.facts.values import (
 from engine.plan.decision import Decision
 from engine.plan.frame import body_of, function_node
 from engine.plan.layout import dotted_name
-from engine.plan.model import ModelPlan, free_file, is_plain
+from engine.plan.server_model import ModelPlan, free_file, is_plain
 from engine.plan.slicing import slice_module
 from engine.result import Place
 from engine.source import SourceFile

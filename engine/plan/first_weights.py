@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.facts import FirstWeights, ModelFact
 from engine.plan.decision import Decision
-from engine.plan.model import ModelPlan
+from engine.plan.server_model import ModelPlan
 from engine.source import Project
 
 OTHERWISE = "--initial-ckpt FILE starts from a file with the model's state"

@@ -1,0 +1,81 @@
+"""What the server builds the model by, and what of it can be written into a job."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.facts import FirstWeights, Symbol
+from engine.plan.slicing import Slice
+from engine.result import Place
+
+DEVICE = re.compile(r"(cuda|mps|xpu)(:\d+)?")
+FILE_NAMES = ("model.py", "global_model.py", "flare_model.py")
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """How the server builds the model.
+
+    Attributes:
+        class_path: importable callable, such as ``model.Net``.
+        args: its keyword arguments, as JSON.
+        missing: constructor arguments whose value only a person can say, with where each comes from.
+        file: the file written for the server; empty where the class can be imported from where it stands.
+        text: what is written there.
+        moved: statements of the entry that move to that file.
+        imported: the names the entry imports back from it.
+        repeats: of what sets the model's weights after construction, what the server does as well.
+        problem: why the server cannot build the model at all; empty where it can.
+        problem_place: where that is.
+    """
+
+    class_path: str
+    args: dict[str, Any]
+    missing: tuple[tuple[str, str], ...] = ()
+    file: str = ""
+    text: str = ""
+    moved: tuple[Place, ...] = ()
+    imported: tuple[str, ...] = ()
+    repeats: tuple[FirstWeights, ...] = ()
+    problem: str = ""
+    problem_place: Place | None = field(default=None)
+
+
+def unbuildable(found: Slice) -> ModelPlan:
+    """No plan: the model needs something that exists only while the script runs."""
+    return ModelPlan("", {}, problem=found.problem, problem_place=found.problem_place)
+
+
+def pinned(
+    args: dict[str, Any], given: dict[str, Any], source: str
+) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+    """Arguments with those the user pinned, and the ones whose value is still not known; the server has no GPU."""
+    args = {name: "cpu" if _is_device(name, value) else value for name, value in args.items()} | given
+    return args, tuple((name, source) for name, value in args.items() if not is_plain(value))
+
+
+def _is_device(name: str, value: Any) -> bool:
+    """True for an argument that says where the model computes, so that the server can say something else."""
+    if isinstance(value, Symbol) and value.kind == "torch.device":
+        return True
+    return bool(DEVICE.fullmatch(value)) if isinstance(value, str) else name == "device" and not is_plain(value)
+
+
+def is_plain(value: Any) -> bool:
+    """True for a value that can be written into the job as JSON."""
+    if value is ...:
+        return False
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def free_file(layout: dict[str, tuple[str, ...]]) -> str:
+    """A file name for the server's model that the project does not use."""
+    taken = {place.split("/")[0].removesuffix(".py") for places in layout.values() for place in places}
+    return next(name for name in FILE_NAMES if name.removesuffix(".py") not in taken)
