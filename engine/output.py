@@ -13,7 +13,8 @@ from typing import Any
 from engine.facts import Expression
 from engine.pipeline import Conversion
 from engine.plan import Plan
-from engine.plan.settings import Range, Setting
+from engine.plan.literals import Range
+from engine.plan.settings import Setting
 from engine.result import UserError
 
 CONVERSION = "conversion.json"

@@ -18,21 +18,18 @@ from engine.plan.layout import lay_out
 from engine.plan.model import passed_values, plan_model
 from engine.plan.names import Names, free_names, used_names
 from engine.plan.packaging import SettingsFile, plan_settings_files
+from engine.plan.parser import ParserPlan, first_code, parsed_at, plan_parser
 from engine.plan.partition import PartitionPlan, plan_partition
 from engine.plan.refusals import MODEL_NEEDS_SCRIPT, MODEL_OUT_OF_REACH
 from engine.plan.rounds import RoundPlan, plan_rounds
 from engine.plan.schedules import SchedulePlan, plan_schedules
 from engine.plan.server_model import ModelPlan
 from engine.plan.settings import (
-    ParserPlan,
     Setting,
-    first_code,
     fixed_paths,
     flag,
     free_option,
-    parsed_at,
     plan_epochs,
-    plan_parser,
     plan_paths,
 )
 from engine.result import Place, Result

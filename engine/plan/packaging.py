@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.facts import Facts
 from engine.facts.values import Literal, Object, Value, options
-from engine.plan.settings import Range, origins
+from engine.plan.literals import Range, origins
 from engine.result import Place
 
 SETTINGS = {".py", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"}

@@ -16,9 +16,10 @@ from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
+from engine.plan.literals import leaves, value_of
 from engine.plan.names import Names
 from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, RETURN_IN_LOOP
-from engine.plan.settings import Setting, leaves, value_of
+from engine.plan.settings import Setting
 from engine.result import Result
 
 

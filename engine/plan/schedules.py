@@ -11,8 +11,10 @@ from engine.facts import Expression, Facts, source_text
 from engine.facts.values import Function, Object, Scope, Unknown, Value, options
 from engine.plan.decision import Decision
 from engine.plan.frame import bodies, body_of
+from engine.plan.literals import Range, leaves, value_of
 from engine.plan.names import Names
-from engine.plan.settings import ParserPlan, Range, Setting, how_to_read, leaves, value_of
+from engine.plan.parser import ParserPlan, how_to_read
+from engine.plan.settings import Setting
 
 HORIZONS = {
     "CosineAnnealingLR": (("T_max", 1),),

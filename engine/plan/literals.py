@@ -1,0 +1,86 @@
+"""Where in the source the values stand that an expression is made of."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engine.facts import Expression
+from engine.facts.values import Literal, LocalModule, Mapping, Object, Scope, Value, options
+from engine.result import Place
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of source, with the scope it stands in."""
+
+    place: Place
+    end: Place
+    scope: Scope | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, node: ast.AST, scope: Scope) -> Range:
+        """The range of a node."""
+        return cls(scope.file.place(node), scope.file.end(node), scope)
+
+
+def leaves(expression: Expression) -> Iterator[Literal]:
+    """The known values an expression is made of, the outermost names first."""
+    for node in ast.walk(expression.node):
+        for value in value_of(node, expression.scope):
+            yield from origins(value)
+
+
+def origins(value: Value) -> Iterator[Literal]:
+    """The values a value was made of, back to where each is written."""
+    if not isinstance(value, Literal):
+        return
+    if value.parts and value.option is None:
+        for part in value.parts:
+            yield from origins(part)
+    else:
+        yield value
+
+
+def value_of(node: ast.AST, scope: Scope) -> list[Value]:
+    """What a constant, name, attribute or subscript stands for."""
+    if isinstance(node, ast.Constant):
+        return [Literal(node.value, written=(node, scope))]
+    if isinstance(node, ast.Name):
+        return options(scope.look_up(node.id))
+    if isinstance(node, ast.Attribute):
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, (Object, LocalModule))]
+        held = [o.attributes if isinstance(o, Object) else o.scope.variables for o in owners]
+        return [value for attributes in held for value in options(attributes.get(node.attr))]
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Mapping)]
+        return [held for owner in owners for held in options(owner.items.get(node.slice.value))]
+    return []
+
+
+def parameter_of(place: Range) -> str:
+    """The parameter whose default stands at a place."""
+    assert place.scope is not None
+    for node in ast.walk(place.scope.file.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+            pairs = [*zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True)]
+            pairs += [
+                (a.arg, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None
+            ]
+            for name, default in pairs:
+                if place.scope.file.place(default) == place.place:
+                    return name
+    return ""
+
+
+def is_default(place: Range) -> bool:
+    """True for a literal among a function's parameters: it is evaluated where the function is defined."""
+    assert place.scope is not None
+    for node in ast.walk(place.scope.file.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            defaults = [*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]]
+            if any(place.scope.file.place(default) == place.place for default in defaults):
+                return True
+    return False
