@@ -20,8 +20,8 @@ def finding(result: Result) -> dict[str, Any]:
         "name": result.name,
         "message": result.message,
         "file": place.file if place else None,
-        **({"cell": place.cell[0]} if place and place.cell else {}),
-        "line": (place.cell[1] if place.cell else place.line) if place else None,
+        **({"cell": place.cell.number} if place and place.cell else {}),
+        "line": (place.cell.line if place.cell else place.line) if place else None,
         "source": result.source,
         "remedy": result.remedy,
     }

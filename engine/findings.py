@@ -106,10 +106,12 @@ def in_file(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Res
 
 
 def in_cell(result: Result, source: SourceFile) -> Result:
-    """A finding in the script of a notebook as one in its cell; fixes are edits of texts, and a notebook is none."""
-    end = result.end or result.place
-    places = (source.at(place.line, place.column) for place in (result.place, end))
-    return replace(result, edit=None, safety=Safety.DISPLAY_ONLY, **dict(zip(("place", "end"), places, strict=True)))
+    """A finding in the script of a notebook as one in its cell, with its fix as a change of the notebook's JSON."""
+    from engine.notebook_json import in_document, physical
+
+    place, end = physical(source, result.place), physical(source, result.end or result.place)
+    edit = in_document(source, result.edit) if result.edit else None
+    return replace(result, place=place, end=end, edit=edit, safety=result.safety if edit else Safety.DISPLAY_ONLY)
 
 
 def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Result]) -> list[Result]:

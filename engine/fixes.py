@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import tokenize
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from engine.result import Place, Result, Safety, Status, TextEdit, UserError
-from engine.source import SourceFile, absolute, name_of, parse, unsaved_first
+from engine.source import SourceFile, absolute, decode, name_of, unsaved_first
 
 
 def apply_fixes(
@@ -48,14 +49,22 @@ def _fix(source: SourceFile, results: Sequence[Result]) -> tuple[list[Result], b
     from moreorless import unified_diff
 
     chosen = apart(results)
-    text = edited(source.text, [result.edit for result in chosen])
+    before = source.document or source.text
+    text = edited(before, [result.edit for result in chosen])
+    content = text.encode(encoding_of(source))
     try:
-        parse(text, source.name)
+        _ = decode(source.path, source.name, content).tree
     except UserError as error:
         raise UserError(f"the fixes of {source.name} do not compile ({error.message}); nothing was written") from None
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(source.raw).readline)
-    diff = unified_diff(source.text, text, source.name)
-    return [result.with_status(Status.CHANGED, diff) for result in chosen], text.encode(encoding)
+    diff = unified_diff(before, text, source.name)
+    return [result.with_status(Status.CHANGED, diff) for result in chosen], content
+
+
+def encoding_of(source: SourceFile) -> str:
+    """The encoding of a file."""
+    if source.notebook:
+        return json.detect_encoding(source.notebook)
+    return tokenize.detect_encoding(io.BytesIO(source.raw).readline)[0]
 
 
 def apart(results: Iterable[Result]) -> list[Result]:

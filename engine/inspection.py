@@ -171,7 +171,7 @@ def _at(place: Place | None) -> dict[str, Any]:
     if place is None:
         return {"file": None, "line": None}
     if place.cell:
-        return {"file": place.file, "cell": place.cell[0], "line": place.cell[1]}
+        return {"file": place.file, "cell": place.cell.number, "line": place.cell.line}
     return {"file": place.file, "line": place.line}
 
 

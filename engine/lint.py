@@ -92,9 +92,6 @@ def lint(
     unsaved = unsaved or {}
     configuration = Configuration()
     files = [path for path in python_files(paths, unsaved) if not configuration.of(path).excludes(path)]
-    notebook = next((path for path in files if path.suffix == ".ipynb"), None)
-    if fix and notebook:
-        raise UserError(f"the fixes of the notebook {notebook} are not made; change its cells, and lint without --fix")
     relevant = [path for path in files if may_train(path, unsaved)]
     selection = Selection(load_rules() if relevant or select or ignore else [], configuration, select, ignore)
     results, errors = examine(relevant, selection, unsaved, jobs)

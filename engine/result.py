@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import NamedTuple
 
 
 class Safety(str, Enum):
@@ -24,6 +25,21 @@ class Status(str, Enum):
     REFUSED = "refused"
 
 
+class Cell(NamedTuple):
+    """A position in a notebook.
+
+    Attributes:
+        number: of the cell, from 1, those of text among them.
+        line: the line in the cell, from 1.
+        file_line, file_column: where that is in the notebook's JSON, the column from 0; its start where not asked for.
+    """
+
+    number: int
+    line: int
+    file_line: int = 1
+    file_column: int = 0
+
+
 @dataclass(frozen=True, order=True)
 class Place:
     """A position in a source file.
@@ -32,17 +48,22 @@ class Place:
         file: path relative to the project root, with forward slashes.
         line: 1-based line.
         column: 0-based column, counted in code points.
-        cell: of a place in a notebook: the number of the cell, and the line in it; the line is that of its script.
+        cell: of a place in a notebook; the line and column are those of its script.
     """
 
     file: str
     line: int
     column: int = 0
-    cell: tuple[int, int] | None = field(default=None, compare=False)
+    cell: Cell | None = field(default=None, compare=False)
+
+    @property
+    def in_file(self) -> tuple[int, int]:
+        """Line and column in the file itself, which is JSON for a notebook."""
+        return (self.cell.file_line, self.cell.file_column) if self.cell else (self.line, self.column)
 
     def __str__(self) -> str:
         if self.cell:
-            return f"{self.file}:cell {self.cell[0]}:{self.cell[1]}"
+            return f"{self.file}:cell {self.cell.number}:{self.cell.line}"
         return f"{self.file}:{self.line}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from engine.result import Place, UserError
+from engine.result import Cell, Place, UserError
 
 # Never a folder of the project without ``__init__.py``: what is installed under the name is found before it.
 LIBRARIES = {
@@ -51,6 +52,7 @@ class SourceFile:
         raw: its bytes.
         text: the decoded text, newlines as they are.
         cells: of a notebook, whose text is that of its script: the first line of each code cell, and its number.
+        notebook: of a notebook, its bytes.
     """
 
     path: Path
@@ -58,6 +60,12 @@ class SourceFile:
     raw: bytes = field(repr=False)
     text: str = field(repr=False)
     cells: tuple[tuple[int, int], ...] = ()
+    notebook: bytes = field(default=b"", repr=False)
+
+    @cached_property
+    def document(self) -> str:
+        """The JSON of a notebook; empty for any other file."""
+        return self.notebook.decode(json.detect_encoding(self.notebook)) if self.notebook else ""
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -88,7 +96,7 @@ class SourceFile:
     def at(self, line: int, column: int) -> Place:
         """The place at a line and column."""
         cell = max((cell for cell in self.cells if cell[0] <= line), default=None)
-        return Place(self.name, line, column, cell and (cell[1], line - cell[0] + 1))
+        return Place(self.name, line, column, cell and Cell(cell[1], line - cell[0] + 1))
 
     def end(self, node: ast.AST) -> Place:
         """Where a node of this file's tree ends, the column in code points."""
@@ -142,7 +150,7 @@ def decode(path: Path, name: str, raw: bytes) -> SourceFile:
         from engine.notebook import read
 
         text, cells = read(raw, name)
-        return SourceFile(path, name, text.encode(), text, cells)
+        return SourceFile(path, name, text.encode(), text, cells, raw)
     if b"\0" in raw:
         raise UserError(f"{name} is a binary file, not a Python script (it holds null bytes)")
     try:

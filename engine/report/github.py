@@ -22,9 +22,9 @@ def _annotation(result: Result) -> str:
     end = result.end or result.place
     properties = {
         "file": result.place.file,
-        "line": 1 if result.place.cell else result.place.line,
-        "endLine": 1 if result.place.cell else end.line,
-        "col": result.place.column + 1,
+        "line": result.place.in_file[0],
+        "endLine": end.in_file[0],
+        "col": result.place.in_file[1] + 1,
         "title": f"{result.code} {result.name}".strip(),
     }
     listed = ",".join(f"{name}={_escaped(str(value), ',:')}" for name, value in properties.items())

@@ -26,14 +26,14 @@ def as_json(outcome: Outcome) -> str:
 def finding(result: Result) -> dict[str, Any]:
     """One finding. Lines and columns are 1-based, columns in code points; the end of a range is not included."""
     end = result.end or result.place
-    line, end_line = (place.cell[1] if place.cell else place.line for place in (result.place, end))
+    line, end_line = (place.cell.line if place.cell else place.line for place in (result.place, end))
     return {
         "rule": result.code,
         "name": result.name,
         "message": result.message,
         "remedy": result.remedy,
         "file": result.place.file,
-        **({"cell": result.place.cell[0]} if result.place.cell else {}),
+        **({"cell": result.place.cell.number} if result.place.cell else {}),
         "line": line,
         "column": result.place.column + 1,
         "end_line": end_line,

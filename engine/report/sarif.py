@@ -65,12 +65,16 @@ def _rule(name: str, result: Result) -> dict[str, Any]:
 
 
 def _result(result: Result) -> dict[str, Any]:
-    location = {"artifactLocation": _artifact(result.place), "region": _region(result.place, result.end)}
+    location = {
+        "physicalLocation": {"artifactLocation": _artifact(result.place), "region": _region(result.place, result.end)}
+    }
+    if result.place.cell:
+        location["logicalLocations"] = [{"fullyQualifiedName": str(result.place), "kind": "cell"}]
     found = {
         "ruleId": identity(result),
         "level": level(result),
         "message": {"text": said(result)},
-        "locations": [{"physicalLocation": location}],
+        "locations": [location],
     }
     if result.edit:
         replacement = {
@@ -88,11 +92,9 @@ def _artifact(place: Place) -> dict[str, str]:
 
 def _region(start: Place, end: Place | None) -> dict[str, int]:
     end = end or start
-    if start.cell:
-        return {"startLine": 1}
     return {
-        "startLine": start.line,
-        "startColumn": start.column + 1,
-        "endLine": end.line,
-        "endColumn": end.column + 1,
+        "startLine": start.in_file[0],
+        "startColumn": start.in_file[1] + 1,
+        "endLine": end.in_file[0],
+        "endColumn": end.in_file[1] + 1,
     }

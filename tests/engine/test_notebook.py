@@ -23,6 +23,8 @@ TRAINING = [
     "%%bash\necho $(( 1 + 1 ))",
 ]
 
+SARIF = json.loads((Path(__file__).parent / "report/sarif-2.1.0-rtm.5.json").read_text())
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -104,16 +106,75 @@ def test_findings_name_cell_and_line(folder: Path) -> None:
     assert result.exit_code == FINDINGS
     assert result.stdout.startswith("train.ipynb:cell 4:1:9: FLR202 UnsafeTorchLoad: ")
     (found,) = json.loads(run("lint", "train.ipynb", "--select", "FLR202", "--format", "json").stdout)["findings"]
-    assert (found["file"], found["cell"], found["line"], found["fix"]) == ("train.ipynb", 4, 1, None)
+    assert (found["file"], found["cell"], found["line"]) == ("train.ipynb", 4, 1)
     assert "train.ipynb:cell 4:1: torch.load" in run("lint", "train.ipynb", "--format", "sarif").stdout
 
 
-def test_fixes_of_a_notebook_are_not_made(folder: Path) -> None:
+LOADS = "import torch\n%matplotlib inline\nstate = torch.load('é/😀.pt')  # \"best\"\nprint(state)"
+FORMS = {
+    "as Jupyter saves it": notebook(LOADS, "x = 1") + "\n",
+    "without final newline": notebook(LOADS),
+    "on one line": json.dumps(json.loads(notebook(LOADS))),
+    "with tabs and characters as they are": json.dumps(json.loads(notebook(LOADS)), indent="\t", ensure_ascii=False),
+    "the cells at the end": json.dumps(dict(reversed(json.loads(notebook(LOADS, note="\u2028")).items())), indent=2),
+    "Windows newlines": notebook(LOADS, "x = 1").replace("\n", "\r\n"),
+    "slashes escaped": notebook(LOADS).replace("/", "\\/"),
+    "a byte-order mark": "\ufeff" + notebook(LOADS),
+    "a source of one string": json.dumps(
+        {"cells": [{"source": LOADS, "outputs": [], "cell_type": "code"}], "nbformat": 4, "metadata": {}}
+    ),
+}
+
+
+@pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
+def test_a_fix_changes_the_code_and_no_other_byte(folder: Path, content: str) -> None:
+    path = folder / "train.ipynb"
+    path.write_bytes(content.encode())
+    result = run("lint", "train.ipynb", "--fix", "--select", "FLR202")
+    assert (result.exit_code, result.stdout) == (OK, "nothing found in 1 file, 1 fixed\n")
+    assert path.read_bytes().decode() == content.replace(".pt')", ".pt', weights_only=True)")
+    assert run("lint", "train.ipynb", "--fix", "--select", "FLR202").stdout == "nothing found in 1 file\n"
+
+
+def test_a_fix_may_span_lines_of_a_cell(folder: Path) -> None:
+    path = folder / "train.ipynb"
+    load = "import torch\nstate = torch.load(\n    path,  # where\n    map_location='cpu',\n)\n"
+    path.write_text(notebook(load, "x = 1"))
+    assert run("lint", "train.ipynb", "--fix", "--select", "FLR202").exit_code == OK
+    fixed = load.replace("'cpu',\n", "'cpu',\n    weights_only=True,\n")
+    assert path.read_text() == notebook(fixed, "x = 1")
+
+
+def test_a_fix_in_a_line_that_reads_otherwise_in_the_notebook_is_not_made(folder: Path) -> None:
+    path = folder / "train.ipynb"
+    path.write_text(notebook("import torch\n%time state = torch.load(path)\nmore = torch.load(path)"))
+    result = run("lint", "train.ipynb", "--fix", "--select", "FLR202")
+    assert result.exit_code == FINDINGS
+    assert result.stdout.startswith("train.ipynb:cell 2:2:9: FLR202") and "--fix does it" not in result.stdout
+    magic = notebook("import torch\n%time state = torch.load(path)\nmore = torch.load(path, weights_only=True)")
+    assert path.read_text() == magic
+
+
+def test_annotations_and_sarif_point_into_the_file(folder: Path) -> None:
     (folder / "train.ipynb").write_text(notebook(*TRAINING))
-    before = (folder / "train.ipynb").read_bytes()
-    result = run("lint", "train.ipynb", "--fix")
-    assert (result.exit_code, "are not made" in result.stderr) == (ERROR, True)
-    assert (folder / "train.ipynb").read_bytes() == before
+    lines = notebook(*TRAINING).splitlines()
+    number = next(number for number, line in enumerate(lines, 1) if "torch.load" in line)
+    column = lines[number - 1].index("torch.load") + 1
+    told = run("lint", "train.ipynb", "--select", "FLR202", "--format", "github").stdout
+    assert told.startswith(f"::warning file=train.ipynb,line={number},endLine={number},col={column},title=FLR202 ")
+    assert "::train.ipynb:cell 4:1: torch.load" in told
+    log = json.loads(run("lint", "train.ipynb", "--select", "FLR202", "--format", "sarif").stdout)
+    jsonschema.Draft4Validator(SARIF).validate(log)
+    (result,) = log["runs"][0]["results"]
+    (location,) = result["locations"]
+    region = location["physicalLocation"]["region"]
+    assert (region["startLine"], region["startColumn"], region["endLine"]) == (number, column, number)
+    assert lines[number - 1][column - 1 : region["endColumn"] - 1] == 'torch.load(\\"start.pt\\")'
+    assert location["logicalLocations"] == [{"fullyQualifiedName": "train.ipynb:cell 4:1", "kind": "cell"}]
+    (replacement,) = result["fixes"][0]["artifactChanges"][0]["replacements"]
+    start = replacement["deletedRegion"]["startColumn"] - 1
+    line = lines[number - 1][:start] + replacement["insertedContent"]["text"] + lines[number - 1][start:]
+    assert 'torch.load(\\"start.pt\\", weights_only=True)' in line
 
 
 def test_a_notebook_is_inspected(folder: Path) -> None:
