@@ -1,7 +1,12 @@
-"""Ask about each step of a conversion, as ``git add -p`` asks about each hunk."""
+"""Ask about each step of a conversion, as ``git add -p`` asks about each hunk.
+
+A step is the smallest change that can be left out: its hunks need each other, such as an import and its use, or a
+counter, where it is set back and where it is sent. What needs a step that is left out is left out, too.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from engine.output import diff
@@ -15,7 +20,9 @@ n - leave it out
 q - quit; nothing is written
 a - make this change and all that follow
 d - leave out this change and all that follow
-? - print this help"""
+? - print this help
+The hunks of a step are taken together, because they need each other: an import and its use, say.
+With a step left out the script is converted in part, as the summary then says: it is not its federated job."""
 
 
 class Quit(UserError):
@@ -55,7 +62,7 @@ def choose(plan: Plan, steps: Sequence[Step], ask: Callable[[str], str], show: C
         change = diff({name: (name, content) for name, content in before.files.items()}, after.files)
         if change and not rest:
             show(f"{step.name}: {step.summary}.\nWhy: {step.why}.\n{change}")
-        answer = (rest or _answer(ask, show)) if change else "y"
+        answer = (rest or _answer(change, ask, show)) if change else "y"
         if answer in "ad":
             rest = answer
         if answer in "ya":
@@ -74,10 +81,12 @@ def choose(plan: Plan, steps: Sequence[Step], ask: Callable[[str], str], show: C
     return accepted
 
 
-def _answer(ask: Callable[[str], str], show: Callable[[str], None]) -> str:
-    """An answer that can be acted upon."""
+def _answer(change: str, ask: Callable[[str], str], show: Callable[[str], None]) -> str:
+    """An answer about a change that can be acted upon."""
+    hunks = len(re.findall(r"^@@ ", change, re.MULTILINE))
+    what = "this change" if hunks == 1 else f"this change of {hunks} hunks"
     while True:
-        answer = ask("Make this change [y,n,q,a,d,?]?").strip().lower()[:1]
+        answer = ask(f"Make {what} [y,n,q,a,d,?]?").strip().lower()[:1]
         if answer == "q":
             raise Quit
         if answer and answer in "ynad":

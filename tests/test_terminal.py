@@ -95,7 +95,7 @@ def test_each_change_is_asked_about(folder: Path) -> None:
     code, seen = terminal("apply", "train.py", "--interactive", answers="y\n" * 12)
     assert code == OK
     words = COLOUR.sub("", seen)
-    asked = words.count("Make this change [y,n,q,a,d,?]?")
+    asked = len(re.findall(r"Make this change(?: of \d+ hunks)? \[y,n,q,a,d,\?\]\?", words))
     changed = [
         s for s in json.loads((folder / "federated/conversion.json").read_text())["steps"] if s["status"] == "changed"
     ]
