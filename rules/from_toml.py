@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copyreg
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,13 @@ KEYS = {
 }  # fmt: skip
 REQUIRED = ("name", "code", "find", "message", "example")
 CONDITIONS = {"lacks": list, "matches": dict, "unlike": dict}
+
+
+class Tabled(type(LintRule)):
+    """The class of the rules that tables describe. Another process makes them of their tables again."""
+
+
+copyreg.pickle(Tabled, lambda rule: (_rule, rule.MADE_OF))
 
 
 def read(path: Path) -> list[type[LintRule]]:
@@ -82,10 +90,11 @@ def _rule(table: dict[str, Any], origin: str) -> type[LintRule]:
         "VALID": [_code(text, origin) for text in table.get("unchanged", [])],
         "INVALID": [_example(example, bool(replace), origin) for example in table["example"]],
         "STEP": _step(table, rewrite) if table.get("step") else None,
+        "MADE_OF": (table, origin),
         "__doc__": _documentation(table, rewrite.safety),
         "__module__": __name__,
     }
-    return type(name, (PatternRule, LintRule), attributes)
+    return Tabled(name, (PatternRule, LintRule), attributes)
 
 
 def _check(table: Mapping[str, Any], known: Mapping[str, type], origin: str) -> None:

@@ -17,7 +17,7 @@ from engine import parallel
 from engine.configuration import Configuration
 from engine.lint import Examiner, Outcome, lint
 from engine.selection import Selection
-from rules import RULES, PlainTensorState, UnsafeTorchLoad
+from rules import RULES, PlainTensorState, UnsafeTorchLoad, from_toml
 
 LOAD = "import torch\nx = torch.load(path)\n"
 FILES = 36
@@ -80,6 +80,33 @@ def test_the_work_can_be_sent_to_processes_that_are_not_forked() -> None:
     examiner = Examiner(Selection(RULES, Configuration(), ["FLR2"], []), {})
     sent = pickle.loads(pickle.dumps(examiner.file))
     assert sent(("f01.py", [], True)) == examiner.file(("f01.py", [], True))
+
+
+STABLE = """
+[[rule]]
+name = "NoItem"
+code = "TEAM201"
+find = "torch.load($path)"
+replace = "torch.load($path, mmap=True)"
+safety = "safe"
+message = "Map what is loaded."
+where.unlike.path = "'.*'"
+step = true
+
+[[rule.example]]
+before = "import torch\\ntorch.load(x)"
+after = "import torch\\ntorch.load(x, mmap=True)"
+"""
+
+
+def test_a_teams_rules_reach_processes_that_are_not_forked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "team.toml").write_text(STABLE)
+    team = from_toml.read(folder / "team.toml")
+    here = linted(1, team)
+    assert len(here.left) == FILES
+    monkeypatch.setattr(parallel, "START", "spawn")  # as on macOS and Windows
+    assert linted(2, team) == here
+    assert len(linted(2, team, fix=True).fixed) == FILES
 
 
 INTERRUPTED = """
