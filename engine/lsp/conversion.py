@@ -29,8 +29,21 @@ class File:
     new: str
 
 
-def convert(path: Path, texts: Texts, tools: Tools) -> list[File]:
-    """The files that converting a script writes, beside it in ``federated``; none where they are up to date.
+@dataclass(frozen=True)
+class Converted:
+    """What a script becomes.
+
+    Attributes:
+        files: those to be written; none where all are up to date.
+        notes: what was decided for the person, and what is left out, a sentence each.
+    """
+
+    files: list[File]
+    notes: list[str]
+
+
+def convert(path: Path, texts: Texts, tools: Tools) -> Converted:
+    """What converting a script writes, beside it in ``federated``.
 
     Args:
         path: the script.
@@ -43,6 +56,7 @@ def convert(path: Path, texts: Texts, tools: Tools) -> list[File]:
     """
     from engine import output
     from engine.apply import build
+    from engine.apply_report import judgements
     from engine.configuration import Configuration
     from engine.plan import Choices
 
@@ -50,12 +64,13 @@ def convert(path: Path, texts: Texts, tools: Tools) -> list[File]:
     folder = facts.project.entry.path.parent / "federated"
     usual = Configuration().of(facts.project.entry.path).apply
     settings = {field: usual.get(name) for name, field in JOB_SETTINGS.items()}
-    outcome = build(facts, tools.steps, tools.blockers, folder, Choices(), settings)
+    outcome = build(facts, tools.steps, tools.blockers, folder, Choices(), settings, everything=tools.steps)
     if outcome.files is None:
         raise UserError(refusal(path.name, [*outcome.refusals, *outcome.needs]))
     comparison = output.compare(folder, outcome.files)
     output.guard(folder, comparison, force=False)
-    return [_file(folder / name, content, texts) for name, content in comparison.changed.items()]
+    files = [_file(folder / name, content, texts) for name, content in comparison.changed.items()]
+    return Converted(files, [f"{label}: {text}" for label, text in judgements(outcome)])
 
 
 def refusal(name: str, results: list[Result]) -> str:

@@ -19,7 +19,7 @@ from pygls.uris import from_fs_path, to_fs_path
 from engine.fixes import apart, edited, offsets
 from engine.lsp import Tools
 from engine.lsp.analysis import Analyser, Findings
-from engine.lsp.conversion import File, convert
+from engine.lsp.conversion import Converted, convert
 from engine.lsp.edits import Positions, changes, trimmed
 from engine.report.sarif import level
 from engine.result import Result, Safety, TextEdit, UserError
@@ -224,38 +224,38 @@ class Session:
             self.say(reason, types.MessageType.Error)
             return
         try:
-            files = await self.beside(convert, path, texts, self.tools)
+            converted = await self.beside(convert, path, texts, self.tools)
         except UserError as error:
             self.say(str(error), types.MessageType.Error)
             return
-        if not files:
+        if not converted.files:
             self.say(f"The job is up to date with {path.name}.", types.MessageType.Info)
         elif self.documents() != documents:
             self.say(f"{path.name} was changed meanwhile; convert it again.", types.MessageType.Warning)
         else:
-            await self.write(path.name, files, documents)
+            await self.write(path.name, converted, documents)
 
     def creates_files(self) -> bool:
         """Whether the editor can create files by an edit. Neovim can, and does not say that it takes versions."""
         return types.ResourceOperationKind.Create in (self.capable().resource_operations or ())
 
-    async def write(self, name: str, files: Sequence[File], documents: dict[Path, Document]) -> None:
+    async def write(self, name: str, converted: Converted, documents: dict[Path, Document]) -> None:
         """Have the editor write files, all in one edit that a person is shown first where the editor can do that."""
-        edit = self.edit_of_files(files, documents)
+        edit = self.edit_of_files(converted, documents)
         answer = await self.server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, CONVERT_TITLE))
-        folder = Path(os.path.commonpath([file.path.parent for file in files]))
+        folder = Path(os.path.commonpath([file.path.parent for file in converted.files]))
         if answer.applied:
             done = f"{name} is now a federated job in {folder}. Next: python -m codemods verify {folder}"
-            self.say(done, types.MessageType.Info)
+            self.say("\n".join([done, *converted.notes]), types.MessageType.Info)
         else:
             reason = f" ({answer.failure_reason})" if answer.failure_reason else ""
             self.say(f"{name} was not converted: the edit was not applied{reason}.", types.MessageType.Warning)
 
-    def edit_of_files(self, files: Sequence[File], documents: dict[Path, Document]) -> types.WorkspaceEdit:
-        """One edit that creates files, and changes those that are there."""
+    def edit_of_files(self, converted: Converted, documents: dict[Path, Document]) -> types.WorkspaceEdit:
+        """One edit that creates files, and changes those that are there; a preview says what was decided."""
         previews = self.capable().change_annotation_support is not None
         operations: list[types.CreateFile | types.TextDocumentEdit] = []
-        for file in files:
+        for file in converted.files:
             document = documents.get(file.path) or Document(from_fs_path(str(file.path)) or "", None, file.old or "")
             if file.old is None:
                 operations.append(types.CreateFile(document.uri, annotation_id=CONVERT if previews else None))
@@ -263,7 +263,8 @@ class Session:
             identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
             marked = [types.AnnotatedTextEdit(CONVERT, each.range, each.new_text) for each in edits]
             operations.append(types.TextDocumentEdit(identifier, marked if previews else edits))
-        about = types.ChangeAnnotation(CONVERT_TITLE, needs_confirmation=True, description="what apply would write")
+        said = "; ".join(["what apply would write", *converted.notes])
+        about = types.ChangeAnnotation(CONVERT_TITLE, needs_confirmation=True, description=said)
         return types.WorkspaceEdit(
             document_changes=operations, change_annotations={CONVERT: about} if previews else None
         )

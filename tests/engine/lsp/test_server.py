@@ -406,6 +406,7 @@ async def test_a_script_becomes_a_job_by_one_edit_that_is_shown_first(editor: Ed
     (asked,) = editor.asked
     (annotation,) = asked.edit.change_annotations.values()
     assert annotation.needs_confirmation
+    assert annotation.description.startswith("what apply would write; decided: metrics: no metrics are sent: ")
     created = [each for each in asked.edit.document_changes if isinstance(each, types.CreateFile)]
     names = {"client.py", "model.py", "job.py", "conversion.json", "requirements.txt"}
     assert {path_of(each.uri).name for each in created} == names
@@ -417,6 +418,7 @@ async def test_a_script_becomes_a_job_by_one_edit_that_is_shown_first(editor: Ed
     wanted = applied(path, tmp_path / "federated")
     assert made == wanted
     assert "train.py is now a federated job" in editor.said()
+    assert "\ndecided: metrics: no metrics are sent: " in editor.said()
 
 
 async def test_a_job_is_brought_up_to_date_by_small_edits(editor: Editor, tmp_path: Path) -> None:
