@@ -1,30 +1,39 @@
 """Programs made at random through inspect, lint and apply: no crash, no hang, nothing that changes on a second run.
 
 python -m benchmarks.fuzz --programs 10000 --seed 0 --keep FOLDER
+
+One program in four is a training script with statements that hypothesmith made; the others are real programs changed
+at random: training scripts, of the fixtures and of the folders given by ``--scripts``, and modules of the standard
+library.
 """
 
 from __future__ import annotations
 
-import os
+import gc
+import io
+import multiprocessing
 import random
-import shutil
 import signal
 import tempfile
+import tokenize
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
 import hypothesmith
+import libcst
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from benchmarks.mutation import mutated, real_programs
+from benchmarks.mutation import encoded, fixtures, library, mutated, training_scripts, with_piece
 from codemods import PIPELINE
-from engine.apply import build
-from engine.facts import gather
+from engine.apply import Outcome, build
+from engine.facts import Facts, gather
 from engine.inspection import as_json, inspect_program
 from engine.lint import lint
 from engine.plan import Choices
@@ -33,6 +42,10 @@ from engine.source import Project
 from rules import RULES, blockers
 from rules import warnings as warnings_of
 
+BATCH = 50  # programs in one process
+STUCK = 300  # seconds without an answer after which a process is given up
+NODES = (libcst.SimpleStatementLine, libcst.FunctionDef, libcst.ClassDef, libcst.If, libcst.Match, libcst.With,
+         libcst.Try, libcst.For)  # fmt: skip
 TIME_LIMIT = 20
 OUR_FAULT = ("please report it", " failed: ", "do not compile")
 TAIL = "\n# load save mean Scale symeig data\nimport torch\n"
@@ -42,27 +55,52 @@ class Trouble(Exception):
     """What should not happen."""
 
 
+@dataclass(frozen=True)
+class Material:
+    """What programs are made of.
+
+    Attributes:
+        own: training scripts of the fixtures.
+        others: those of other folders.
+        modules: modules of the standard library.
+        pieces: statements made of random syntax trees.
+    """
+
+    own: list[Path]
+    others: list[Path]
+    modules: list[Path]
+    pieces: list[str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A program made at random.
+
+    Attributes:
+        name: what it was made of.
+        content: its bytes.
+        origin: the folder of the program it was made of, whose modules it imports.
+    """
+
+    name: str
+    content: bytes
+    origin: Path | None = None
+
+
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """Raises Trouble where something takes longer."""
+    """Raises Trouble where something takes more processor time."""
 
     def stop(signum, frame):
         raise Trouble(f"still running after {seconds} s:\n{''.join(traceback.format_stack(frame)[-6:])}")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def converted(script: Path, folder: Path) -> dict[str, bytes] | None:
-    """The files that ``apply`` writes; None where the program is refused or the user is told why not."""
-    with heard():
-        return build(gather(Project(script)), PIPELINE, blockers, folder, Choices(), {}).files
-    return None
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @contextmanager
@@ -84,22 +122,23 @@ def tried(script: Path) -> str:
     Raises:
         Trouble: something that should not happen.
     """
-    with limited(TIME_LIMIT):
-        verdict = inspected(script)
+    verdict = "unreadable"
+    with limited(TIME_LIMIT), heard():
+        facts = gather(Project(script))
+        verdict = inspected(facts)
     with limited(TIME_LIMIT):
         linted(script.with_name("linted.py"), script.read_bytes())
-    with limited(TIME_LIMIT):
-        applied(script)
+    if verdict == "convert":
+        with limited(TIME_LIMIT):
+            applied(script, facts)
     return verdict
 
 
-def inspected(script: Path) -> str:
-    """Inspect it; the verdict."""
-    with heard():
-        report = inspect_program(gather(Project(script)), {}, blockers, warnings_of)
-        as_json(report)
-        return report["verdict"]
-    return "unreadable"
+def inspected(facts: Facts) -> str:
+    """The verdict on a program."""
+    report = inspect_program(facts, {}, blockers, warnings_of)
+    as_json(report)
+    return report["verdict"]
 
 
 def linted(path: Path, content: bytes) -> None:
@@ -113,103 +152,176 @@ def linted(path: Path, content: bytes) -> None:
                     raise Trouble(error)
             if again and outcome.fixed:
                 raise Trouble(f"fixed again: {outcome.fixed[0].name}")
+            if lost := comments([content]) - comments([path.read_bytes()]):
+                raise Trouble(f"lint --fix loses comments: {[*lost]}")
     path.unlink()
 
 
-def applied(script: Path) -> None:
+def applied(script: Path, facts: Facts) -> None:
     """Convert it; a second time the same comes out, and what came out is not converted again."""
     folder = script.parent / "federated"
-    files = converted(script, folder)
-    if files is None:
+    outcome = converted(facts, folder)
+    if outcome is None:
         return
-    for name, content in files.items():
+    for name, content in outcome.files.items():
         if name.endswith(".py"):
             compile(content, name, "exec")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    if converted(script, folder) != files:
+    python = [content for name, content in outcome.files.items() if name.endswith(".py")]
+    if lost := comments({name: raw for name, raw in outcome.sources.values()}.values()) - comments(python):
+        raise Trouble(f"comments are lost: {[*lost]}")
+    again = converted(gather(Project(script)), folder)
+    if again is None or again.files != outcome.files:
         raise Trouble("a second run gives other files")
-    if converted(folder / "client.py", folder / "again"):
-        raise Trouble("what was converted is converted again")
+    with heard():
+        if converted(gather(Project(folder / "client.py")), folder / "again"):
+            raise Trouble("what was converted is converted again")
+
+
+def converted(facts: Facts, folder: Path) -> Outcome | None:
+    """What ``apply`` would write; None where the program is refused or the user is told why not."""
+    with heard():
+        outcome = build(facts, PIPELINE, blockers, folder, Choices(), {})
+        return outcome if outcome.files else None
+    return None
+
+
+def comments(contents: Iterable[bytes]) -> Counter[str]:
+    """The comments of Python files, those left out that cannot be read."""
+    found: Counter[str] = Counter()
+    for content in contents:
+        try:
+            tokens = list(tokenize.tokenize(io.BytesIO(content).readline))
+        except (SyntaxError, ValueError, tokenize.TokenError):
+            continue
+        found.update(token.string.rstrip() for token in tokens if token.type == tokenize.COMMENT)
+    return found
 
 
 def from_hypothesmith(number: int, start: int) -> list[str]:
-    """Programs made of random syntax trees."""
-    found: list[str] = []
+    """Statements made of random syntax trees, each once; about so many."""
+    found: dict[str, None] = {}
+    for node in NODES:
 
-    @seed(start)
-    @settings(
-        max_examples=max(1, number), database=None, deadline=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(source=hypothesmith.from_node())
-    def collect(source: str) -> None:
-        found.append(source + TAIL)
+        @seed(start)
+        @settings(
+            max_examples=max(1, number // len(NODES)), database=None, deadline=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(source=hypothesmith.from_node(node))
+        def collect(source: str) -> None:
+            found[source if source.endswith("\n") else source + "\n"] = None
 
-    collect()
-    return found[:number]
-
-
-def programs(number: int, start: int) -> Iterator[tuple[str, str, Path | None]]:
-    """Programs made at random, each with its name and the folder of the program it was made of."""
-    originals = real_programs()
-    grown = number // 10
-    for n in range(number - grown):
-        chance = random.Random(f"{start} {n}")
-        path = chance.choice(originals)
-        text = mutated(path.read_text(encoding="utf-8"), chance)
-        is_script = "fixtures" in path.parts
-        name = f"{path.parent.name}/{path.name} {n}"
-        yield name, text if is_script else text + TAIL, path.parent if is_script else None
-    yield from ((f"hypothesmith {n}", text, None) for n, text in enumerate(from_hypothesmith(grown, start)))
+        collect()
+    return list(found)
 
 
-def run(made: Iterable[tuple[str, str, Path | None]], keep: Path | None = None) -> tuple[Counter[str], list[str]]:
-    """Try programs.
+def program(number: int, start: int, material: Material) -> Made:
+    """The program of a number, made at random from a seed."""
+    chance = random.Random(f"{start} {number}")
+    grown = number % 4 == 0
+    kind = chance.choices((material.own, material.others or material.own, material.modules), (5, 4, 0 if grown else 2))
+    path = chance.choice(kind[0])
+    text = path.read_text(encoding="utf-8")
+    name = f"{number} of {path.parent.name}/{path.name}"
+    if grown:
+        pieces = chance.choices(material.pieces, k=chance.randint(1, 3))
+        if chance.random() < 0.2:
+            return Made(f"{number} of hypothesmith", encoded("".join(pieces) + TAIL, chance))
+        for piece in pieces:
+            text = with_piece(text, piece, chance)
+        return Made(f"{name} and hypothesmith", encoded(text, chance), path.parent)
+    text = mutated(text, chance)
+    if path in material.modules:
+        return Made(name, encoded(text + TAIL, chance))
+    return Made(name, encoded(text, chance), path.parent)
 
-    Args:
-        made: their names, texts and the folders whose modules they import.
-        keep: where those that give trouble are kept.
 
-    Returns:
-        how many came to what, and what went wrong.
+def surroundings(origin: Path, folder: Path) -> None:
+    """Copy the modules and the settings that a program imports or reads."""
+    found = [path for kind in ("*.py", "*/*.py", "*.json", "*.yaml") for path in sorted(origin.glob(kind))]
+    for path in found[:40]:
+        if path.is_file() and path.stat().st_size < 100_000:
+            place = folder / path.relative_to(origin)
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(path.read_bytes())
+
+
+def attempt(made: Made) -> tuple[str, str]:
+    """Try a program: its verdict, or ``trouble`` and what went wrong."""
+    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        folder = Path(name).resolve()
+        if made.origin:
+            surroundings(made.origin, folder)
+        (folder / "train.py").write_bytes(made.content)
+        try:
+            return tried(folder / "train.py"), ""
+        except Exception as error:
+            where = "" if isinstance(error, Trouble) else "".join(traceback.format_exception(error)[-4:])
+            return "trouble", f"{made.name}: {type(error).__name__}: {error}\n{where}"
+
+
+def run(numbers: range, start: int, material: Material) -> Iterator[tuple[int, str, str]]:
+    """Try programs in processes of their own, so that one that crashes or hangs is told and the rest goes on.
+
+    Yields:
+        the number of each program, its verdict and what went wrong.
     """
-    counts: Counter[str] = Counter()
-    troubles: list[str] = []
-    for number, (name, text, origin) in enumerate(made, 1):
-        if keep and number % 100 == 0:
-            print(f"{number} programs: {dict(counts)}", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            if origin:
-                shutil.copytree(origin, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-            script = Path(folder).resolve() / "train.py"
-            script.write_bytes(text.encode(errors="replace"))
+    context = multiprocessing.get_context("fork")
+    while numbers:
+        receiver, sender = context.Pipe(duplex=False)
+        worker = context.Process(target=_work, args=(sender, numbers[:BATCH], start, material))
+        worker.start()
+        sender.close()
+        for number in numbers[:BATCH]:
+            numbers = numbers[1:]
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    counts[tried(script)] += 1
-            except (Exception, RecursionError) as error:
-                counts["trouble"] += 1
-                where = "" if isinstance(error, Trouble) else "".join(traceback.format_exception(error)[-3:])
-                troubles.append(f"{name}: {type(error).__name__}: {error}\n{where}")
-                if keep:
-                    keep.mkdir(parents=True, exist_ok=True)
-                    (keep / f"{len(troubles)}.py").write_bytes(script.read_bytes())
-                    print(f"{len(troubles)}.py: {troubles[-1]}", flush=True)
-    return counts, troubles
+                if not receiver.poll(STUCK):
+                    raise TimeoutError
+                yield number, *receiver.recv()
+            except (EOFError, TimeoutError) as error:
+                how = "hangs" if isinstance(error, TimeoutError) else "kills the process"
+                yield number, "trouble", f"{program(number, start, material).name} {how}"
+                break
+        worker.kill()
+        worker.join()
+        receiver.close()
+
+
+def _work(sender: Connection, numbers: range, start: int, material: Material) -> None:
+    gc.freeze()  # what was there before the fork is not looked through again
+    for number in numbers:
+        sender.send(attempt(program(number, start, material)))
 
 
 @click.command()
 @click.option("--programs", "number", type=int, default=10_000, show_default=True)
 @click.option("--seed", "start", type=int, default=0, show_default=True)
+@click.option("--first", default=0, help="Number of the first program, to go on where a run was stopped.")
+@click.option("--scripts", multiple=True, type=click.Path(exists=True, path_type=Path), help="More training scripts.")
+@click.option("--pieces", default=400, show_default=True, help="Number of statements from hypothesmith.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the programs that give trouble.")
-def main(number: int, start: int, keep: Path | None) -> None:
+def main(number: int, start: int, first: int, scripts: tuple[Path, ...], pieces: int, keep: Path | None) -> None:
     """Try programs made at random, and say what came of them."""
-    os.chdir(tempfile.mkdtemp())
-    counts, troubles = run(programs(number, start), keep)
+    material = Material(fixtures(), training_scripts(scripts), library(), from_hypothesmith(pieces, start))
+    print(f"programs {first} to {number - 1} of seed {start}: {len(material.own)} training scripts of the fixtures, "
+          f"{len(material.others)} others, {len(material.modules)} modules, {len(material.pieces)} statements of "
+          "hypothesmith", flush=True)  # fmt: skip
+    counts: Counter[str] = Counter()
+    for each, verdict, trouble in run(range(first, number), start, material):
+        counts[verdict] += 1
+        if trouble:
+            print(trouble, flush=True)
+        if trouble and keep:
+            keep.mkdir(parents=True, exist_ok=True)
+            (keep / f"{each}.py").write_bytes(program(each, start, material).content)
+        if (each + 1) % 100 == 0:
+            print(f"{each + 1} programs: {dict(counts)}", flush=True)
     for verdict, count in counts.most_common():
         print(f"{count:6}  {verdict}")
-    raise SystemExit(bool(troubles))
+    raise SystemExit(bool(counts["trouble"]))
 
 
 if __name__ == "__main__":
