@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import multiprocessing
 import random
 import signal
@@ -37,7 +38,7 @@ from engine.facts import Facts, gather
 from engine.inspection import as_json, inspect_program
 from engine.lint import lint
 from engine.plan import Choices
-from engine.result import UserError
+from engine.result import Result, UserError
 from engine.source import Project
 from rules import RULES, blockers
 from rules import warnings as warnings_of
@@ -144,17 +145,23 @@ def inspected(facts: Facts) -> str:
 def linted(path: Path, content: bytes) -> None:
     """Lint and fix it; a second time there is nothing to fix."""
     path.write_bytes(content)
-    for again in (False, True):
-        with heard():
-            outcome = lint([path], lambda: RULES, fix=True, unsafe=True)
-            for error in outcome.errors:
-                if any(fault in error for fault in OUR_FAULT):
-                    raise Trouble(error)
-            if again and outcome.fixed:
-                raise Trouble(f"fixed again: {outcome.fixed[0].name}")
-            if lost := comments([content]) - comments([path.read_bytes()]):
-                raise Trouble(f"lint --fix loses comments: {[*lost]}")
+    if _fixes(path):
+        if lost := comments([content]) - comments([path.read_bytes()]):
+            raise Trouble(f"lint --fix loses comments: {[*lost]}")
+        if again := _fixes(path):
+            raise Trouble(f"fixed again: {again[0].name}")
     path.unlink()
+
+
+def _fixes(path: Path) -> list[Result]:
+    """Lint and fix a file; what was fixed."""
+    with heard():
+        outcome = lint([path], lambda: RULES, fix=True, unsafe=True)
+        for error in outcome.errors:
+            if any(fault in error for fault in OUR_FAULT):
+                raise Trouble(error)
+        return outcome.fixed
+    return []
 
 
 def applied(script: Path, facts: Facts) -> None:
@@ -215,6 +222,18 @@ def from_hypothesmith(number: int, start: int) -> list[str]:
 
         collect()
     return list(found)
+
+
+def kept_pieces(number: int, start: int, keep: Path | None) -> list[str]:
+    """The statements of `from_hypothesmith`, which takes minutes; kept for the next run with the same seed."""
+    kept = keep and keep / f"hypothesmith-{start}-{number}.json"
+    if kept and kept.exists():
+        return json.loads(kept.read_text())
+    pieces = from_hypothesmith(number, start)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(pieces))
+    return pieces
 
 
 def program(number: int, start: int, material: Material) -> Made:
@@ -305,7 +324,7 @@ def _work(sender: Connection, numbers: range, start: int, material: Material) ->
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the programs that give trouble.")
 def main(number: int, start: int, first: int, scripts: tuple[Path, ...], pieces: int, keep: Path | None) -> None:
     """Try programs made at random, and say what came of them."""
-    material = Material(fixtures(), training_scripts(scripts), library(), from_hypothesmith(pieces, start))
+    material = Material(fixtures(), training_scripts(scripts), library(), kept_pieces(pieces, start, keep))
     print(f"programs {first} to {number - 1} of seed {start}: {len(material.own)} training scripts of the fixtures, "
           f"{len(material.others)} others, {len(material.modules)} modules, {len(material.pieces)} statements of "
           "hypothesmith", flush=True)  # fmt: skip
@@ -315,7 +334,6 @@ def main(number: int, start: int, first: int, scripts: tuple[Path, ...], pieces:
         if trouble:
             print(trouble, flush=True)
         if trouble and keep:
-            keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{each}.py").write_bytes(program(each, start, material).content)
         if (each + 1) % 100 == 0:
             print(f"{each + 1} programs: {dict(counts)}", flush=True)

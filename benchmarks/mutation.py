@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import indent
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-LARGEST = 10_000
+LARGEST = 7_000
 FRAMES = (
     "if flag:", "for i in range(3):", "while True:", "with open('x') as f:", "def f(*args, **kwargs):",
     "async def g():", "class A:", "if __name__ == '__main__':", "try:", "match x:", "for epoch in range(3):",
