@@ -1,14 +1,16 @@
 """How fast the tool is, against what its users have anyway.
 
-python -m benchmarks.speed > docs/speed.md
+python -m benchmarks.speed --torchfix COMMAND > docs/speed.md
 
-Whole processes are measured by the processor time that the operating system counts for them, in turn with what they are
-held against; a figure is the median of the ratios. ``--torchfix`` and ``--nvflare`` say where these programs are.
+Whole processes are measured by the processor time that the operating system counts for them and those they start, in
+turn with what they are held against; a figure is the median of the ratios. ``--torchfix`` and ``--nvflare`` say where
+these programs are. A run takes about a quarter of an hour.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,8 +33,12 @@ from engine.source import Project
 ROOT = Path(__file__).parent.parent
 PROJECTS = ("digits", "breast_cancer", "diabetes")
 SCRIPT = ROOT / "fixtures" / "digits" / "source" / "train.py"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 TOOL = [sys.executable, "-m", "codemods"]
 FIXIT = '[tool.fixit]\nroot = true\nenable = ["rules"]\ndisable = ["fixit.rules"]\n'
+LINT = [*TOOL, "lint", "."]
+LINES = (1_000, 10_000, 30_000)
+FILES = (100, 1_000, 10_000)
 PLAIN = '''
 def total_{n}(values):
     """Adds up what is odd."""
@@ -47,29 +53,82 @@ HEAD = """\
 
 # Speed
 
-Ratios of processor time, each the median of {runs} runs; the two sides of a ratio run in turn. Measured on {cores}
-cores, Python {version}.
+Ratios of processor time, each the median of {runs} runs where no other number is given; the two sides of a ratio run in
+turn. Measured on {cores} cores, Python {version}{note}.
 
 | | measured | aim |
 |---|---|---|
 """
 
 
-def seconds(command: Sequence[str], folder: Path) -> float:
+FOOT = """
+`lint` reads a file that mentions neither torch nor NumPy and looks no further. fixit parses every file, and for each
+file looks among all attributes of each rule for the methods that visit, which takes most of its time.
+
+`python -m benchmarks.speed --torchfix COMMAND > docs/speed.md` measures all of it again.
+"""
+
+
+class TooLong(Exception):
+    """A command was ended at its limit.
+
+    Attributes:
+        used: the processor time it had taken.
+    """
+
+    def __init__(self, used: float) -> None:
+        super().__init__(f"ended after {used:.0f} s of processor time")
+        self.used = used
+
+
+def seconds(command: Sequence[str], folder: Path, limit: float | None = None) -> float:
     """The processor time of a whole process and those that it starts.
+
+    Args:
+        command: what is run.
+        folder: where.
+        limit: seconds after which it is ended.
 
     Raises:
         RuntimeError: it ends with an error.
+        TooLong: it had not ended at the limit.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    ended = threading.Timer(limit or threading.TIMEOUT_MAX, lambda: killed.append(kill(process.pid)))
+    killed: list[float] = []
+    ended.start()
     _, status, used = os.wait4(process.pid, 0)
+    ended.cancel()
+    if killed:
+        raise TooLong(killed[0])
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)} ends with {process.returncode}")
     return used.ru_utime + used.ru_stime
+
+
+def kill(leader: int) -> float:
+    """End a process and all of its session; the processor time that they had taken."""
+    found = [psutil.Process(leader), *psutil.Process(leader).children(recursive=True)]
+    used = sum(sum(each.cpu_times()[:4]) if each.pid == leader else sum(each.cpu_times()[:2]) for each in found)
+    os.killpg(leader, signal.SIGKILL)
+    return used
+
+
+def times_as_long(other: Sequence[str], one: Sequence[str], folder: Path, runs: int, limit: float) -> str:
+    """How many times as long the other command takes: a bound where it has not ended at its limit."""
+    own = [seconds(one, folder)]
+    try:
+        found = []
+        for _ in range(runs):
+            found.append(seconds(other, folder, limit) / own[-1])
+            own.append(seconds(one, folder))
+    except TooLong as error:
+        return f"more than {error.used / statistics.median(own):.0f}; it was ended after {limit:.0f} s"
+    return f"{statistics.median(found):.0f}; {runs} runs"
 
 
 def ratio(one: Callable[[], float], other: Callable[[], float], runs: int) -> float:
@@ -78,9 +137,11 @@ def ratio(one: Callable[[], float], other: Callable[[], float], runs: int) -> fl
     return statistics.median(one() / other() for _ in range(runs))
 
 
-def processes(one: Sequence[str], other: Sequence[str], folder: Path, runs: int) -> float:
-    """`ratio` of two commands."""
-    return ratio(lambda: seconds(one, folder), lambda: seconds(other, folder), runs)
+def processes(
+    one: Sequence[str], other: Sequence[str], folder: Path, runs: int, elsewhere: Path | None = None
+) -> float:
+    """`ratio` of two commands; the second is run elsewhere where that is given."""
+    return ratio(lambda: seconds(one, folder), lambda: seconds(other, elsewhere or folder), runs)
 
 
 def tree(folder: Path, files: int, torch_every: int) -> None:
@@ -102,7 +163,7 @@ def long_script(path: Path, lines: int) -> None:
 
 def peak(command: Sequence[str], folder: Path) -> float:
     """The most memory, in MiB, that a command and the processes it starts take together, shared pages counted once."""
-    process = psutil.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+    process = psutil.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     most = 0.0
 
     def watch() -> None:
@@ -141,58 +202,103 @@ def rewriting(runs: int) -> float:
     )
 
 
+def same_for_any_number_of_processes(folder: Path) -> str:
+    """Whether linting a tree prints the same by one process as by two and by four."""
+
+    def printed(jobs: int) -> bytes:
+        command = [*TOOL, "lint", ".", "--format", "json", "--jobs", str(jobs)]
+        return subprocess.run(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE).stdout
+
+    alone = printed(1)
+    return "yes" if alone and alone == printed(2) == printed(4) else "no"
+
+
+Row = Callable[[str, str, str], None]
+
+
+def against_others(row: Row, folder: Path, runs: int, nvflare: str) -> None:
+    """What a user waits for, to what they have anyway."""
+    click_alone = [sys.executable, "-c", "import click"]
+    row("`--help`, to `python -c 'import click'`",
+        f"{processes([*TOOL, '--help'], click_alone, folder, runs):.2f}", "at most 1.6")  # fmt: skip
+    for command in (["inspect"], ["apply", "--check"]):
+        figure = processes([*TOOL, *command, str(SCRIPT)], [nvflare, "agent", "inspect", "source", str(SCRIPT)],
+                           folder, runs)  # fmt: skip
+        row(f"`{' '.join(command)}` of a script of {len(SCRIPT.read_text().splitlines())} lines, to "
+            "`nvflare agent inspect source`", f"{figure:.2f}", "at most 1")  # fmt: skip
+    row("all steps in process, to one libcst parse and print of the files", f"{rewriting(runs):.1f}", "at most 8")
+
+
+def against_linters(row: Row, folder: Path, runs: int, fixit_runs: int, limit: float, torchfix: str | None) -> None:
+    """What linting a tree takes, to other linters."""
+    tree(folder, 1000, 20)
+    if torchfix:
+        figure = processes([torchfix, "--select", "ALL", "."], LINT, folder, runs)
+        row("TorchFix on 1,000 files of which 50 use torch, to `lint`", f"{figure:.1f}", "more than 1")
+    fixit = [sys.executable, "-m", "fixit", "lint", "."]
+    figure = times_as_long(fixit, LINT, folder, fixit_runs, limit)
+    row("`fixit lint` with the same rules on them, to `lint`", figure, "at least 20")
+
+
+def growth(row: Row, folder: Path, runs: int, many_runs: int) -> None:
+    """How time and memory grow with the lines of a file and the files of a tree."""
+    for lines in LINES:
+        long_script(folder / f"long{lines}.py", lines)
+    for command in (["lint"], ["apply", "--check"]):
+        for lines in LINES[1:]:
+            figure = processes([*TOOL, *command, f"long{lines}.py"], [*TOOL, *command, f"long{LINES[0]}.py"],
+                               folder, runs)  # fmt: skip
+            row(f"`{' '.join(command)}` of {lines:,} lines, to {LINES[0]:,}", f"{figure:.1f}",
+                f"at most {lines // LINES[0]}")  # fmt: skip
+        figures = (f"{peak([*TOOL, *command, f'long{lines}.py'], folder):.0f}" for lines in LINES)
+        row(
+            f"memory of it for {numbers(LINES)} lines, in MiB; one run", ", ".join(figures), "grows less than the lines"
+        )
+    for files in FILES:
+        tree(folder / str(files), files, 20)
+    for files in FILES[1:]:
+        times = runs if files < FILES[-1] else many_runs
+        figure = ratio(
+            lambda many=folder / str(files): seconds(LINT, many), lambda: seconds(LINT, folder / str(FILES[0])), times
+        )
+        row(f"`lint` of {files:,} files, to {FILES[0]}; {times} runs", f"{figure:.1f}", f"at most {files // FILES[0]}")
+    figures = (f"{peak(LINT, folder / str(files)):.0f}" for files in FILES)
+    row(f"memory of `lint` of {numbers(FILES)} files, all processes together, in MiB; one run",
+        ", ".join(figures), "under 300")  # fmt: skip
+    row(f"`lint` of {FILES[1]:,} files by one, two and four processes prints the same",
+        same_for_any_number_of_processes(folder / str(FILES[1])), "yes")  # fmt: skip
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Numbers, as a page has them."""
+    return ", ".join(f"{value:,}" for value in values)
+
+
 @click.command()
 @click.option("--runs", default=5, show_default=True)
-@click.option("--fixit-runs", type=int, help="Runs of fixit, which takes minutes [default: as many].")
+@click.option("--fixit-runs", default=3, show_default=True, help="Runs of fixit, which takes minutes.")
+@click.option("--fixit-limit", default=300, show_default=True, help="Seconds after which fixit is ended.")
+@click.option("--many-runs", default=3, show_default=True, help="Runs on 10,000 files.")
 @click.option("--nvflare", default=str(Path(sys.executable).with_name("nvflare")), help="NVFLARE's command.")
 @click.option("--torchfix", help="TorchFix's command; left out where none is given.")
-def main(runs: int, fixit_runs: int | None, nvflare: str, torchfix: str | None) -> None:
+@click.option("--note", default="", help="What is to be said of the machine.")
+def main(
+    runs: int, fixit_runs: int, fixit_limit: int, many_runs: int, nvflare: str, torchfix: str | None, note: str
+) -> None:
     """Measure, and print the page."""
     version = ".".join(map(str, sys.version_info[:2]))
-    print(HEAD.format(runs=runs, cores=len(os.sched_getaffinity(0)), version=version), end="")
+    cores = len(os.sched_getaffinity(0))
+    print(HEAD.format(runs=runs, cores=cores, version=version, note=note and f", {note}"), end="")
 
     def row(what: str, figure: str, aim: str) -> None:
         print(f"| {what} | {figure} | {aim} |", flush=True)
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        click_alone = [sys.executable, "-c", "import click"]
-        row("`--help`, to `python -c 'import click'`",
-            f"{processes([*TOOL, '--help'], click_alone, folder, runs):.2f}", "at most 1.6")  # fmt: skip
-        for command in (["inspect"], ["apply", "--check"]):
-            figure = processes([*TOOL, *command, str(SCRIPT)], [nvflare, "agent", "inspect", "source", str(SCRIPT)],
-                               folder, runs)  # fmt: skip
-            row(f"`{' '.join(command)}` of a script of {len(SCRIPT.read_text().splitlines())} lines, to "
-                "`nvflare agent inspect source`", f"{figure:.2f}", "at most 1")  # fmt: skip
-        row("all steps in process, to one libcst parse and print of the files", f"{rewriting(runs):.1f}", "at most 8")
-
-        lint = [*TOOL, "lint", "."]
-        thousand = folder / "thousand"
-        tree(thousand, 1000, 20)
-        if torchfix:
-            figure = processes([torchfix, "--select", "ALL", "."], lint, thousand, runs)
-            row("TorchFix on 1,000 files of which 50 use torch, to `lint`", f"{figure:.1f}", "more than 1")
-        fixit = [sys.executable, "-m", "fixit", "lint", "."]
-        times = fixit_runs or runs
-        figure = statistics.median(seconds(fixit, thousand) / seconds(lint, thousand) for _ in range(times))
-        row(f"`fixit lint` with the same rules on them, to `lint`; {times} runs", f"{figure:.0f}", "at least 20")
-
-        for lines in (1_000, 10_000, 30_000):
-            long_script(folder / f"long{lines}.py", lines)
-        base = [*lint[:-1], str(folder / "long1000.py")]
-        for lines in (10_000, 30_000):
-            figure = processes([*lint[:-1], str(folder / f"long{lines}.py")], base, folder, runs)
-            row(f"`lint` of {lines:,} lines, to 1,000", f"{figure:.1f}", f"at most {lines // 1000}")
-        tree(folder / "hundred", 100, 20)
-        tree(folder / "many", 10_000, 20)
-        for files, place in ((1_000, thousand), (10_000, folder / "many")):
-            figure = ratio(
-                lambda at=place: seconds(lint, at), lambda: seconds(lint, folder / "hundred"), max(1, runs // 2)
-            )
-            row(f"`lint` of {files:,} files, to 100", f"{figure:.1f}", f"at most {files // 100}")
-        row("memory of `lint` of 10,000 files, 500 of which use torch, all processes",
-            f"{peak(lint, folder / 'many'):.0f} MiB", "under 300 MiB")  # fmt: skip
-    print("\n`python -m benchmarks.speed --torchfix COMMAND > docs/speed.md` measures all of it again.")
+        against_others(row, folder, runs, nvflare)
+        against_linters(row, folder / "linters", runs, fixit_runs, fixit_limit, torchfix)
+        growth(row, folder, runs, many_runs)
+    print(FOOT, end="")
 
 
 if __name__ == "__main__":
