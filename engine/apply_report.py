@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.apply import Outcome
 from engine.output import Comparison
+from engine.redaction import redacted
 from engine.result import Result
 
 
@@ -45,7 +46,7 @@ def as_json(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
     if outcome.record is not None:
         document |= {key: outcome.record[key] for key in ("model", "metric", "steps", "decisions")}
         document["left_out"] = list(outcome.record.get("left_out", ()))
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(redacted(document), indent=2, ensure_ascii=False)
 
 
 def refusal_json(entry: str, refusals: Iterable[Result]) -> str:
@@ -94,7 +95,7 @@ def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
     lines += [f"  {label:8} {text}" for label, text in judgements(outcome)]
     lines += [f"  stale    {name} is no longer written; delete it" for name in comparison.stale]
     lines += ["", f"Next: python -m codemods verify {folder}", f"      python -m codemods simulate {folder}"]
-    return "\n".join(lines)
+    return redacted("\n".join(lines))
 
 
 def judgements(outcome: Outcome) -> list[tuple[str, str]]:

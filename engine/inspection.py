@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.facts import ArraysFact, Facts, ModelFact, Symbol
 from engine.facts.configuration import Option
+from engine.redaction import redacted
 from engine.result import Place, Result
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def inspect_program(
         "needs": needs,
         "blockers": [_finding(result) for result in refusals],
         "warnings": [_finding(result) for result in warnings(facts)],
-        "facts": describe(facts),
+        "facts": redacted(describe(facts)),
     }
 
 

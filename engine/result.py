@@ -97,6 +97,8 @@ class Result:
         source: the source line it stands on.
         diff: the change as a unified diff; empty where there is none.
         edit: the fix of a rule, where it has one.
+
+    The message and the source line lose the secrets in them, so that nobody who shows a finding shows these.
     """
 
     name: str
@@ -110,6 +112,19 @@ class Result:
     source: str = ""
     diff: str = ""
     edit: TextEdit | None = None
+
+    def __post_init__(self) -> None:
+        from engine.redaction import redacted
+
+        object.__setattr__(self, "message", redacted(self.message))
+        object.__setattr__(self, "source", redacted(self.source))
+
+    @property
+    def shown_edit(self) -> TextEdit | None:
+        """The fix, to be passed on; none where its text holds a secret, without which it would be another."""
+        from engine.redaction import redacted
+
+        return self.edit if self.edit and redacted(self.edit.text) == self.edit.text else None
 
     @property
     def blocks(self) -> bool:

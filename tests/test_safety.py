@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,9 @@ except SystemExit as exit:
 """
 
 
-@pytest.mark.parametrize("command", ["inspect", "apply", "apply --check", "apply --diff"])
+@pytest.mark.parametrize(
+    "command", ["inspect", "lint", "lint --fix --unsafe", "apply", "apply --check", "apply --diff"]
+)
 def test_a_harmful_script_is_never_executed(tmp_path: Path, command: str) -> None:
     folder = tmp_path / "harmful"
     write(folder, {"train.py": HARMFUL, "helper.py": "open('harm-import', 'w').close()\n", "conftest.py": "1 / 0\n"})
@@ -225,6 +229,30 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"train.py"}
 
 
+WITHOUT_PRIVILEGES = """
+import ctypes, sys
+ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())  # root may write anywhere
+from codemods.__main__ import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the privileges of root are given up as Linux has them")
+@pytest.mark.parametrize("place", [".", "federated"])
+def test_a_read_only_folder(tmp_path: Path, place: str) -> None:
+    write(tmp_path, {"train.py": TRAINING, f"{place}/mine.txt": "mine"})
+    before = files(tmp_path)
+    (tmp_path / place).chmod(0o555)
+    try:
+        done = python("-c", WITHOUT_PRIVILEGES, "apply", str(tmp_path / "train.py"))
+    finally:
+        (tmp_path / place).chmod(0o755)
+    assert done.returncode == ERROR
+    assert done.stderr.endswith("federated cannot be written to (Permission denied); nothing was written\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert files(tmp_path) == before
+
+
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     write(tmp_path, {"train.py": TRAINING, "federated": "mine"})
     result = run("apply", str(tmp_path / "train.py"))
@@ -279,6 +307,17 @@ ACCENTS = TRAINING.replace("the smallest there is", "le plus petit modèle, ça 
 )
 
 
+@pytest.mark.parametrize("indent", ["\t", "  ", " \t"])
+def test_tabs_and_other_indentation_are_kept(tmp_path: Path, indent: str) -> None:
+    write(tmp_path, {"train.py": TRAINING.replace("    ", indent)})
+    assert run("apply", str(tmp_path / "train.py")).exit_code == OK
+    client = (tmp_path / "federated/client.py").read_text()
+    compile(client, "client.py", "exec")
+    tokens = tokenize.generate_tokens(io.StringIO(client).readline)
+    indents = {token.string for token in tokens if token.type == tokenize.INDENT}
+    assert indents == {indent, 2 * indent}
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("final", [True, False])
 @pytest.mark.parametrize(
@@ -328,3 +367,37 @@ def test_text_in_comments_and_beside_the_script_changes_nothing(tmp_path: Path) 
     assert told.pop("client.py").decode() == orders + plain.pop("client.py").decode()
     assert plain["job.py"] == told["job.py"]
     assert plain["model.py"] == told["model.py"]
+
+
+SECRETS = """\
+import torch
+
+from torchvision import datasets
+
+torch.hub.load_state_dict_from_url("https://me:hunter2@example.org/w.pt")  # or https://me:hunter2@example.org/v
+start = torch.load("https://me:hunter2@example.org/start.pt")
+data = datasets.MNIST("s3://me:hunter2@bucket/data")
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    for x, y in torch.utils.data.DataLoader(data):
+        optimizer.zero_grad()
+        model(x).mean().backward()
+        optimizer.step()
+"""
+LAZY = SECRETS.replace("Linear(2, 1)", "LazyLinear(1, device='https://me:hunter2@example.org')")
+UNREADABLE = SECRETS + "print 'https://me:hunter2@example.org'\n"
+
+
+@pytest.mark.parametrize("script", [SECRETS, LAZY, UNREADABLE], ids=["converted", "refused", "unreadable"])
+@pytest.mark.parametrize(
+    "command",
+    ["inspect", "inspect --format json", "apply", "apply --format json", "lint", "lint --statistics",
+     *(f"lint --format {name}" for name in ("json", "sarif", "github"))],
+)  # fmt: skip
+def test_no_secret_is_shown(tmp_path: Path, command: str, script: str) -> None:
+    write(tmp_path, {"train.py": script})
+    result = run(*command.split(), str(tmp_path / "train.py"))
+    said = result.stdout + result.stderr
+    assert said
+    assert "hunter2" not in said

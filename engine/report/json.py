@@ -45,14 +45,15 @@ def finding(result: Result) -> dict[str, Any]:
 
 def fix(result: Result) -> dict[str, Any] | None:
     """The edit that mends a finding, with its safety."""
-    if result.edit is None:
+    edit = result.shown_edit
+    if edit is None:
         return None
-    start, end = result.edit.start, result.edit.end
+    start, end = edit.start, edit.end
     return {
         "safety": result.safety.value,
         "line": start.line,
         "column": start.column + 1,
         "end_line": end.line,
         "end_column": end.column + 1,
-        "text": result.edit.text,
+        "text": edit.text,
     }

@@ -76,12 +76,12 @@ def _result(result: Result) -> dict[str, Any]:
         "message": {"text": said(result)},
         "locations": [location],
     }
-    if result.edit:
+    if edit := result.shown_edit:
         replacement = {
-            "deletedRegion": _region(result.edit.start, result.edit.end),
-            "insertedContent": {"text": result.edit.text},
+            "deletedRegion": _region(edit.start, edit.end),
+            "insertedContent": {"text": edit.text},
         }
-        change = {"artifactLocation": _artifact(result.edit.start), "replacements": [replacement]}
+        change = {"artifactLocation": _artifact(edit.start), "replacements": [replacement]}
         found["fixes"] = [{"description": {"text": result.remedy}, "artifactChanges": [change]}]
     return found
 

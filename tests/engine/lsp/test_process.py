@@ -87,6 +87,26 @@ def test_an_editor_that_can_do_little_is_served(tmp_path: Path) -> None:
     assert pipe.process.wait(LIMIT) == 0
 
 
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    lazy = "LazyLinear(1, device='https://me:hunter2@example.org')"
+    path.write_text(TRAINING.replace("start.pt", "https://me:hunter2@example.org/w").replace("Linear(2, 1)", lazy))
+    pipe = Pipe({}, tmp_path)
+    uri = pipe.open(path)
+    everything = {"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}}
+    params = {"textDocument": {"uri": uri}, "range": everything, "context": {"diagnostics": []}}
+    convert = next(each for each in pipe.ask("textDocument/codeAction", params) if each["title"] == CONVERT)
+    pipe.ask("workspace/executeCommand", convert["command"])
+    shown = [pipe.ask("textDocument/hover", {"textDocument": {"uri": uri}, "position": {"line": line, "character": 8}})
+             for line in (2, 3)]  # fmt: skip
+    told = json.dumps([*pipe.notes, *shown])
+    assert "FLR116" in told and "FLR202" in told
+    assert "hunter2" not in told
+    pipe.ask("shutdown")
+    pipe.send({"method": "exit"})
+    assert pipe.process.wait(LIMIT) == 0
+
+
 @pytest.mark.parametrize("editor", ["neovim_v0.11.0", "visual_studio_code_v1.65.2"])
 def test_editors_are_told_what_they_understand(tmp_path: Path, editor: str) -> None:
     text = TRAINING.replace("model.load", "name = '😀'; model.load")
