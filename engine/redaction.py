@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 HIDDEN = "[redacted]"
@@ -28,6 +29,23 @@ _RULES = (
     (re.compile(r"(['\"])(?=[^'\"]*\d)(?=[^'\"]*[A-Za-z])[A-Za-z0-9+/_=-]{32,}\1"), rf"\1{HIDDEN}\1"),
     (re.compile(r"^[A-Za-z0-9+/]{60,}={0,2}$", re.MULTILINE), HIDDEN),
 )
+
+
+_CERTAIN = re.compile(
+    r"\b[a-z][a-z\d+.-]*://[^/\s:@'\"{}<>$]*:(?!(?i:pass(?:word|wd)?@|pwd@|secret@|\*|x+@))[^/\s@'\"{}<>$]+@"
+    r"|\bhf_[A-Za-z\d]{30,}|\bgh[opsu]_[A-Za-z\d]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}"
+    r"|\bsk-(?:[a-z]+-)?(?=[\w-]*\d)[A-Za-z\d_]{20,}|\bxox[abpr]-\d[\w-]{10,}|\bA[KS]IA[\dA-Z]{16}\b|\bAIza[\w-]{35}"
+    r"|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"
+)
+
+
+def certain_secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds what can hardly be anything else: passwords in addresses, the tokens of well-known services.
+
+    Yields:
+        the offsets of the start and the end of each.
+    """
+    return (match.span() for match in _CERTAIN.finditer(text))
 
 
 def redacted(value: Any) -> Any:

@@ -35,6 +35,7 @@ from rules.plain_tensor_state import PlainTensorState
 from rules.reinforcement_learning import ReinforcementLearning
 from rules.removed_api import RemovedApi
 from rules.schedule_for_one_run import ScheduleForOneRun
+from rules.secret_in_source import SecretInSource
 from rules.several_models import SeveralModels
 from rules.several_runs import SeveralRuns
 from rules.several_training_loops import SeveralTrainingLoops
@@ -89,6 +90,7 @@ RULES = (
     MetricNotFinite,
     SignalHandler,
     RemovedApi,
+    SecretInSource,
 )
 
 

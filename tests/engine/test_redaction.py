@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.redaction import HIDDEN, redacted
+from engine.redaction import HIDDEN, certain_secrets, redacted
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,29 @@ def test_what_is_no_secret_is_left(text: str) -> None:
 def test_values_inside_others_are_hidden() -> None:
     value = {"a": ["password = 'x1'", 3, None, {"b": "token: 'y2'"}]}
     assert redacted(value) == {"a": [f"password = '{HIDDEN}'", 3, None, {"b": f"token: '{HIDDEN}'"}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("# https://me:a7Gh@example.org/x", "https://me:a7Gh@"),
+        ("key = 'sk-proj-aB3dE6gH9jK2mN5pQ8sT1'", "sk-proj-aB3dE6gH9jK2mN5pQ8sT1"),
+        ("-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"),
+    ],
+)
+def test_a_certain_secret_is_found_at_its_place(text: str, secret: str) -> None:
+    ((start, end),) = certain_secrets(text)
+    assert text[start:end] == secret
+    assert secret not in redacted(text) or "KEY" in secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.org:8080/x@y", "ssh://git@example.org", "f'https://{user}:{password}@host'",
+        "https://user:password@host", "https://user:xxxx@host", "https://$USER:$TOKEN@host", "hf_model_name_or_path",
+        "sk-learn-contributions-are-welcome", "pad_token='<pad>'", "http://localhost:6006, me@example.org",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_secret_is_not_certain(text: str) -> None:
+    assert list(certain_secrets(text)) == []
