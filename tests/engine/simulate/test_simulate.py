@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -118,10 +119,17 @@ def test_an_exception_after_the_last_round_is_no_success(convert: Convert) -> No
     }
 
 
-def test_a_client_that_hangs_is_ended_and_its_place_shown(convert: Convert) -> None:
-    directory = convert(IN_SITE_2.format(statement="__import__('time').sleep(1000)", more=""))
-    line = (directory / "client.py").read_text().splitlines().index("            __import__('time').sleep(1000)") + 1
-    result = simulate(directory, rounds=1, time_limit=60, workspace=directory.parent / "workspace")
+def test_a_client_that_hangs_is_ended_and_its_place_shown(
+    convert: Convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "hanging"
+    hang = f"__import__('pathlib').Path({str(hanging)!r}).touch() or __import__('time').sleep(1000)"
+    directory = convert(IN_SITE_2.format(statement=hang, more=""))
+    line = (directory / "client.py").read_text().splitlines().index(f"            {hang}") + 1
+    # However long the site takes to get there, the time limit passes then.
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 1e6 * hanging.exists(), sleep=time.sleep)
+    monkeypatch.setattr("engine.simulate.process.time", clock)
+    result = simulate(directory, rounds=1, time_limit=1000, workspace=directory.parent / "workspace")
     failure = next(failure for failure in result.failures if failure.site == "site-2")
     assert (failure.file, failure.line) == ("client.py", line)
     assert "time limit" in failure.message

@@ -153,11 +153,12 @@ def test_an_interrupt_leaves_a_checkpoint_that_goes_on_exactly(run_script, workp
     code = "import json; from pathlib import Path; import engine.trainer as t; print(json.dumps(t.train(Path(PATH))))"
     command = [sys.executable, "-c", code.replace("PATH", repr(str(path)))]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (workplace / "checkpoints/best.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert (workplace / "checkpoints/best.pt").exists()
     process.send_signal(request_to_end)
-    result = json.loads(process.communicate(timeout=60)[0])
+    result = json.loads(process.communicate(timeout=300)[0])
     jsonschema.validate(result, schemas.output_schema())
     assert result["status"] == "error" and result["error"].startswith("Interrupted after ")
     state = torch.load(result["checkpointPath"], weights_only=True)
