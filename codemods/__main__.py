@@ -18,6 +18,11 @@ COMMANDS = (
 class Commands(click.Group):
     """Commands whose mistakes of the user end in one sentence and exit code 2."""
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with the whole first sentence of its help, in the order of use."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in COMMANDS])
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         from engine.result import UserError

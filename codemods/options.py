@@ -10,9 +10,9 @@ import click
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 SIZE = (
-    click.option("--clients", "num_clients", type=click.IntRange(1), help="Number of sites."),
-    click.option("--rounds", "num_rounds", type=click.IntRange(1), help="Number of rounds."),
-    click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round."),
+    click.option("--clients", "num_clients", metavar="N", type=click.IntRange(1), help="Number of sites."),
+    click.option("--rounds", "num_rounds", metavar="N", type=click.IntRange(1), help="Number of rounds."),
+    click.option("--local-epochs", metavar="N", type=click.IntRange(1), help="Epochs a site trains in one round."),
 )
 SPLIT = (
     click.option(
@@ -22,6 +22,7 @@ SPLIT = (
     ),
     click.option(
         "--alpha",
+        metavar="X",
         type=click.FloatRange(0, min_open=True),
         help="With --partition dirichlet: the smaller, the more the labels of the sites differ.",
     ),
@@ -46,6 +47,7 @@ RECIPE = click.option(
 )
 FEDPROX_MU = click.option(
     "--fedprox-mu",
+    metavar="X",
     type=click.FloatRange(0, min_open=True),
     help="FedProx: weight of the proximal term [default: FLARE's 0.01].",
 )
@@ -75,7 +77,10 @@ ALGORITHM = (
     click.option("--initial-ckpt", type=EXISTING, help="Weights to start from."),
     click.option("--stop-cond", metavar="CONDITION", help='End early, such as "accuracy >= 0.9".'),
     click.option(
-        "--patience", type=click.IntRange(1), help="With --stop-cond: end after this many rounds without gain."
+        "--patience",
+        metavar="N",
+        type=click.IntRange(1),
+        help="With --stop-cond: end after this many rounds without gain.",
     ),
     click.option("--cross-site-eval", is_flag=True, help="Let every site evaluate the model of every other."),
     click.option("--site", multiple=True, metavar="NAME:KEY=VALUE", help="A named site, with an option of its own."),

@@ -235,9 +235,9 @@ def as_json(document: Mapping[str, Any]) -> str:
 
 def as_text(document: Mapping[str, Any]) -> str:
     """The document as a short story of the program for a person."""
-    lines = [f"{document['entry']}: {VERDICTS[document['verdict']]}", ""]
+    lines = [f"{document['entry']}: {VERDICTS[document['verdict']]}"]
     if document["facts"]:
-        lines += [f"  {line}" for line in _story(document["facts"])]
+        lines += ["", *(f"  {line}" for line in _story(document["facts"]))]
     for heading, findings in (("Blockers", document["blockers"]), ("Warnings", document["warnings"])):
         if findings:
             lines += ["", f"{heading}:"]
@@ -267,7 +267,12 @@ def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
 
 def _where(item: Mapping[str, Any]) -> str:
     """``file:line: `` of an item; empty where it has no place."""
-    return f"{item['file']}:{item['line']}: " if item.get("file") else ""
+    return f"{_spot(item)}: " if item.get("file") else ""
+
+
+def _spot(item: Mapping[str, Any]) -> str:
+    """``file:line`` of an item, and of one in a notebook ``file:cell number:line``."""
+    return f"{item['file']}:cell {item['cell']}:{item['line']}" if "cell" in item else f"{item['file']}:{item['line']}"
 
 
 def _story(facts: Mapping[str, Any]) -> list[str]:
@@ -276,22 +281,20 @@ def _story(facts: Mapping[str, Any]) -> list[str]:
     model, optimizer, loop = facts["model"], facts["optimizer"], facts["epoch_loop"]
     if model:
         given = ", ".join(f"{name}={'?' if value is None else repr(value)}" for name, value in model["args"].items())
-        lines.append(f"model      {model['variable']} = {model['class']}({given})  [{model['file']}:{model['line']}]")
+        lines.append(f"model      {model['variable']} = {model['class']}({given})  [{_spot(model)}]")
     if facts["arrays"]:
         update = facts["arrays"]["update"]
         names = ", ".join(facts["arrays"]["names"])
-        lines.append(f"model      the arrays {names}, updated at {update['file']}:{update['line']}")
+        lines.append(f"model      the arrays {names}, updated at {_spot(update)}")
     if optimizer:
         step = optimizer["step"]
-        lines.append(
-            f"optimizer  {optimizer['variable']} = {optimizer['class']}, steps at {step['file']}:{step['line']}"
-        )
+        lines.append(f"optimizer  {optimizer['variable']} = {optimizer['class']}, steps at {_spot(step)}")
     if facts["scheduler"]:
         name = facts["scheduler"]["class"] or "written by hand"
         lines.append(f"schedule   {name}, {CADENCES[facts['scheduler']['cadence']]}")
     if loop:
         held = f", batches in {facts['train_function']}()" if facts["train_function"] else ""
-        lines.append(f"trained by the loop at {loop['file']}:{loop['line']}{held}")
+        lines.append(f"trained by the loop at {_spot(loop)}{held}")
     if facts["data"] and facts["data"]["source"]:
         where = f" at {facts['data']['path']}" if facts["data"]["path"] else ""
         lines.append(f"trained on {facts['data']['source']}{where}")

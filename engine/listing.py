@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import Any
 
 from engine.cases import failures
@@ -66,6 +67,7 @@ def explained(name: str, extended: Extended) -> str:
     Raises:
         UserError: there is none of that name or code.
     """
+    name = name.upper() if re.fullmatch(r"[a-z]+\d{3}", name) else name
     origin = f"\n\nFrom: {extended.origins[name]}" if name in extended.origins else ""
     for step in extended.steps:
         if step.name == name:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from codemods import PIPELINE
-from codemods.__main__ import main
+from codemods.__main__ import COMMANDS, main
 from codemods.commands import ERROR, FINDINGS, OK, REFUSED
 
 ROOT = Path(__file__).parent.parent
@@ -192,6 +192,8 @@ def test_diff_and_check_write_nothing_and_exit_1_when_something_would_change(fol
     write(folder, {"train.py": TRAINING.replace("0.1", "0.2")})
     result = run("apply", "train.py", flag)
     assert result.exit_code == FINDINGS
+    told = {"--check": "federated would change: client.py, conversion.json\n", "--diff": ""}
+    assert result.stderr == told[flag]
     assert files(folder) == {**before, "train.py": files(folder)["train.py"]}
 
 
@@ -349,6 +351,16 @@ def test_every_step_and_rule_is_listed_and_explained(name: str) -> None:
     assert result.exit_code == OK
     assert name in result.stdout
     assert len(result.stdout.split()) > 20
+
+
+def test_a_code_is_explained_in_small_letters_too() -> None:
+    assert run("explain", "flr202").stdout == run("explain", "FLR202").stdout
+
+
+def test_help_says_what_each_command_does_in_a_whole_sentence() -> None:
+    told = run("--help").stdout
+    assert "..." not in told.partition("Commands:")[2]
+    assert re.findall(r"^  (\w+)  ", told.partition("Commands:")[2], re.MULTILINE) == list(COMMANDS)
 
 
 def test_explain_of_something_else() -> None:

@@ -24,9 +24,9 @@ from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, ex
 @click.option("--force", is_flag=True, help="Overwrite files that the tool did not write, or that were edited since.")
 @click.option("--only", multiple=True, metavar="STEP", help="Run only these steps.")
 @click.option("--skip", multiple=True, metavar="STEP", help="Leave these steps out.")
-@click.option("--clients", type=click.IntRange(1), help="Number of sites in the job.")
-@click.option("--rounds", type=click.IntRange(1), help="Number of rounds in the job.")
-@click.option("--local-epochs", type=click.IntRange(1), help="Epochs a site trains in one round.")
+@click.option("--clients", metavar="N", type=click.IntRange(1), help="Number of sites in the job.")
+@click.option("--rounds", metavar="N", type=click.IntRange(1), help="Number of rounds in the job.")
+@click.option("--local-epochs", metavar="N", type=click.IntRange(1), help="Epochs a site trains in one round.")
 @RECIPE
 @FEDPROX_MU
 @execution_options
@@ -103,11 +103,13 @@ def command(
 
         report_on(page, outcome, everything.steps, warnings(facts, everything.rules))
 
+    shown = folder if out or Path.cwd() not in folder.parents else folder.relative_to(Path.cwd())
+
     def tell(comparison):
         if form == "json":
             click.echo(as_json(outcome, folder, comparison))
         else:
-            show(as_text(outcome, folder, comparison), RESULTS)
+            show(as_text(outcome, shown, comparison), RESULTS)
 
     if outcome.files is None:
         tell(None)
@@ -120,6 +122,8 @@ def command(
             click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
         elif form == "json":
             tell(comparison)
+        elif comparison.changed:
+            click.echo(f"{shown} would change: {', '.join(sorted(comparison.changed))}", err=True)
         ctx.exit(FINDINGS if comparison.changed else OK)
     output.guard(folder, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)

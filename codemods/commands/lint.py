@@ -18,7 +18,10 @@ from codemods.options import RULES
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Number of processes [default: one for each processor, at most 4]."
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Number of processes [default: one for each processor, at most 4].",
 )
 @RULES
 @click.option(

@@ -15,9 +15,11 @@ from codemods.options import FOLDER, FORMAT, REPORT, split_options
 
 @click.command("poc")
 @FOLDER
-@click.option("--rounds", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
-@click.option("--clients", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
-@click.option("--local-epochs", type=click.IntRange(1), help="Epochs of one round, instead of the job's own.")
+@click.option("--rounds", metavar="N", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
+@click.option("--clients", metavar="N", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
+@click.option(
+    "--local-epochs", metavar="N", type=click.IntRange(1), help="Epochs of one round, instead of the job's own."
+)
 @split_options
 @click.option(
     "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."

@@ -13,8 +13,17 @@ from codemods.options import FOLDER, FORMAT, REPORT
 
 @click.command("verify")
 @FOLDER
-@click.option("--rounds", type=click.IntRange(2), default=2, show_default=True, help="Rounds of P2 and P4.")
-@click.option("--local-epochs", type=click.IntRange(1), default=1, show_default=True, help="Epochs of one round.")
+@click.option(
+    "--rounds",
+    metavar="N",
+    type=click.IntRange(2),
+    default=2,
+    show_default=True,
+    help="Rounds of the proofs over several, P2 and P4.",
+)
+@click.option(
+    "--local-epochs", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Epochs of one round."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of both scripts.")
 @click.option(
     "--time-limit", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="For each run."
