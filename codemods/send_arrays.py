@@ -23,7 +23,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
         f"\n{names.params} = {packed}\n"
         f"{names.flare}.send({names.flare}.FLModel(params={names.params}{metrics}, meta={meta}))\n"
     )
-    yield Insert(plan.frame.place, text, after=True, inside=True)
+    yield Insert(plan.frame.last, text, after=True, inside=True)
 
 
 step = Step(

@@ -35,7 +35,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
     if len(model) > LONGEST:
         model = f"{names.flare}.FLModel(\n        " + ",\n        ".join(sent) + ",\n    )"
     text = f"\n{line}\n{names.flare}.send(\n    {model}\n)\n"
-    yield Insert(plan.frame.place, text, after=True, inside=True)
+    yield Insert(plan.frame.last, text, after=True, inside=True)
 
 
 step = Step(

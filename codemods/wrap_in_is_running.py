@@ -10,10 +10,10 @@ from engine.plan import Plan
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Put the epoch loop into ``while flare.is_running()``; what is built before it stays built once, and a ``return``
-    in it ends the round."""
+    """Put the epoch loop, or the statements that train without one, into ``while flare.is_running()``; what is built
+    before it stays built once, and a ``return`` in the loop ends the round."""
     yield from plan.rounds.endings
-    yield Wrap(plan.frame.place, f"\nwhile {plan.names.flare}.is_running():")
+    yield Wrap(plan.frame.place, f"\nwhile {plan.names.flare}.is_running():", until=plan.frame.last)
 
 
 step = Step(

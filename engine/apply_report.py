@@ -87,7 +87,7 @@ def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
         f"{entry} is converted in part, into {folder}; it does not train faithfully as it is:" if left_out
         else f"{entry} is now a federated job in {folder}:",
         f"  model    {record['model']['class_path']}({arguments})",
-        f"  a round  is the loop at {plan.frame.place}",
+        f"  a round  is {'what stands' if plan.facts.loop.kind == 'once' else 'the loop'} at {plan.frame.place}",
         f"  metric   {metric['name']} ({'higher' if metric['direction'] == 'max' else 'lower'} is better)" if metric
         else "  metric   none",
         f"  files    {', '.join(sorted(comparison.changed))}",

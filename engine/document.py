@@ -63,6 +63,8 @@ class Document:
             else:
                 node = self.statement(edit.place)
             wanted.setdefault(id(node), []).append(edit)
+            if isinstance(edit, Wrap) and edit.until not in (None, edit.place):
+                wanted.setdefault(id(self.statement(edit.until)), []).append(_WrapEnd(edit.until))
         if not wanted:
             return self.module
         editor = _Editor(self.module, wanted)
@@ -89,6 +91,11 @@ def parse(source: SourceFile) -> cst.Module:
     return module
 
 
+@dataclass(frozen=True)
+class _WrapEnd(Edit):
+    """At the last of several statements that are put into a block."""
+
+
 class _Editor(cst.CSTTransformer):
     """Applies edits to the nodes they are anchored at; parts of the tree without an anchor are not entered."""
 
@@ -97,6 +104,7 @@ class _Editor(cst.CSTTransformer):
         self.config = module.config_for_parsing
         self.wanted = wanted
         self.entered = _ancestors(module, set(wanted))
+        self.end_of_wrap = cst.SimpleStatementLine([cst.Pass()])  # stands after the last of several wrapped statements
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         return id(node) in self.entered
@@ -105,6 +113,8 @@ class _Editor(cst.CSTTransformer):
         if isinstance(original_node, (cst.SimpleStatementLine, cst.SimpleStatementSuite)):
             if any(id(statement) in self.wanted for statement in original_node.body):
                 return self.one_by_one(original_node, updated_node)
+        if isinstance(updated_node, (cst.IndentedBlock, cst.Module)) and self.end_of_wrap in updated_node.body:
+            updated_node = updated_node.with_changes(body=self.with_wrap_closed(list(updated_node.body)))
         edits = self.wanted.get(id(original_node))
         if not edits or isinstance(original_node, cst.BaseSmallStatement):
             return updated_node
@@ -142,6 +152,9 @@ class _Editor(cst.CSTTransformer):
         for edit in edits:
             if isinstance(edit, Wrap):
                 body = [self.wrapped(edit.header, body)]
+                self.wrap = body[0].body
+            elif isinstance(edit, _WrapEnd):
+                body = [*body, self.end_of_wrap]
         around = [e for e in edits if isinstance(e, Insert) and not e.inside]
         body = self.surround(body, around, blank=max(len(blank), 1))
         if any(edit.apart for edit in around):
@@ -171,6 +184,13 @@ class _Editor(cst.CSTTransformer):
         if isinstance(updated_node, cst.SimpleStatementSuite):
             return cst.IndentedBlock(edited or [cst.SimpleStatementLine([cst.Pass()])])
         return cst.FlattenSentinel(edited) if edited else cst.RemoveFromParent()
+
+    def with_wrap_closed(self, body: list) -> list:
+        """The statements of a block, those between the first of several wrapped ones and their end put beside it."""
+        start = next(index for index, statement in enumerate(body) if getattr(statement, "body", None) is self.wrap)
+        end = body.index(self.end_of_wrap)
+        whole = self.wrap.with_changes(body=[*self.wrap.body, *body[start + 1 : end]])
+        return [*body[:start], body[start].with_changes(body=whole), *body[end + 1 :]]
 
     def surround(self, body: list, edits: list[Insert], blank: int = 1) -> list:
         """Statements with others before and after; the blank lines that end what is inserted before stay between."""

@@ -42,9 +42,15 @@ class Insert(Edit):
 
 @dataclass(frozen=True)
 class Wrap(Edit):
-    """Put a statement into a block: ``header`` is a compound statement's first line."""
+    """Put a statement into a block, or those from it to another beside it.
+
+    Attributes:
+        header: a compound statement's first line.
+        until: the last of the statements; that at the place alone where it is None.
+    """
 
     header: str
+    until: Place | None = None
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,8 @@ def describe(facts: Facts) -> dict[str, Any]:
         "optimizer": optimizer
         and {"variable": optimizer.variable, "class": optimizer.name, "step": _at(optimizer.step)},
         "scheduler": scheduler and {"class": scheduler.name.rpartition(".")[2] or None, "cadence": scheduler.cadence},
-        "epoch_loop": _at(facts.loop.place) if facts.loop else None,
+        "epoch_loop": _at(facts.loop.place) if facts.loop and facts.loop.kind != "once" else None,
+        "once": _at(facts.loop.place) if facts.loop and facts.loop.kind == "once" else None,
         "train_function": facts.train_function,
         "evaluate_function": evaluation.function if evaluation else None,
         "metric": metric and {"name": metric.name, "direction": metric.direction},
@@ -295,6 +296,8 @@ def _story(facts: Mapping[str, Any]) -> list[str]:
     if loop:
         held = f", batches in {facts['train_function']}()" if facts["train_function"] else ""
         lines.append(f"trained by the loop at {_spot(loop)}{held}")
+    if facts["once"]:
+        lines.append(f"trained once, in no loop, from {_spot(facts['once'])}")
     if facts["data"] and facts["data"]["source"]:
         where = f" at {facts['data']['path']}" if facts["data"]["path"] else ""
         lines.append(f"trained on {facts['data']['source']}{where}")

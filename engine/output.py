@@ -52,7 +52,10 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             **_given_files(plan, job_settings.get("script_arguments") or ()),
         },
         "original": {
-            "loop": {"file": plan.frame.place.file, "line": plan.frame.place.line},
+            "loop": {
+                "file": plan.frame.place.file, "line": plan.frame.place.line, "end_line": plan.frame.end.line,
+            },
+            **({"repeatable": True} if plan.rounds.repeatable else {}),
             "model": plan.model_name.wrapped,
             "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
             "epochs": _range(plan.epochs),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fixit import Invalid, LintRule
 
+from engine.facts.once import training_once
 from engine.facts.optimizers import stepped_optimizer
 from engine.result import Result
 from rules.already_federated import AlreadyFederated
@@ -39,7 +40,8 @@ REASONS = (
 class NoTrainingLoop(ProgramRule, LintRule):
     """
     ## What it does
-    Refuses a program that, run as it stands, never steps an optimizer in a loop.
+    Refuses a program that, run as it stands, never steps an optimizer, and one whose steps stand in no loop and cannot
+    be repeated every round, because something that is done once stands among them.
 
     ## Why is this bad
     A round of federated learning is some epochs of the script's own training. A module that only defines a model, or a
@@ -54,17 +56,19 @@ class NoTrainingLoop(ProgramRule, LintRule):
 
     ## Remedy
     Give the script that trains (`--entry`). If the training sits behind an option or a name that nothing calls, call
-    it. A single step needs a loop over epochs around it, if only of one: `for epoch in range(1):`.
+    it. A training that stands in no loop becomes a round where its statements follow one another, from the first that
+    the loss or `zero_grad()` needs to the last that steps: build and save outside of them, and clear the gradients in
+    them. Or put it into a loop of one epoch: `for epoch in range(1):`.
 
     ## Fix safety
     There is no fix.
     """
 
     CODE = "FLR103"
-    MESSAGE = "This program builds an optimizer and never steps it in a loop, so there is no training to federate."
+    MESSAGE = "This program builds an optimizer and never steps it, so there is no training to federate."
     REMEDY = (
-        "Give the script that trains with --entry, call the function that trains, or put a single step into "
-        "`for epoch in range(1):`, a loop of one epoch."
+        "Give the script that trains with --entry, call the function that trains, or put what trains into a loop "
+        "of one epoch: for epoch in range(1)."
     )
     VALID = [
         """
@@ -74,6 +78,14 @@ class NoTrainingLoop(ProgramRule, LintRule):
             loss = loss_of(model(x), y)
             loss.backward()
             optimizer.step()
+        """,
+        """
+        import torch
+        model = torch.nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        optimizer.zero_grad()
+        model(torch.ones(4, 2)).sum().backward()
+        optimizer.step()
         """,
         "from torch import nn\nclass Net(nn.Module):\n    pass",
     ]
@@ -98,17 +110,33 @@ class NoTrainingLoop(ProgramRule, LintRule):
             optimizer.step()
             """
         ),
+        Invalid(
+            """
+            import torch
+            model = torch.nn.Linear(2, 1)
+            loss = model(torch.ones(4, 2)).sum()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            """
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """The first optimizer of a program that steps none and of which no other rule says why."""
+        """The first optimizer of a program that steps none, or what keeps its steps from being repeated, where no other
+        rule says why."""
         event = next(calls_of(facts, "torch.optim."), None)
         if facts.loop is not None or event is None or any(next(iter(rule.check(facts)), None) for rule in REASONS):
             return
         step = next(filter(stepped_optimizer, facts.trace.events), None)
+        once = training_once(facts.trace)
         if step is None:
             yield cls.found(event.scope.file, event.node)
+        elif once is not None and once.problem:
+            message = f"This training stands in no loop and cannot be repeated every round: {once.problem}."
+            yield cls.found(once.scope.file, once.at, message)
         else:
             message = "This optimizer step stands in no loop, so the program has no epochs to train in a round."
             yield cls.found(step.scope.file, step.node, message)

@@ -104,13 +104,16 @@ def _loader(value: Value | None, depth: int = 0) -> Object | None:
 
 
 def _loader_in(trace: Trace, training: TrainingLoop) -> Object | None:
-    """The loader that the epoch loop takes batches from by ``next`` or measures by ``len``."""
+    """The loader that the epoch loop takes batches from by ``next``, or measures by ``len``, or from which came what it
+    gives to the model."""
     for event in trace.events:
         if event.name in ("builtins.next", "builtins.len", "builtins.iter") and event.within_node(training.epoch.node):
             found = next(filter(None, map(_loader, event.args)), None)
             if found is not None:
                 return found
-    return None
+    modules = (event for event in trace.events if event.name == "()" and event.within(training.batch or training.epoch))
+    given = (argument for event in modules for argument in event.args)
+    return next(filter(None, (_loader(part) for argument in given for part in made_of(argument))), None)
 
 
 def _dataset_node(loader: Object | None) -> ast.AST | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.facts.arrays import array_trainings
 from engine.facts.interpreter import Interpreter
+from engine.facts.once import training_once
 from engine.facts.training import training_loops
 from engine.result import UserError
 from engine.source import Project
@@ -57,4 +58,5 @@ def _loop_files(file: Path) -> set[Path]:
     except UserError:
         return set()
     found = training_loops(trace) or [training.loop for training in array_trainings(trace) if training.arrays]
-    return {loop.epoch.scope.file.path for loop in found}
+    once = None if found else training_once(trace)
+    return {loop.epoch.scope.file.path for loop in found} | ({once.scope.file.path} if once is not None else set())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.facts.library import comes_from_data
-from engine.facts.models import unwrapped
+from engine.facts.models import belongs
 from engine.facts.program import FirstWeights
 from engine.facts.source_text import text_of
 from engine.facts.trace import Branch, Call, Event, Loop, Trace
@@ -33,7 +33,7 @@ def first_weights(trace: Trace, training: TrainingLoop, model: Object) -> Iterat
             continue
         place = next((call.place for call in event.calls if call.caller is model.scope), event.place)
         if event.name == ".load_state_dict":
-            if any(_belongs(one, model) for one in objects(event.receiver)):
+            if any(belongs(one, model) for one in objects(event.receiver)):
                 file, read = _reading(trace, event, model)
                 yield FirstWeights(event, place, _origin(event), file, _is_certain(event), read)
         elif _sets(event, model, training):
@@ -46,7 +46,7 @@ def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
     if event.name == ".apply":
         applied = event.args[0] if event.args else None
         body = text_of(applied.node) if isinstance(applied, Function) else ""
-        return bool(INITIALISES.search(body)) and any(_belongs(one, model) for one in objects(event.receiver))
+        return bool(INITIALISES.search(body)) and any(belongs(one, model) for one in objects(event.receiver))
     if event.name.startswith("torch.nn.init."):
         written = event.args[0] if event.args else next(iter(event.kwargs.values()), None)
     elif IN_PLACE.match(event.name):
@@ -54,19 +54,7 @@ def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
     else:
         return False
     owners = objects(written)
-    return any(_belongs(one, model) for one in owners) if owners else _names(event, model, training)
-
-
-def _belongs(value: Object, model: Object) -> bool:
-    """True for a model, a wrapper of it and what is stored in it, however deep."""
-    part = unwrapped(value)
-    for _ in range(20):
-        if part is model:
-            return True
-        if not isinstance(part, Object) or part.parent is None:
-            return False
-        part = unwrapped(part.parent[0])
-    return False
+    return any(belongs(one, model) for one in owners) if owners else _names(event, model, training)
 
 
 def _names(event: Event, model: Object, training: TrainingLoop) -> bool:

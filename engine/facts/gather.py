@@ -14,6 +14,7 @@ from engine.facts.first_weights import first_weights
 from engine.facts.interpreter import Interpreter
 from engine.facts.loops import loop_fact
 from engine.facts.models import construction, trained_models, unwrapped
+from engine.facts.once import training_once
 from engine.facts.optimizers import stepped_name
 from engine.facts.program import ArgumentsFact, Facts, Features, ModelFact, OptimizerFact
 from engine.facts.schedules import schedules
@@ -50,6 +51,9 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         UserError: the entry cannot be read as Python 3, or a choice names nothing that is there.
     """
     trace = Interpreter(project, choices.arguments).run()
+    once = training_once(trace)
+    if once is not None and not once.problem:
+        trace = Interpreter(project, choices.arguments, once.statements).run()
     arguments = command_line(trace)
     trained = [(loop, trained_models(trace, loop)) for loop in training_loops(trace)]
     trained = [(loop, models) for loop, models in trained if models] or trained

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.facts import calls, expressions, statements
-from engine.facts.trace import Branch, Call, Context, Entry, Event, Trace
+from engine.facts.trace import Branch, Call, Context, Entry, Event, Once, Trace
 from engine.facts.values import (
     Class,
     External,
@@ -41,6 +41,7 @@ class Interpreter:
     Attributes:
         project: the source.
         arguments: what the script is given on its command line, one item per word.
+        once: the statements of a training that stands in no loop, which are to stand in the trace as a loop does.
         trace: what has been met so far.
         path: the loops, calls, branches and contexts the interpreter is in.
         statement: the statement being followed.
@@ -50,9 +51,10 @@ class Interpreter:
         last_result: what each function gave back last.
     """
 
-    def __init__(self, project: Project, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, project: Project, arguments: tuple[str, ...] = (), once: tuple[ast.stmt, ...] = ()) -> None:
         self.project = project
         self.arguments = arguments
+        self.once = ast.Module(list(once), [])
         self.trace = Trace()
         self.path: tuple[Entry, ...] = ()
         self.statement: ast.stmt | None = None
@@ -115,10 +117,23 @@ class Interpreter:
             if self.statements > STATEMENT_LIMIT:
                 self.trace.exhausted = True
                 return True
-            handler = statements.HANDLERS.get(type(statement))
-            if handler and handler(self, statement, scope):
+            follow = self.follow_once if statement in self.once.body else self.follow
+            if follow(statement, scope):
                 return True
         return False
+
+    def follow(self, statement: ast.stmt, scope: Scope) -> bool:
+        """Follow a statement; True where what stands after it is never reached."""
+        handler = statements.HANDLERS.get(type(statement))
+        return bool(handler and handler(self, statement, scope))
+
+    def follow_once(self, statement: ast.stmt, scope: Scope) -> bool:
+        """The same for one of the statements that train and stand in no loop, within the entry that they share."""
+        if statement is self.once.body[0]:
+            self.training = Once(self.once, scope.file.place(statement), scope, None, statements.known_names(scope))
+            statements.enter_loop(self, self.training, scope)
+        with self.entered(self.training):
+            return self.follow(statement, scope)
 
     def value(self, node: ast.expr | None, scope: Scope) -> Value:
         """What an expression stands for."""

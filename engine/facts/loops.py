@@ -6,7 +6,7 @@ import ast
 
 from engine.facts.program import Expression, LoopFact
 from engine.facts.source_text import assigned, expression, own_nodes, text_of
-from engine.facts.trace import Loop, Trace
+from engine.facts.trace import Loop, Once, Trace
 from engine.facts.training import TrainingLoop, reached_from
 from engine.facts.values import Object, options, plain
 
@@ -18,6 +18,8 @@ def loop_fact(trace: Trace, training: TrainingLoop) -> LoopFact:
     """The fact of an epoch loop."""
     loop = training.epoch
     common = (loop, training.path, reached_from(trace, loop))
+    if isinstance(loop, Once):
+        return LoopFact(loop.place, "once", "", None, None, 1, *common)
     if isinstance(loop.node, ast.While):
         count = _limit(loop.node.test)
         found = expression(count, loop.scope) if count is not None else None

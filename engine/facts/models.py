@@ -112,6 +112,18 @@ def _is_part(part: Object, whole: Object) -> bool:
     return False
 
 
+def belongs(value: Object, model: Object) -> bool:
+    """True for a model, a wrapper of it and what is stored in it, however deep."""
+    part = unwrapped(value)
+    for _ in range(20):
+        if part is model:
+            return True
+        if not isinstance(part, Object) or part.parent is None:
+            return False
+        part = unwrapped(part.parent[0])
+    return False
+
+
 def unwrapped(value: Value) -> Value:
     """The model inside DataParallel, DDP and compile wrappers."""
     for _ in range(6):

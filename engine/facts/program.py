@@ -204,11 +204,12 @@ class SchedulerFact:
 
 @dataclass(frozen=True)
 class LoopFact:
-    """The epoch loop.
+    """The epoch loop, or the statements of a training that stands in none.
 
     Attributes:
-        place: of the ``for`` or ``while``.
-        kind: ``range`` (``tqdm(range())`` and ``trange`` too), ``count``, ``while`` or ``other``.
+        place: of the ``for`` or ``while``; of the first statement, where there is no loop.
+        kind: ``range`` (``tqdm(range())`` and ``trange`` too), ``count``, ``while``, ``other``, or ``once`` for
+            statements that stand in no loop.
         variable: the loop variable; empty where there is none.
         count: the expression that says how many epochs (the stop of the range); None where there is none.
         start: the expression of the first epoch; None for zero.
@@ -238,6 +239,11 @@ class LoopFact:
     def calls(self) -> list[Call]:
         """The local calls it is reached through, outermost first."""
         return [entry for entry in self.path if isinstance(entry, Call)]
+
+    @property
+    def statements(self) -> list[ast.stmt]:
+        """The loop; the statements, where there is none."""
+        return self.loop.node.body if self.kind == "once" else [self.loop.node]
 
 
 @dataclass(frozen=True)

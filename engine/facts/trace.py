@@ -32,6 +32,10 @@ class Loop:
     sides: tuple[Value, ...] = ()
 
 
+class Once(Loop):
+    """The statements of a training that stands in no loop; ``node`` is a module of them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """A local function the program is in.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.facts.library import comes_from_data
 from engine.facts.optimizers import goes_backward, stepped_optimizer, trained_by
 from engine.facts.source_text import text_of
-from engine.facts.trace import Branch, Call, Entry, Event, Loop, Trace
+from engine.facts.trace import Branch, Call, Entry, Event, Loop, Once, Trace
 from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
 from engine.result import Place
 
@@ -26,7 +26,7 @@ class TrainingLoop:
     """An epoch loop with what steps in it.
 
     Attributes:
-        epoch: the epoch loop, on one of its passes.
+        epoch: the epoch loop, on one of its passes; the statements that train, where they stand in no loop.
         batch: the batch loop within it; None for full-batch training.
         path: what is around the epoch loop.
         steps: the calls in it that step an optimizer, with the optimizer each steps.
@@ -147,11 +147,12 @@ def epoch_loop(trace: Trace, event: Event, optimizer: Value) -> Loop | None:
     """The epoch loop around a step: not the batch loop within, not the sweep over folds or models around.
 
     A loop that names epochs settles it. Otherwise it is the loop around the outermost loop over data; where nothing
-    runs over data, the outermost loop in which the model is not built anew.
+    runs over data, the outermost loop in which the model is not built anew. The statements of a training that stands in
+    no loop count as one.
     """
     loops = [loop for loop in event.loops if is_statement(loop)]
     if not loops:
-        return None
+        return next((loop for loop in event.loops if isinstance(loop, Once)), None)
     named = [loop for loop in loops if names_epochs(loop) and not runs_over_data(loop)]
     if named:
         return named[-1]

@@ -17,18 +17,19 @@ PREFIXES = {"DataParallel": "module", "DistributedDataParallel": "module", "comp
 
 @dataclass(frozen=True)
 class Frame:
-    """The statement that trains one round, and the function or module it stands in.
+    """The statement that trains one round, and the function or module it stands in; where the training stands in no
+    loop, the statements.
 
     Attributes:
-        place: of the statement.
-        node: the statement.
-        scope: the scope it stands in.
-        body: the statements of the function or module around it.
-        is_loop: True where the statement is the epoch loop itself, not a call that leads to it.
+        node: the statement; a module of the statements, where the training stands in no loop.
+        statements: the one, or all of them.
+        scope: the scope they stand in.
+        body: the statements of the function or module around.
+        is_loop: True where it is the epoch loop itself, or the statements that train, not a call that leads there.
     """
 
-    place: Place
-    node: ast.stmt = field(compare=False, repr=False)
+    node: ast.AST = field(compare=False, repr=False)
+    statements: list[ast.stmt] = field(compare=False, repr=False)
     scope: Scope = field(compare=False, repr=False)
     body: list[ast.stmt] = field(compare=False, repr=False)
     is_loop: bool = True
@@ -39,9 +40,24 @@ class Frame:
         return self.scope.file
 
     @property
+    def place(self) -> Place:
+        """Of the statement, or the first of them."""
+        return self.file.place(self.statements[0])
+
+    @property
+    def last(self) -> Place:
+        """Of the statement, or the last of them."""
+        return self.file.place(self.statements[-1])
+
+    @property
+    def end(self) -> Place:
+        """Where that ends."""
+        return self.file.end(self.statements[-1])
+
+    @property
     def bound_outside(self) -> set[str]:
         """Names bound in the function or module before the statement, or visible from around it."""
-        names = _bound(self.body, skip=self.node)
+        names = _bound(self.body, skip=self.statements)
         scope: Scope | None = self.scope
         while scope is not None:
             if scope is not self.scope:
@@ -56,12 +72,11 @@ class Frame:
 def frames(facts: Facts) -> Iterator[Frame]:
     """The statements that lead to the epoch loop, the loop itself first, outermost last."""
     loop = facts.loop
-    assert loop is not None and isinstance(loop.loop.node, ast.stmt)
-    yield Frame(loop.place, loop.loop.node, loop.scope, body_of(loop.scope))
+    assert loop is not None
+    yield Frame(loop.loop.node, loop.statements, loop.scope, body_of(loop.scope))
     for call in reversed(loop.calls):
         if isinstance(call, Call) and call.statement is not None:
-            place = call.caller.file.place(call.statement)
-            yield Frame(place, call.statement, call.caller, body_of(call.caller), is_loop=False)
+            yield Frame(call.statement, [call.statement], call.caller, body_of(call.caller), is_loop=False)
 
 
 def choose_frame(facts: Facts) -> Frame:
@@ -143,13 +158,13 @@ def bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
             yield from bodies(handler.body)
 
 
-def _bound(body: list[ast.stmt], skip: ast.stmt | None = None) -> set[str]:
-    """Names that statements bind, one statement and nested functions' insides left out."""
+def _bound(body: list[ast.stmt], skip: list[ast.stmt]) -> set[str]:
+    """Names that statements bind, some statements, what follows them and nested functions' insides left out."""
     names: set[str] = set()
     pending: list[ast.AST] = list(body)
     while pending:
         node = pending.pop()
-        if node is skip or (skip is not None and getattr(node, "lineno", 0) > skip.lineno):
+        if node in skip or getattr(node, "lineno", 0) > skip[0].lineno:
             continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)

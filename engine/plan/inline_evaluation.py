@@ -82,11 +82,11 @@ def _own_slice(block: _Block, wanted: set[str], frame: Frame) -> list[ast.stmt] 
 
 def _beside(frame: Frame, target: ast.AST) -> list[ast.stmt] | None:
     """The statements to look among: the body of the epoch loop, or what follows it."""
-    if isinstance(frame.node, (ast.For, ast.While)) and _holds(frame.node, target):
+    if isinstance(frame.node, (ast.For, ast.While, ast.Module)) and _holds(frame.node, target):
         return frame.node.body
     for body in bodies(frame.body):
-        if frame.node in body:
-            after = body[body.index(frame.node) + 1 :]
+        if frame.statements[-1] in body:
+            after = body[body.index(frame.statements[-1]) + 1 :]
             return after if any(_holds(statement, target) for statement in after) else None
     return None
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from engine.edit import Edit, Insert
 from engine.facts import Facts, LoopFact
 from engine.facts.models import unwrapped
-from engine.facts.source_text import assigned
+from engine.facts.source_text import assigned, own_nodes
+from engine.facts.trace import Event
+from engine.facts.training import runs_over_data
 from engine.facts.values import Literal, options
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
@@ -22,6 +24,12 @@ from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, RETU
 from engine.plan.settings import Setting
 from engine.result import Result
 
+ITERATORS = (
+    "builtins.iter", "builtins.zip", "builtins.map", "builtins.filter", "builtins.enumerate", "builtins.reversed",
+    "itertools.",
+)  # fmt: skip
+ENDLESS = ("itertools.cycle", "itertools.count", "itertools.repeat")
+
 
 @dataclass(frozen=True)
 class RoundPlan:
@@ -32,12 +40,14 @@ class RoundPlan:
         shifts: what makes the epoch number go on over the rounds.
         decisions: the judgements taken.
         endings: what makes a ``return`` end the round only.
+        repeatable: True where a round does what the script does once, and the script could do it again as it stands.
     """
 
     resets: tuple[str, ...] = ()
     shifts: tuple[Insert, ...] = ()
     decisions: tuple[Decision, ...] = ()
     endings: tuple[Edit, ...] = ()
+    repeatable: bool = False
 
 
 def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> RoundPlan | Result:
@@ -45,7 +55,7 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     loop = facts.loop
     assert loop is not None
     endings = returns_in(frame)
-    trouble = _leaving(frame, endings) or _reloading(facts, frame)
+    trouble = _leaving(frame, endings) or _reloading(facts, frame) or _exhausted(facts, frame)
     if trouble is not None:
         return trouble
     decisions: list[Decision] = []
@@ -106,7 +116,23 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
         )
     if any(ending.loops for ending in endings):
         resets += (f"{names.ended} = False",)
-    return RoundPlan(resets, shifts, tuple(decisions), tuple(edits_of(frame, endings, names.ended)))
+    if loop.kind == "once":
+        decisions.append(
+            Decision(
+                "rounds",
+                f"a round does {_lines(frame)} of {frame.place.file} once, since no loop is around what trains; "
+                "all before it, the data it uses among it, is made once",
+                "put a loop over epochs around it, to train more in a round",
+            )
+        )
+    repeatable = facts.arrays is None and (loop.kind == "once" or runs_over_data(loop.loop))
+    return RoundPlan(resets, shifts, tuple(decisions), tuple(edits_of(frame, endings, names.ended)), repeatable)
+
+
+def _lines(frame: Frame) -> str:
+    """The lines of what trains."""
+    first, last = frame.place.line, frame.end.line
+    return f"line {first}" if first == last else f"lines {first} to {last}"
 
 
 def _leaving(frame: Frame, endings: list[Ending]) -> Result | None:
@@ -126,6 +152,28 @@ def _reloading(facts: Facts, frame: Frame) -> Result | None:
         if event.within_node(frame.node) and any(value is model for value in loaded):
             return LOCAL_WEIGHTS_IN_LOOP.at(event.scope.file, event.place)
     return None
+
+
+def _exhausted(facts: Facts, frame: Frame) -> Result | None:
+    """A loop over an iterator that is made before it, of which the second round would find nothing left."""
+    header = getattr(frame.node, "iter", None) if frame.is_loop else None
+    if not isinstance(header, ast.Name):
+        return None
+    values = [value for target, value in _assignments(ast.Module(frame.body, [])) if ast.unparse(target) == header.id]
+    made = {event.node: event for event in facts.trace.events}
+    if not any(isinstance(value, ast.GeneratorExp) or _gives_iterator(made.get(value)) for value in values[-1:]):
+        return None
+    remedy = (
+        f"make the iterator in the line of the loop, or loop over the loader itself: {header.id} ends with one pass"
+    )
+    return replace(LOOP_ENDS_FOR_GOOD.at(frame.file, frame.place, header.id), remedy=remedy)
+
+
+def _gives_iterator(event: Event | None) -> bool:
+    """True for a call whose result can be passed through only once."""
+    if event is None or event.function is None or isinstance(event.function.node, ast.Lambda):
+        return event is not None and event.name.startswith(ITERATORS) and event.name not in ENDLESS
+    return any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in own_nodes(event.function.node.body))
 
 
 def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:

@@ -80,18 +80,24 @@ class Bench:
         """True if both scripts can be told how many epochs to train."""
         return bool(self.conversion.epochs and self.conversion.epochs_option)
 
-    def record_original(self, changed: bool = False) -> Recording:
+    @property
+    def trains_once(self) -> bool:
+        """True if the original trains once in its data, and can do that again for every round."""
+        return self.conversion.repeatable and not self.epochs_can_be_set
+
+    def record_original(self, changed: bool = False, times: int = 1) -> Recording:
         """Run the original for ``rounds * local_epochs`` epochs.
 
         Args:
             changed: do to its gradients what the algorithm of the job asks of its client.
+            times: how often what trains shall stand in it.
 
         Raises:
             UserError: it cannot be run or observed here.
         """
         root = self._copy_of_source("original")
         epochs = self.settings.rounds * self.settings.local_epochs
-        instrument(self.conversion, root, epochs)
+        instrument(self.conversion, root, epochs, times)
         option = self.conversion.epochs_option
         told = (
             (option, str(epochs + self.conversion.epochs_beyond))

@@ -54,7 +54,8 @@ class Conversion:
         rounds_option: option of the client that takes the total number of rounds, or None.
         partitions_option: option of the client that splits the training data in simulation, or None.
         data: the client's data options, as (option, default).
-        loop: the epoch loop of the source.
+        loop: the epoch loop of the source, or the statements that train where there is none.
+        repeatable: True where the source trains once in its data, and can do so again as it stands.
         model: expression that names the model in the scope of the loop.
         epochs: the expression in the source that says how many epochs are trained, or None.
         lengths: the numbers in its schedules that repeat that number.
@@ -91,6 +92,7 @@ class Conversion:
     mu: float = FLARE_MU
     exemptions: dict[str, str] = field(default_factory=dict)
     epochs_beyond: int = 0
+    repeatable: bool = False
     script_arguments: tuple[str, ...] = ()
     given_files: tuple[str, ...] = ()
 
@@ -133,6 +135,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         partitions_option=_option(arguments.get("partitions")),
         data=tuple((item["option"], item["default"]) for item in arguments.get("data") or ()),
         loop=_range(original["loop"]),
+        repeatable=original.get("repeatable", False),
         model=original["model"],
         epochs=_range(original["epochs"]) if original.get("epochs") else None,
         lengths=tuple(_range(item) for item in original.get("lengths") or ()),

@@ -50,6 +50,7 @@ def run_original(connection: Connection, launch: Launch) -> None:
         seed_everything(launch.seed)
         probe.watch_loading()
         probe.recording["error"] = _run_script(launch.script)
+        probe.ends()
         in_loop = probe.recording.get("steps_in_loop")
         trace = {"steps": recorder.steps[:in_loop], "first": recorder.first, "parameters": recorder.parameters()}
         means = recorder.changed_gradients.means if recorder.changed_gradients else {}

@@ -53,6 +53,7 @@ class Evidence:
         one: one site and one round of all epochs.
         several: one site and several rounds.
         together: number of sites -> the job with as many.
+        repeated: the original that does what it trains as often as there are rounds; None where it has epochs to set.
         changed: the original and one site, in one round, with gradients that the algorithm has changed; None where it
             leaves them alone.
     """
@@ -62,6 +63,7 @@ class Evidence:
     one: Seen
     several: Seen
     together: dict[int, Seen]
+    repeated: Recording | None = None
     changed: tuple[Recording, Seen] | None = None
 
     @property
@@ -92,9 +94,10 @@ def gather(bench: Bench, recording: Recording | None, announce: Announce) -> Evi
             announce(f"the original {bench.conversion.entry}")
             recording = bench.record_original()
         one, several = _single_site(bench, recording, announce)
+        repeated = bench.record_original(times=bench.settings.rounds) if bench.trains_once else None
         server, together = others.result()
     changed = _changed(bench, recording, announce) if bench.conversion.recipe in (FEDPROX, SCAFFOLD) else None
-    return Evidence(recording, server, one, several, together, changed)
+    return Evidence(recording, server, one, several, together, repeated, changed)
 
 
 def _changed(bench: Bench, original: Recording, announce: Announce) -> tuple[Recording, Seen]:

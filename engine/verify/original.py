@@ -28,13 +28,14 @@ class _Edit:
     text: str
 
 
-def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
+def instrument(conversion: Conversion, root: Path, epochs: int, times: int = 1) -> None:
     """Make the copy of the source project observable.
 
     Args:
         conversion: says where loop, model, epoch count and evaluation stand.
         root: root of the scratch copy; its files are rewritten.
         epochs: how many epochs it shall train; ignored where the source gives no place to set them.
+        times: how often the loop, or what trains without one, shall stand there.
 
     Raises:
         UserError: the places do not fit the source, which was edited since the conversion.
@@ -45,7 +46,7 @@ def instrument(conversion: Conversion, root: Path, epochs: int) -> None:
         edits[place.file].append(_Edit(*text.offsets(place), f"{epochs + place.beyond}"))
     text = _Text.read(root, conversion.loop.file)
     begin, end = f"{PROBE}.loop_begins({conversion.model})", f"{PROBE}.loop_ends()"
-    edits[conversion.loop.file] += _around(text, text.loop(conversion.loop), begin, end)
+    edits[conversion.loop.file] += _around(text, text.training(conversion.loop), begin, end, times)
     for place in conversion.evaluations:
         text = _Text.read(root, place.file)
         begin, end = f"{PROBE}.evaluation_begins(locals())", f"{PROBE}.evaluation_ends(locals())"
@@ -134,12 +135,15 @@ class _Text:
         """Offsets of the start and the end of a range."""
         return self.offset(place.line, place.column), self.offset(place.end_line, place.end_column)
 
-    def loop(self, place: SourceRange) -> tuple[int, int]:
-        """First and last line of the loop that starts at a line."""
-        for node in ast.walk(ast.parse("".join(self.lines))):
-            if isinstance(node, ast.For | ast.While | ast.AsyncFor) and node.lineno == place.line:
-                return node.lineno, node.end_lineno or node.lineno
-        message = "no loop starts here any more; the source was edited since, run `apply` again"
+    def training(self, place: SourceRange) -> tuple[int, int]:
+        """First and last line of the loop, or of the statements, that train."""
+        statements = [node for node in ast.walk(ast.parse("".join(self.lines))) if isinstance(node, ast.stmt)]
+        first = [node for node in statements if node.lineno == place.line]
+        loop = next((node.end_lineno for node in first if isinstance(node, ast.For | ast.While | ast.AsyncFor)), None)
+        end = place.end_line or loop
+        if first and end in [node.end_lineno for node in statements]:
+            return place.line, end
+        message = "the training does not start here any more; the source was edited since, run `apply` again"
         raise UserError(message, Place(self.name, place.line))
 
     def write(self, edits: list[_Edit]) -> None:
@@ -155,14 +159,15 @@ class _Text:
             stream.write(text)
 
 
-def _around(text: _Text, lines: tuple[int, int], before: str, after: str) -> list[_Edit]:
-    """Lines of code before and after whole statements, with their indentation."""
+def _around(text: _Text, lines: tuple[int, int], before: str, after: str, times: int = 1) -> list[_Edit]:
+    """Lines of code before and after whole statements, with their indentation; the statements as often as is asked."""
     first, last = lines
     header = text.lines[first - 1]
     indentation = header[: len(header) - len(header.lstrip())]
     ending = "" if text.lines[last - 1].endswith(("\n", "\r")) else "\n"
     start, end = text.offset(first, 0), text.offset(last + 1, 0)
+    again = ("".join(text.lines[first - 1 : last]) + ending) * (times - 1)
     return [
         _Edit(start, start, f"{indentation}{before}\n"),
-        _Edit(end, end, f"{ending}{indentation}{after}\n"),
+        _Edit(end, end, f"{ending}{again}{indentation}{after}\n"),
     ]

@@ -40,6 +40,7 @@ class Probe:
         self._known: dict[str, float] = {}
         self._objects: dict[str, Any] = {}
         self._loaded: list[torch.nn.Module] = []
+        self._unplaced: list[dict[str, Any]] = []
         self.recording: dict[str, Any] = {"loops": 0, "evaluations": []}
         register_optimizer_step_post_hook(self._after_step)
 
@@ -82,8 +83,7 @@ class Probe:
         if self.recording["loops"] == 1 and state is not None:
             self.recording["final"] = state
             self.recording["steps_in_loop"] = len(self._recorder.steps)
-            if not self.recording["evaluations"]:
-                self._keep_evaluation(self._printed_before_step, {}, placed=False)
+            self._unplaced = self._evaluation(self._printed_before_step, {}, placed=False)
 
     def evaluation_begins(self, scope: dict[str, Any]) -> None:
         """Called before a statement that evaluates the model, with the variables of its scope."""
@@ -99,10 +99,14 @@ class Probe:
                 for name, value in numbers_in(scope).items()
                 if name in set_anew or value != self._known.get(name)
             }
-            self._keep_evaluation(self._printed, values, placed=True)
+            self.recording["evaluations"] += self._evaluation(self._printed, values, placed=True)
 
-    def _keep_evaluation(self, start: int, values: dict[str, float], placed: bool) -> None:
-        """Keep the model's state with the numbers printed since an offset of the output.
+    def ends(self) -> None:
+        """Called when the script has ended: where no statement evaluated, what its loop printed last counts."""
+        self.recording["evaluations"] = self.recording["evaluations"] or self._unplaced
+
+    def _evaluation(self, start: int, values: dict[str, float], placed: bool) -> list[dict[str, Any]]:
+        """The model's state with the numbers printed since an offset of the output; nothing where it is not known.
 
         Args:
             start: the offset.
@@ -112,11 +116,10 @@ class Probe:
         """
         state = self._recorder.state()
         if state is None:
-            return
+            return []
         end = self._output_size()
         printed = self._log.read_bytes()[start:end].decode("utf-8", errors="replace")
-        kept = {"state": state, "printed": NUMBER.findall(printed), "values": values, "placed": placed}
-        self.recording["evaluations"].append(kept)
+        return [{"state": state, "printed": NUMBER.findall(printed), "values": values, "placed": placed}]
 
     def _output_size(self) -> int:
         sys.stdout.flush()

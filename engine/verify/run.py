@@ -93,13 +93,18 @@ def _single_site(bench: Bench, evidence: Evidence) -> Iterator[Check]:
     settings, exemptions = bench.settings, bench.conversion.exemptions
     epochs = f"{settings.rounds * settings.local_epochs} epochs" if bench.epochs_can_be_set else "its epochs"
     told = FEDAVG_AGAIN.get(bench.conversion.recipe, "")
-    claim = f"one site, one round of {epochs}{told}: the original's weights"
+    of_epochs = "" if bench.trains_once else f" of {epochs}"
+    claim = f"one site, one round{of_epochs}{told}: the original's weights"
     yield _compared("P1", claim, evidence.original, evidence.one)
     claim = (
         f"one site, {settings.rounds} rounds of {settings.local_epochs}{told}: the original's weights after {epochs}"
     )
+    if bench.trains_once:
+        claim = f"one site, {settings.rounds} rounds{told}: the weights of the original, its training done as often"
     if "P2" in exemptions:
         yield Check("P2", claim, Outcome.NOT_APPLICABLE, exemptions["P2"])
+    elif evidence.repeated is not None:
+        yield _compared("P2", claim, evidence.repeated, evidence.several)
     elif not bench.epochs_can_be_set:
         yield Check("P2", claim, Outcome.NOT_APPLICABLE, "the length of the epoch loop cannot be set")
     else:

@@ -44,6 +44,49 @@ def test_module_level() -> None:
     )
 
 
+def test_a_step_in_no_loop() -> None:
+    check_converted(
+        """\
+        import torch
+
+        def main():
+            model = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            x, y = torch.ones(4, 2), torch.ones(4, 1)
+
+            # the step
+            optimizer.zero_grad()
+            loss = torch.nn.functional.mse_loss(model(x), y)  # of all data
+
+            loss.backward(); optimizer.step()
+            # and that was it
+            print(loss)
+
+        main()
+        """,
+        """\
+        import torch
+
+        def main():
+            model = torch.nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            x, y = torch.ones(4, 2), torch.ones(4, 1)
+
+            while flare.is_running():
+                # the step
+                optimizer.zero_grad()
+                loss = torch.nn.functional.mse_loss(model(x), y)  # of all data
+
+                loss.backward()
+                optimizer.step()
+            # and that was it
+            print(loss)
+
+        main()
+        """,
+    )
+
+
 def test_comments_move_with_what_they_stand_at() -> None:
     check_converted(
         """\

@@ -70,6 +70,30 @@ def test_wrap_indents_a_statement_and_inserts_around_and_inside() -> None:
     )
 
 
+def test_wrap_takes_several_statements_and_inserts_at_their_ends() -> None:
+    made = edited(
+        "a()\n\n# about b\nb(); c()\n# about d\nd()  # d\n# about e\ne()\n",
+        Wrap(at(4), "\nwhile True:", until=at(6)),
+        Insert(at(4), "before()\n"),
+        Insert(at(4), "first()\n", inside=True),
+        Insert(at(6), "last()\n", after=True, inside=True),
+        Insert(at(6), "behind()\n", after=True),
+    )
+    assert made == (
+        "a()\n\nbefore()\n\nwhile True:\n    first()\n    # about b\n    b()\n    c()\n    # about d\n    d()  # d\n"
+        "    last()\nbehind()\n# about e\ne()\n"
+    )
+
+
+def test_wrap_of_several_statements_in_a_function_with_others_inside() -> None:
+    made = edited(
+        "def f():\n    a()\n    if b:\n        c()\n    d()\n    # end\n",
+        Wrap(at(3, 4), "while True:", until=at(5, 4)),
+        ReplaceStatement(at(4, 8), "x()\n"),
+    )
+    assert made == ("def f():\n    a()\n    while True:\n        if b:\n            x()\n        d()\n    # end\n")
+
+
 def test_a_statement_is_replaced_or_removed_and_its_comment_stays() -> None:
     text = "a()\n# about b\nb()\nc()\n"
     assert edited(text, ReplaceStatement(at(3), "x()\ny()\n")) == "a()\n# about b\nx()\ny()\nc()\n"

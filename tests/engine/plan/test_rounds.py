@@ -36,3 +36,53 @@ def test_counters_start_where_they_were_set_before_the_loop(before: str, tmp_pat
     plan = make_plan(gather(Project(script)))
     assert isinstance(plan, Plan)
     assert plan.rounds.resets == ("going = True", "step = 0")
+
+
+ONE_PASS = """
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=2)
+def batches_of(loader):
+    for batch in loader:
+        yield batch
+{before}
+for x in {header}:
+    optimizer.zero_grad()
+    model(x).sum().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["iter(loader)", "batches_of(loader)", "(b for b in loader)", "map(torch.abs, loader)"]
+)
+def test_an_iterator_that_ends_with_the_first_round_is_refused(before: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(ONE_PASS.format(before=f"batches = {before}", header="batches"))
+    (refused,) = make_plan(gather(Project(script)))
+    assert (refused.code, refused.place.line) == ("FLR153", 11)
+    assert "batches ends with one pass" in refused.remedy
+
+
+@pytest.mark.parametrize("header", ["loader", "iter(loader)", "batches_of(loader)", "batches"])
+def test_one_pass_over_the_data_can_be_done_every_round(header: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(ONE_PASS.format(before="batches = list(loader)", header=header))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.repeatable
+
+
+def test_a_round_of_a_training_in_no_loop_is_a_decision(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    step = "optimizer.zero_grad()\nmodel(torch.ones(4, 2)).sum().backward()\noptimizer.step()\n"
+    script.write_text(ONE_PASS.partition("loader =")[0] + step)
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.repeatable
+    assert [d.decision for d in plan.decisions if d.subject == "rounds"] == [
+        "a round does lines 6 to 8 of train.py once, since no loop is around what trains; all before it, the data it "
+        "uses among it, is made once"
+    ]

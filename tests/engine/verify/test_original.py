@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_count_and_probe_are_put_in(tmp_path):
         "        score = test(",
         "            net)",
         "        P.evaluation_ends(locals())",
+        "    P.loop_ends()",
+        "    done()",
+    ]
+
+
+def test_what_trains_in_no_loop_can_stand_there_several_times(tmp_path):
+    (tmp_path / "train.py").write_text("def main():\n    clear()\n\n    step()  # one\n    done()\n")
+    place = replace(conversion(2), loop=SourceRange("train.py", 2, end_line=4))
+    instrument(place, tmp_path, 1, times=2)
+    assert (tmp_path / "train.py").read_text().replace("_flare_verify_probe", "P").splitlines() == [
+        "def main():",
+        "    P.loop_begins(net)",
+        *["    clear()", "", "    step()  # one"] * 2,
         "    P.loop_ends()",
         "    done()",
     ]
