@@ -39,6 +39,13 @@ def __getattr__(name: str) -> object:
     return tuple(map(load, STEPS))
 
 
+def template(name: str) -> str:
+    """The text of a file that steps add to a job."""
+    from importlib.resources import files as resources
+
+    return resources("codemods").joinpath("templates", name).read_text()
+
+
 def load(name: str) -> Step:
     """The step of a name."""
     return import_module(f"codemods.{name}").step

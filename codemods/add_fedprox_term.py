@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files as resources
 
-from engine.edit import AddImport, Edit, Insert
+from codemods import template
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -17,8 +17,7 @@ def edits(plan: Plan) -> Iterator[Edit | AddImport]:
     if plan.recipe != RECIPE:
         return
     names, built = plan.names, plan.names.proximal_class
-    alias = "" if built == "ProximalTerm" else f" as {built}"
-    yield AddImport(plan.frame.file, f"from proximal_term import ProximalTerm{alias}")
+    yield AddImport(plan.frame.file, imported_as("from proximal_term import ProximalTerm", built))
     comment = "  # FedProx: keeps the weights near the received ones"
     yield Insert(plan.frame.place, f"{names.proximal_term} = {built}({plan.model_name.bare}){comment}\n")
     yield Insert(plan.frame.place, f"{names.proximal_term}.start_round({names.received})\n", inside=True)
@@ -28,7 +27,7 @@ def files(plan: Plan) -> dict[str, str]:
     """The term."""
     if plan.recipe != RECIPE:
         return {}
-    return {"proximal_term.py": resources("codemods").joinpath("templates/proximal_term.py").read_text()}
+    return {"proximal_term.py": template("proximal_term.py")}
 
 
 step = Step(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files as resources
 
-from engine.edit import AddImport, Edit, Insert
+from codemods import template
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -17,8 +17,7 @@ def edits(plan: Plan) -> Iterator[Edit | AddImport]:
     if plan.recipe != RECIPE:
         return
     names, built = plan.names, plan.names.scaffold_class
-    alias = "" if built == "ScaffoldControls" else f" as {built}"
-    yield AddImport(plan.frame.file, f"from scaffold_controls import ScaffoldControls{alias}")
+    yield AddImport(plan.frame.file, imported_as("from scaffold_controls import ScaffoldControls", built))
     comment = "  # SCAFFOLD: corrects the gradients"
     yield Insert(plan.frame.place, f"{names.controls} = {built}({plan.model_name.bare}){comment}\n")
     yield Insert(plan.frame.place, f"{names.controls}.start_round({names.received})\n", inside=True)
@@ -28,7 +27,7 @@ def files(plan: Plan) -> dict[str, str]:
     """The controls."""
     if plan.recipe != RECIPE:
         return {}
-    return {"scaffold_controls.py": resources("codemods").joinpath("templates/scaffold_controls.py").read_text()}
+    return {"scaffold_controls.py": template("scaffold_controls.py")}
 
 
 step = Step(

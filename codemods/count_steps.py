@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.edit import AddImport, Edit, Insert
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -15,8 +15,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
         yield from count_updates(plan)
         return
     names, counter = plan.names, plan.names.counter
-    alias = "" if counter == "Counter" else f" as {counter}"
-    yield AddImport(plan.frame.file, f"from collections import Counter{alias}")
+    yield AddImport(plan.frame.file, imported_as("from collections import Counter", counter))
     if plan.steps.optimizer:
         hook = f"{plan.steps.optimizer}.register_step_post_hook"
     else:

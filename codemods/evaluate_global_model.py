@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files as resources
 
-from engine.edit import AddImport, Edit, Insert
+from codemods import template
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -21,7 +21,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
         if plan.arrays is not None:
             text = "".join(f"{line}\n" for line in evaluation.lines)
         elif evaluation.guarded:
-            yield AddImport(plan.frame.file, _guard_import(names.undisturbed))
+            yield AddImport(plan.frame.file, imported_as("from undisturbed import undisturbed", names.undisturbed))
             text = f"with {names.undisturbed}({plan.model_name.wrapped}):\n{body}"
         else:
             if not plan.torch_name:
@@ -33,16 +33,11 @@ def edits(plan: Plan) -> Iterator[Edit]:
     yield Insert(plan.frame.place, f"{text}if {flare}.is_evaluate():\n{answer}", inside=True)
 
 
-def _guard_import(name: str) -> str:
-    """The import of the context manager under a free name."""
-    return f"from undisturbed import undisturbed{'' if name == 'undisturbed' else f' as {name}'}"
-
-
 def files(plan: Plan) -> dict[str, str]:
     """The context manager, where ``torch.random.fork_rng`` alone is not enough."""
     if plan.evaluation is None or not plan.evaluation.guarded:
         return {}
-    return {"undisturbed.py": resources("codemods").joinpath("templates/undisturbed.py").read_text()}
+    return {"undisturbed.py": template("undisturbed.py")}
 
 
 step = Step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.edit import AddArgument, AddImport, Edit, Insert, Replace
+from engine.edit import AddArgument, AddImport, Edit, Insert, Replace, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 from engine.plan.settings import Setting
@@ -69,8 +69,7 @@ def shared(plan: Plan) -> Iterator[AddImport]:
     if any(not setting.early for setting in plan.shared_settings):
         readers.add(plan.parser.bound_file.name)
     for name in sorted(readers):
-        alias = "" if module == "site_settings" else f" as {module}"
-        yield AddImport(plan.facts.project.files[name], f"import site_settings{alias}")
+        yield AddImport(plan.facts.project.files[name], imported_as("import site_settings", module))
 
 
 def filled_in(plan: Plan) -> Iterator[Insert]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files as resources
 
-from engine.edit import AddImport, Edit, Insert
+from codemods import template
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -16,10 +16,9 @@ def edits(plan: Plan) -> Iterator[Edit]:
         return
     names, arrays = plan.names, plan.arrays
     flare, received, module, constants = names.flare, names.received, names.model_arrays, names.numpy_constants
-    alias = "" if module == "model_arrays" else f" as {module}"
-    yield AddImport(plan.frame.file, f"import model_arrays{alias}")
-    alias = "" if constants == "NPConstants" else f" as {constants}"
-    yield AddImport(plan.frame.file, f"from nvflare.app_common.np.constants import NPConstants{alias}")
+    yield AddImport(plan.frame.file, imported_as("import model_arrays", module))
+    constants_import = "from nvflare.app_common.np.constants import NPConstants"
+    yield AddImport(plan.frame.file, imported_as(constants_import, constants))
     unpacked = f"{module}.unpack({received}.params[{constants}.NUMPY_KEY], {arrays.names})"
     text = (
         f"{received} = {flare}.receive()\n"
@@ -35,7 +34,7 @@ def files(plan: Plan) -> dict[str, str]:
     """The helper that packs several arrays into the one that FLARE exchanges."""
     if plan.arrays is None:
         return {}
-    return {"model_arrays.py": resources("codemods").joinpath("templates/model_arrays.py").read_text()}
+    return {"model_arrays.py": template("model_arrays.py")}
 
 
 step = Step(

@@ -28,6 +28,22 @@ SPLIT = (
     ),
     click.option("--site-weights", metavar="3,1,...", help="Sizes of the sites' parts, in proportion."),
 )
+RUN_SIZE = (
+    click.option("--rounds", metavar="N", type=click.IntRange(1), help="Number of rounds, instead of the job's own."),
+    click.option("--clients", metavar="N", type=click.IntRange(1), help="Number of sites, instead of the job's own."),
+    click.option(
+        "--local-epochs", metavar="N", type=click.IntRange(1), help="Epochs of one round, instead of the job's own."
+    ),
+)
+RUN_LIMITS = (
+    click.option(
+        "--time-limit",
+        metavar="SECONDS",
+        type=click.FloatRange(0, min_open=True),
+        help="End everything after this long.",
+    ),
+    click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes."),
+)
 ARGUMENT = click.option(
     "--arg",
     "script_arguments",
@@ -124,9 +140,9 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with(command, (*SIZE, *SPLIT, *EXECUTION, *ALGORITHM))
 
 
-def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a click command the options that say how a simulation splits the training data."""
-    return _with(command, SPLIT)
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command the options of a run of the job, by the names of the arguments of `engine.simulate`."""
+    return _with(command, (*RUN_SIZE, *SPLIT, *RUN_LIMITS))
 
 
 def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from importlib.resources import files as resources
 
-from engine.edit import AddImport, Edit, Insert, Replace
+from codemods import template
+from engine.edit import AddImport, Edit, Insert, Replace, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -22,7 +22,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
     holder = dataset.scope.file if dataset is not None else split.file
     holders = {holder.name: holder, parser.bound_file.name: parser.bound_file}
     for file in holders.values():
-        yield AddImport(file, "import site_data" if module == "site_data" else f"import site_data as {module}")
+        yield AddImport(file, imported_as("import site_data", module))
     if split is not None:
         names = ", ".join(split.names)
         yield Insert(split.place, f"{names} = {module}.part({names})\n", after=split.after)
@@ -36,10 +36,9 @@ def files(plan: Plan) -> dict[str, str]:
     """The helper that chooses the part."""
     if plan.partition is None:
         return {}
-    templates = resources("codemods").joinpath("templates")
-    text = templates.joinpath("site_data.py").read_text()
+    text = template("site_data.py")
     if plan.arrays is not None:
-        text = templates.joinpath("site_arrays.py").read_text() + shared_functions(text)
+        text = template("site_arrays.py") + shared_functions(text)
     return {"site_data.py": text}
 
 

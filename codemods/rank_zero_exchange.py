@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files as resources
 
+from codemods import template
 from engine.edit import AddImport
 from engine.pipeline import Step
 from engine.plan import Plan
@@ -21,7 +21,7 @@ def files(plan: Plan) -> dict[str, str]:
     """That Client API."""
     if not plan.distributed:
         return {}
-    return {"rank_zero.py": resources("codemods").joinpath("templates/rank_zero.py").read_text()}
+    return {"rank_zero.py": template("rank_zero.py")}
 
 
 step = Step(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from engine.edit import Edit
 from engine.pipeline import Step
 from engine.plan import Plan
-from engine.result import Safety
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
@@ -21,5 +20,4 @@ step = Step(
     "stretches schedules that are sized for one run over all rounds, and counts epochs on where training needs it",
     "a schedule that ends with the first round would train all others at its last learning rate, or fail",
     edits,
-    safety=Safety.SAFE,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.edit import AddImport, Edit, Insert
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -14,8 +14,8 @@ def edits(plan: Plan) -> Iterator[Edit]:
     if plan.arrays is None:
         return
     names = plan.names
-    alias = "" if names.meta_key == "MetaKey" else f" as {names.meta_key}"
-    yield AddImport(plan.frame.file, f"from nvflare.app_common.abstract.fl_model import MetaKey{alias}")
+    meta_key = "from nvflare.app_common.abstract.fl_model import MetaKey"
+    yield AddImport(plan.frame.file, imported_as(meta_key, names.meta_key))
     metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
     meta = f"{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}}}"
     packed = f"{{{names.numpy_constants}.NUMPY_KEY: {names.model_arrays}.pack({plan.arrays.names})}}"

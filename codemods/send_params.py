@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.edit import AddImport, Edit, Insert
+from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
@@ -17,8 +17,8 @@ def edits(plan: Plan) -> Iterator[Edit]:
     if plan.arrays is not None:
         return
     names = plan.names
-    alias = "" if names.meta_key == "MetaKey" else f" as {names.meta_key}"
-    yield AddImport(plan.frame.file, f"from nvflare.app_common.abstract.fl_model import MetaKey{alias}")
+    meta_key = "from nvflare.app_common.abstract.fl_model import MetaKey"
+    yield AddImport(plan.frame.file, imported_as(meta_key, names.meta_key))
     state = f"{plan.model_name.bare}.state_dict().items()"
     of_algorithm = f", **{names.controls}.end_round()" if plan.recipe == "scaffold-pt" else ""
     meta = f'{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}["done"]{of_algorithm}}}'

@@ -103,6 +103,11 @@ class AddImport:
         return insert_imports(self.source, [self.text])[0].place
 
 
+def imported_as(text: str, name: str) -> str:
+    """An import under a name: as it stands where it binds that name anyway, with ``as`` where it does not."""
+    return text if text.split()[-1] == name else f"{text} as {name}"
+
+
 STANDARD, THIRD_PARTY, LOCAL = 0, 1, 2
 
 

@@ -10,21 +10,12 @@ import click
 
 from codemods.commands import FINDINGS, OK
 from codemods.commands.shared import add_to_page, check_page
-from codemods.options import FOLDER, FORMAT, REPORT, split_options
+from codemods.options import FOLDER, FORMAT, REPORT, run_options
 
 
 @click.command("simulate")
 @FOLDER
-@click.option("--rounds", metavar="N", type=click.IntRange(1), help="Number of rounds, instead of the job's own.")
-@click.option("--clients", metavar="N", type=click.IntRange(1), help="Number of sites, instead of the job's own.")
-@click.option(
-    "--local-epochs", metavar="N", type=click.IntRange(1), help="Epochs of one round, instead of the job's own."
-)
-@split_options
-@click.option(
-    "--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End everything after this long."
-)
-@click.option("--workspace", type=click.Path(path_type=Path), help="Empty or new folder for what the run writes.")
+@run_options
 @click.option("--preview", is_flag=True, help="Show what each site would train on, by label, and train nothing.")
 @click.option(
     "--baseline", is_flag=True, help="Train the original script too, for the same number of epochs, and compare."
@@ -43,8 +34,6 @@ def command(
     from engine.job import job_settings
     from engine.simulate import TIME_LIMIT
     from engine.simulate import simulate as run
-    from engine.simulate.report import render_text
-    from engine.terminal import RUN, show
 
     settings = job_settings(**split)
     if preview:
@@ -55,6 +44,22 @@ def command(
         directory, rounds, clients, local_epochs, time_limit=time_limit or TIME_LIMIT, workspace=workspace,
         baseline=baseline, split=settings,
     )  # fmt: skip
+    tell(ctx, directory, result, page, form)
+
+
+def tell(ctx: click.Context, directory: Path, result: Any, page: Path | None, form: str) -> None:
+    """Print what came of a run, add it to the report, and exit accordingly.
+
+    Args:
+        ctx: of the command.
+        directory: the converted folder.
+        result: the run, an `engine.simulate.Simulation`.
+        page: the report; None where none is asked for.
+        form: ``text`` or ``json``.
+    """
+    from engine.simulate.report import render_text
+    from engine.terminal import RUN, show
+
     add_to_page(page, directory, "simulation", result.as_json())
     if form == "json":
         click.echo(json.dumps(document(directory, result), indent=2))
