@@ -5,9 +5,11 @@ Edits of the same anchor are made in the order they were given; edits of what li
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import libcst as cst
 
@@ -15,33 +17,47 @@ from engine.edit import AddArgument, AddImport, Edit, Insert, Replace, ReplaceSt
 from engine.result import Place, UserError
 from engine.rewrite import lay_out
 from engine.source import SourceFile
-from engine.tree import children, spans
+from engine.tree import Printed
 
 
-@dataclass
 class Document:
-    """One file, with its tree and the positions in it."""
+    """One file, with its tree and the places in it.
 
-    source: SourceFile
-    module: cst.Module = field(init=False)
+    Raises:
+        UserError: libcst cannot parse it, or would lose something of it (libcst 1.9.0 drops some trailing comments).
+    """
 
-    def __post_init__(self) -> None:
-        self.module = parse(self.source)
+    def __init__(self, source: SourceFile) -> None:
+        self.source = source
+        try:
+            self.module = cst.parse_module(source.raw)
+        except cst.ParserSyntaxError as error:
+            raise UserError("cannot be parsed for rewriting", Place(source.name, error.raw_line)) from None
+        self.printed = Printed(self.module)
+        if self.printed.code.encode(self.module.encoding) != source.raw:
+            raise UserError(
+                "rewriting would lose a comment at its end or change its whitespace; end it with a statement and a "
+                "newline",
+                Place(source.name, len(source.lines)),
+            )
+        self.lines = [0, *accumulate(map(len, io.StringIO(self.printed.code + "\n", newline="")))]
+
+    def offset(self, place: Place) -> int:
+        """Where a place is in the text; -1 for one beyond its line or beyond the last."""
+        line = self.lines[place.line - 1 : place.line + 1]
+        return line[0] + place.column if len(line) == 2 and line[0] + place.column < line[1] else -1
 
     @cached_property
-    def nodes(self) -> dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]]:
-        """The nodes that start at each position, outermost first, with where each ends."""
-        found: dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]] = {}
-        for node, position in spans(self.module).items():
-            start, end = position.start, position.end
-            found.setdefault((start.line, start.column), []).append((node, (end.line, end.column)))
-        for nodes in found.values():
-            nodes.sort(key=lambda item: item[1], reverse=True)
+    def nodes(self) -> dict[int, list[cst.CSTNode]]:
+        """The nodes that start at each offset, outermost first."""
+        found: dict[int, list[cst.CSTNode]] = {}
+        for node in reversed(self.printed.nodes):
+            found.setdefault(self.printed.span(node)[0], []).append(node)
         return found
 
     def statement(self, place: Place) -> cst.CSTNode:
         """The statement that starts at a place: with its line, where it does not share that with others."""
-        for node, _ in self.nodes.get((place.line, place.column), []):
+        for node in self.nodes.get(self.offset(place), []):
             alone = isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1
             if alone or isinstance(node, (cst.BaseCompoundStatement, cst.BaseSmallStatement)):
                 return node
@@ -49,46 +65,34 @@ class Document:
 
     def expression(self, place: Place, end: Place) -> cst.BaseExpression:
         """The expression between two places."""
-        for node, stop in self.nodes.get((place.line, place.column), []):
-            if isinstance(node, cst.BaseExpression) and stop == (end.line, end.column):
+        stop = self.offset(end)
+        for node in self.nodes.get(self.offset(place), []):
+            if isinstance(node, cst.BaseExpression) and self.printed.span(node)[1] == stop:
                 return node
         raise UserError("the expression here cannot be located for rewriting", place)
 
     def apply(self, edits: Iterable[Edit | AddImport]) -> cst.Module:
         """The module with the edits made."""
         wanted: dict[int, list[Edit]] = {}
+        anchors: list[cst.CSTNode] = []
+
+        def anchor(edit: Edit, node: cst.CSTNode) -> None:
+            wanted.setdefault(id(node), []).append(edit)
+            anchors.append(node)
+
         for edit in in_order(edits):
             if isinstance(edit, (Replace, AddArgument)):
-                node: cst.CSTNode = self.expression(edit.place, edit.end)
+                anchor(edit, self.expression(edit.place, edit.end))
             else:
-                node = self.statement(edit.place)
-            wanted.setdefault(id(node), []).append(edit)
+                anchor(edit, self.statement(edit.place))
             if isinstance(edit, Wrap) and edit.until not in (None, edit.place):
-                wanted.setdefault(id(self.statement(edit.until)), []).append(_WrapEnd(edit.until))
+                anchor(_WrapEnd(edit.until), self.statement(edit.until))
+        entered = {id(node) for each in anchors for node in (each, *self.printed.around(each))}
         if not wanted:
             return self.module
-        editor = _Editor(self.module, wanted)
-        result = self.module.visit(editor)
+        result = self.module.visit(_Editor(self.module, wanted, entered))
         assert isinstance(result, cst.Module)
         return result
-
-
-def parse(source: SourceFile) -> cst.Module:
-    """The tree of a file, which prints back byte for byte.
-
-    Raises:
-        UserError: libcst cannot parse it, or would lose something of it (libcst 1.9.0 drops some trailing comments).
-    """
-    try:
-        module = cst.parse_module(source.raw)
-    except cst.ParserSyntaxError as error:
-        raise UserError("cannot be parsed for rewriting", Place(source.name, error.raw_line)) from None
-    if module.bytes != source.raw:
-        raise UserError(
-            "rewriting would lose a comment at its end or change its whitespace; end it with a statement and a newline",
-            Place(source.name, len(source.lines)),
-        )
-    return module
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,12 @@ class _WrapEnd(Edit):
 class _Editor(cst.CSTTransformer):
     """Applies edits to the nodes they are anchored at; parts of the tree without an anchor are not entered."""
 
-    def __init__(self, module: cst.Module, wanted: dict[int, list[Edit]]) -> None:
+    def __init__(self, module: cst.Module, wanted: dict[int, list[Edit]], entered: set[int]) -> None:
         super().__init__()
         self.config = module.config_for_parsing
+        self.inserted = cst.PartialParserConfig(python_version=self.config.python_version)
         self.wanted = wanted
-        self.entered = _ancestors(module, set(wanted))
+        self.entered = entered
         self.end_of_wrap = cst.SimpleStatementLine([cst.Pass()])  # stands after the last of several wrapped statements
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -194,6 +199,8 @@ class _Editor(cst.CSTTransformer):
 
     def surround(self, body: list, edits: list[Insert], blank: int = 1) -> list:
         """Statements with others before and after; the blank lines that end what is inserted before stay between."""
+        if not edits:
+            return body
         above = [edit for edit in edits if not edit.after]
         gap = "\n" * blank if any(edit.apart for edit in above) else ""
         *before, follower = self.statements("".join(edit.text for edit in above) + f"{gap}pass\n")
@@ -207,7 +214,7 @@ class _Editor(cst.CSTTransformer):
 
     def statements(self, text: str) -> list:
         """Statements from source."""
-        return parse_statements(text, self.config)
+        return parse_statements(text, self.inserted)
 
     def wrapped(self, header: str, body: list):
         """A compound statement with a body."""
@@ -231,7 +238,7 @@ class _Fill(cst.CSTTransformer):
 
 def parse_statements(text: str, config: cst.PartialParserConfig) -> list:
     """Statements from source, with the comments and blank lines before each."""
-    module = cst.parse_module(text, config=cst.PartialParserConfig(python_version=config.python_version))
+    module = cst.parse_module(text, config=config)
     body = list(module.body)
     if body and module.header:
         body[0] = _with_leading(body[0], [*module.header, *body[0].leading_lines])
@@ -246,22 +253,6 @@ def add_argument(call: cst.Call, text: str, config: cst.PartialParserConfig) -> 
     same = [a for a in call.args if new.keyword and a.keyword and a.keyword.value == new.keyword.value]
     arguments = [new if argument in same else argument for argument in call.args] if same else [*call.args, new]
     return call.with_changes(args=lay_out(arguments, call))
-
-
-def _ancestors(module: cst.Module, wanted: set[int]) -> set[int]:
-    """The nodes that hold one of the wanted nodes, themselves included."""
-    entered: set[int] = set()
-
-    def walk(node: cst.CSTNode) -> bool:
-        holds = id(node) in wanted
-        for child in children(node):
-            holds = walk(child) or holds
-        if holds:
-            entered.add(id(node))
-        return holds
-
-    walk(module)
-    return entered
 
 
 def _split_blank_lines(node):

@@ -148,11 +148,11 @@ def insert_imports(source: SourceFile, texts: Iterable[str]) -> list[Insert]:
     imports = [
         s for s in _head(source.tree) if isinstance(s, (ast.Import, ast.ImportFrom)) and _module_of(s) != "__future__"
     ]
+    added = sorted((ast.parse(text).body[0] for text in texts), key=_sorting)
     inserts = []
     for section in (STANDARD, THIRD_PARTY, LOCAL):
-        new = sorted((ast.parse(text).body[0] for text in texts), key=_sorting)
-        new = [statement for statement in new if _section(statement) == section]
-        present = [statement for statement in imports if _section(statement, source) == section]
+        new = [statement for statement in added if _section(statement) == section]
+        present = [statement for statement in imports if new and _section(statement, source) == section]
         if new and present:
             inserts += [_beside(source, statement, present) for statement in new]
         elif new:

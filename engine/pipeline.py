@@ -204,7 +204,7 @@ def check(name: str, before: bytes, after: bytes, others: Iterable[bytes] = ()) 
         ) from None
     lost = comments(before)
     for kept in [after, *others]:
-        for comment in comments(kept):
+        for comment in comments(kept) if lost else ():
             if comment in lost:
                 lost.remove(comment)
     if lost:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
+from itertools import accumulate
 
 import libcst as cst
+from libcst._nodes.internal import CodegenState
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 _LAYOUT = (
@@ -67,6 +70,60 @@ def spans(module: cst.Module) -> Mapping[cst.CSTNode, CodeRange]:
     adds for providers that nobody asked for.
     """
     return PositionProvider()._gen(MetadataWrapper(module, unsafe_skip_copy=True))
+
+
+class Printed(CodegenState):
+    """A tree as text, with where each of its nodes stands in it.
+
+    ``PositionProvider`` prints the tree as well, but counts the lines and columns of every token and throws the text
+    away. Here the tokens are counted, so that one print gives the text and the places.
+
+    Attributes:
+        code: the text.
+        nodes: every node in the order in which they end.
+    """
+
+    def __init__(self, module: cst.Module) -> None:
+        super().__init__(default_indent=module.default_indent, default_newline=module.default_newline)
+        self.nodes: list[cst.CSTNode] = []
+        self._parents: dict[int, cst.CSTNode] = {}
+        self._spans: dict[int, tuple[int, int]] = {}  # by id: a node's own hash is a call
+        self._open: list[tuple[cst.CSTNode, int]] = []
+        module._codegen(self)
+        self.code = "".join(self.tokens)
+        self._offsets = [0, *accumulate(map(len, self.tokens))]
+        self._offsets.append(self._offsets[-1])  # of the newline after the last statement that has none
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """The offsets at which a node starts and ends, without the whitespace around it."""
+        start, end = self._spans[id(node)]
+        return self._offsets[start], self._offsets[end]
+
+    def around(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The nodes that hold a node, from the inside out."""
+        while id(node) in self._parents:
+            node = self._parents[id(node)]
+            yield node
+
+    def before_codegen(self, node: cst.CSTNode) -> None:
+        if self._open:
+            self._parents[id(node)] = self._open[-1][0]
+        self._open.append((node, len(self.tokens)))
+
+    def after_codegen(self, node: cst.CSTNode) -> None:
+        _, start = self._open.pop()
+        self._spans.setdefault(id(node), (start, len(self.tokens)))
+        self.nodes.append(node)
+
+    @contextmanager
+    def record_syntactic_position(
+        self, node: cst.CSTNode, *, start_node: cst.CSTNode | None = None, end_node: cst.CSTNode | None = None
+    ) -> Iterator[None]:
+        start = len(self.tokens)
+        yield
+        start = self._spans[id(start_node)][0] if start_node else start
+        end = self._spans[id(end_node)][1] if end_node else len(self.tokens)
+        self._spans[id(node)] = start, end
 
 
 def dotted(node: cst.CSTNode) -> str | None:

@@ -193,17 +193,16 @@ def _inline(body: list[ast.stmt], holder: ast.stmt, inner: list[ast.stmt], block
 
 def _slice(block: _Block, wanted: set[str]) -> list[ast.stmt]:
     """The statements that names depend on."""
-    needed, kept = set(wanted), []
+    needed: set[str] = set(wanted)
+    for header in block.headers:
+        needed |= {n for item in header.items for n in _loads(item.context_expr)}
     candidates = [s for body in block.bodies for s in body if s not in block.headers]
-    size = -1
-    while size != len(kept) + len(needed):
-        size = len(kept) + len(needed)
-        kept = [s for s in candidates if _matters(s, needed)]
-        for statement in kept:
+    kept: list[ast.stmt] = []
+    while found := [s for s in candidates if s not in kept and _matters(s, needed)]:
+        kept += found
+        for statement in found:
             needed |= _loads(statement) | _augmented(statement)
-        for header in block.headers:
-            needed |= {n for item in header.items for n in _loads(item.context_expr)}
-    return kept
+    return [s for s in candidates if s in kept]
 
 
 def _without_dead(block: _Block, kept: list[ast.stmt], wanted: set[str]) -> list[ast.stmt]:

@@ -68,10 +68,14 @@ def _imported_alike(tree: ast.Module) -> set[str]:
             alias for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == module
             for alias in node.names if alias.name == name and alias.asname is None
         ]  # fmt: skip
-        stored = any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(tree))
-        if imports and not stored:
+        if imports and not _is_stored(tree, name):
             found.add(name)
     return found
+
+
+def _is_stored(tree: ast.Module, name: str) -> bool:
+    """True where a file assigns to a name."""
+    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(tree))
 
 
 def used_names(tree: ast.AST) -> set[str]:
