@@ -14,8 +14,8 @@ from itertools import accumulate
 import libcst as cst
 
 from engine.edit import AddArgument, AddImport, Edit, Insert, Replace, ReplaceStatement, Wrap, in_order
+from engine.matching import lay_out
 from engine.result import Place, UserError
-from engine.rewrite import lay_out
 from engine.source import SourceFile
 from engine.tree import Printed
 

@@ -1,7 +1,7 @@
 """The rules: one file each, in the order of their codes.
 
-FLR1xx blocks conversion, FLR2xx is converted with a fix, FLR3xx warns a person. ``fixit`` finds them by
-``enable = ["rules"]``; ``inspect``, ``apply``, ``lint`` and the editor take `RULES`.
+FLR1xx blocks conversion, FLR2xx is converted with a fix, FLR3xx warns a person. ``inspect``, ``apply``, ``lint`` and
+the editor take `RULES`; plain ``fixit`` finds them in `rules.for_fixit` by ``enable = ["rules"]``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from engine.findings import naming
 from rules.already_federated import AlreadyFederated
 from rules.arrays_not_followed import ArraysNotFollowed
 from rules.averaged_weights import AveragedWeights
-from rules.base import ProgramRule
+from rules.base import Documented, ProgramRule
 from rules.checkpoint_replaces_weights import CheckpointReplacesWeights
 from rules.download_at_import import DownloadAtImport
 from rules.evaluation_leaves_mode import EvaluationLeavesMode
@@ -49,8 +49,6 @@ from rules.unsupported_launch import UnsupportedLaunch
 from rules.whole_model_pickle import WholeModelPickle
 
 if TYPE_CHECKING:
-    from fixit import LintRule
-
     from engine.facts import Facts
     from engine.result import Result
 
@@ -94,7 +92,7 @@ RULES = (
 )
 
 
-def findings(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Result]:
+def findings(facts: Facts, rules: Sequence[type[Documented]] = RULES) -> list[Result]:
     """What the program rules find in a program, in the order of their codes."""
     found: dict[Result, None] = {}
     for rule in rules:
@@ -104,7 +102,7 @@ def findings(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Resu
     return list(found)
 
 
-def blockers(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Result]:
+def blockers(facts: Facts, rules: Sequence[type[Documented]] = RULES) -> list[Result]:
     """What forbids converting a program; one that trains nothing, or no model that is found, is always refused.
 
     What only asks the user to choose (`SeveralTrainingLoops`) is among them: the plan asks where that is all.
@@ -117,6 +115,6 @@ def blockers(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Resu
     return found
 
 
-def warnings(facts: Facts, rules: Sequence[type[LintRule]] = RULES) -> list[Result]:
+def warnings(facts: Facts, rules: Sequence[type[Documented]] = RULES) -> list[Result]:
     """What is converted with a fix, and what a person should look at."""
     return [result for result in findings(facts, rules) if not result.blocks]

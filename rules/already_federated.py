@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import calls_of
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 FRAMEWORKS = ("nvflare.", "flwr.", "fedml.", "openfl.", "syft.", "flower.")
 
 
-class AlreadyFederated(ProgramRule, LintRule):
+class AlreadyFederated(ProgramRule):
     """
     ## What it does
     Refuses a program that already calls NVIDIA FLARE or another framework for federated learning.

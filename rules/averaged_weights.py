@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Object, Parameters, objects, options
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import in_training
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ AVERAGING_CLASS = re.compile(
 )
 
 
-class AveragedWeights(ProgramRule, LintRule):
+class AveragedWeights(ProgramRule):
     """
     ## What it does
     Refuses a program that keeps an average of the model's weights beside the model: an exponential moving average, a

@@ -1,9 +1,12 @@
 """What the rules share: the two ways a rule is written, and how its findings become results.
 
-Every rule is a fixit ``LintRule``, so that plain ``fixit lint`` runs it. `PatternRule` is for what one pattern shows;
-`ProgramRule` for what only the program shows: it reads the facts of the whole project, which ``apply``, ``inspect``,
-our ``lint`` and the editor gather. Plain fixit hands over one file, and such a rule then reports what that file alone
-shows.
+`PatternRule` is for what one pattern shows; `ProgramRule` for what only the program shows: it reads the facts of the
+whole project, which ``apply``, ``inspect``, our ``lint`` and the editor gather. Together with fixit's ``LintRule`` each
+runs under plain ``fixit lint`` (see `rules.for_fixit`), which hands over one file: a program rule then reports what
+that file alone shows.
+
+``inspect`` and ``apply`` read nothing but the facts here. So libcst and fixit, which take longer to import than most
+programs to inspect, are imported where a rule looks at a libcst tree.
 """
 
 from __future__ import annotations
@@ -12,20 +15,30 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-import libcst as cst
-from libcst.metadata import CodePosition, CodeRange, PositionProvider
-
-from engine.fixes import edited
-from engine.names import Names
 from engine.result import Result, Safety, UserError
 from engine.rewrite import RewriteRule
 from engine.source import Project, SourceFile, read_file
-from engine.tree import walk
 
 if TYPE_CHECKING:
+    import libcst as cst
+    from libcst.metadata import CodeRange
+
     from engine.facts import Facts
+    from engine.names import Names
+
+
+class Invalid(NamedTuple):
+    """A case that a rule finds.
+
+    Attributes:
+        code: the text.
+        expected_replacement: what its fix makes of it; ``None`` where there is no fix.
+    """
+
+    code: str
+    expected_replacement: str | None = None
 
 
 class Documented:
@@ -36,12 +49,16 @@ class Documented:
         MESSAGE: one sentence for a person.
         REMEDY: what the user can do.
         SAFETY: how safe the fix is; display-only where there is none.
+        VALID: texts it finds nothing in.
+        INVALID: texts it finds something in.
     """
 
     CODE: ClassVar[str]
     MESSAGE: ClassVar[str]
     REMEDY: ClassVar[str]
     SAFETY: ClassVar[Safety] = Safety.DISPLAY_ONLY
+    VALID: ClassVar[list[str]]
+    INVALID: ClassVar[list[str | Invalid]]
 
     @classmethod
     def found(cls, file: SourceFile, node: ast.AST, message: str = "") -> Result:
@@ -111,6 +128,12 @@ class ProgramRule(Documented):
 
     def visit_Module(self, node: cst.Module) -> None:
         """Report what this file alone shows."""
+        import libcst as cst
+        from libcst.metadata import PositionProvider
+
+        from engine.fixes import edited
+        from engine.tree import walk
+
         facts = facts_of(node)
         for result in self.check(facts) if facts else ():
             span = span_of(result)
@@ -125,6 +148,8 @@ class ProgramRule(Documented):
 
 def span_of(result: Result) -> CodeRange:
     """The range of a finding as libcst has it."""
+    from libcst.metadata import CodePosition, CodeRange
+
     start, end = result.place, result.end or result.place
     return CodeRange(CodePosition(start.line, start.column), CodePosition(end.line, end.column))
 
@@ -132,6 +157,8 @@ def span_of(result: Result) -> CodeRange:
 @lru_cache(maxsize=1)
 def names_of(module: cst.Module) -> Names:
     """The names of a module, worked out once for all rules."""
+    from engine.names import Names
+
     return Names(module)
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Object, objects
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import parts_of
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from engine.facts.trace import Event
 
 
-class CheckpointReplacesWeights(ProgramRule, LintRule):
+class CheckpointReplacesWeights(ProgramRule):
     """
     ## What it does
     Finds a saved state that is loaded into the trained model: to resume, or to go back to the best epoch.

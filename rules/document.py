@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fixit import Invalid, LintRule, Valid
 from moreorless import unified_diff
 
 from engine.cases import plain
 from engine.result import Safety
 from rules import RULES
+from rules.base import Documented, Invalid
 
 FOLDER = Path(__file__).parent.parent / "docs" / "rules"
 KINDS = {
@@ -28,12 +28,12 @@ SAFETY = {
 SHOWN = 2
 
 
-def pages(rules: Sequence[type[LintRule]] = RULES) -> dict[str, str]:
+def pages(rules: Sequence[type[Documented]] = RULES) -> dict[str, str]:
     """File name -> content: a page for each rule, and the index."""
     return {"index.md": index(rules)} | {f"{rule.__name__}.md": page(rule) for rule in rules}
 
 
-def index(rules: Sequence[type[LintRule]]) -> str:
+def index(rules: Sequence[type[Documented]]) -> str:
     """The table of all rules, by kind."""
     lines = ["# Rules", "", "`python -m codemods explain FLR202` prints a rule's page."]
     for prefix, (title, text) in KINDS.items():
@@ -44,15 +44,15 @@ def index(rules: Sequence[type[LintRule]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(rule: type[LintRule]) -> str:
+def page(rule: type[Documented]) -> str:
     """The page of one rule, the project's own or a team's: its docstring, and its first cases as they are tested."""
     title, _ = KINDS[f"FLR{rule.CODE[-3]}"]
     safety = SAFETY[getattr(rule, "SAFETY", Safety.DISPLAY_ONLY)]
     parts = [f"# {rule.CODE} {rule.__name__}", f"{title}. {safety}", inspect.getdoc(rule) or rule.MESSAGE]
-    invalid = [case if isinstance(case, Invalid) else Invalid(case) for case in rule.INVALID]
-    valid = [case if isinstance(case, Valid) else Valid(case) for case in rule.VALID]
+    invalid = [Invalid(case) if isinstance(case, str) else case for case in rule.INVALID]
+    valid = [case if isinstance(case, str) else case.code for case in rule.VALID]
     parts += [section("Found", [found(case) for case in invalid[:SHOWN]])] if invalid else []
-    parts += [section("Not found", [code_block(case.code) for case in valid[:SHOWN]])] if valid else []
+    parts += [section("Not found", [code_block(case) for case in valid[:SHOWN]])] if valid else []
     return "\n\n".join(parts) + "\n"
 
 

@@ -6,12 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.trace import Branch, Call
 from engine.facts.values import plain
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -24,7 +22,7 @@ DOWNLOADS = (
 )  # fmt: skip
 
 
-class DownloadAtImport(ProgramRule, LintRule):
+class DownloadAtImport(ProgramRule):
     """
     ## What it does
     Warns of data or weights that are downloaded by statements at module level.

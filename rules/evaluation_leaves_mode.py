@@ -6,11 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import objects, plain
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import in_training, parts_of
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 GRADIENTS = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled", "torch.autograd.grad_mode.set_grad_enabled")
 
 
-class EvaluationLeavesMode(ProgramRule, LintRule):
+class EvaluationLeavesMode(ProgramRule):
     """
     ## What it does
     Finds an evaluation within the epoch loop after which the model stays in evaluation mode, or autograd stays off, and

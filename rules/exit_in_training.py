@@ -6,12 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.trace import Branch
 from engine.facts.values import plain
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import in_training
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 EXITS = ("sys.exit", "builtins.exit", "builtins.quit", "os._exit")
 
 
-class ExitInTraining(ProgramRule, LintRule):
+class ExitInTraining(ProgramRule):
     """
     ## What it does
     Refuses a program that ends its training in good order by leaving the process: `sys.exit()`, `exit(0)`, `quit()` or

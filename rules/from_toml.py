@@ -12,13 +12,13 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
-from fixit import Invalid, LintRule
 
 from engine.extension import check_code
+from engine.matching import metavariables, spoken_names
 from engine.names import Names
 from engine.result import Safety, UserError
-from engine.rewrite import Condition, Match, RewriteRule, lacks, metavariables, spoken_names
-from rules.base import PatternRule
+from engine.rewrite import Condition, Match, RewriteRule, lacks
+from rules.base import Invalid, PatternRule
 
 if TYPE_CHECKING:
     from engine.pipeline import Step
@@ -36,14 +36,14 @@ REQUIRED = ("name", "code", "find", "message", "example")
 CONDITIONS = {"lacks": list, "matches": dict, "unlike": dict}
 
 
-class Tabled(type(LintRule)):
+class Tabled(type):
     """The class of the rules that tables describe. Another process makes them of their tables again."""
 
 
 copyreg.pickle(Tabled, lambda rule: (_rule, rule.MADE_OF))
 
 
-def read(path: Path) -> list[type[LintRule]]:
+def read(path: Path) -> list[type[PatternRule]]:
     """The rules of a TOML file.
 
     Args:
@@ -66,7 +66,7 @@ def read(path: Path) -> list[type[LintRule]]:
     return [_rule(table, f"{path}: rule {table.get('name', number)}") for number, table in enumerate(tables, 1)]
 
 
-def _rule(table: dict[str, Any], origin: str) -> type[LintRule]:
+def _rule(table: dict[str, Any], origin: str) -> type[PatternRule]:
     """The rule that a table describes."""
     _check(table, KEYS, origin)
     for key in REQUIRED:
@@ -94,7 +94,7 @@ def _rule(table: dict[str, Any], origin: str) -> type[LintRule]:
         "__doc__": _documentation(table, rewrite.safety),
         "__module__": __name__,
     }
-    return Tabled(name, (PatternRule, LintRule), attributes)
+    return Tabled(name, (PatternRule,), attributes)
 
 
 def _check(table: Mapping[str, Any], known: Mapping[str, type], origin: str) -> None:

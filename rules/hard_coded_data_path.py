@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.fixes import merged
 from engine.result import Result, Safety, TextEdit
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import ArgumentsFact, Expression, Facts, PathFact
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 OPTIONS = {"directory": "--data-dir", "file": "--data-file", "any": "--data-path"}
 
 
-class HardCodedDataPath(ProgramRule, LintRule):
+class HardCodedDataPath(ProgramRule):
     """
     ## What it does
     Finds training data that is read from a path written in the source.

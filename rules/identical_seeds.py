@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import plain
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -21,7 +19,7 @@ SEEDS = (
 )  # fmt: skip
 
 
-class IdenticalSeeds(ProgramRule, LintRule):
+class IdenticalSeeds(ProgramRule):
     """
     ## What it does
     Warns of a random seed that is the same at every site.

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import parts_of
 
 if TYPE_CHECKING:
     from engine.facts import Facts
 
 
-class LazyModules(ProgramRule, LintRule):
+class LazyModules(ProgramRule):
     """
     ## What it does
     Refuses a model with lazy layers (`nn.LazyLinear`, `nn.LazyConv2d`, ...).

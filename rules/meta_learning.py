@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import plain
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import calls_of
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ LIBRARIES = ("higher.", "learn2learn.algorithms.", "learn2learn.clone_module", "
 FUNCTIONAL = ("torch.func.functional_call", "torch.nn.utils.stateless.functional_call", "functorch.make_functional")
 
 
-class MetaLearning(ProgramRule, LintRule):
+class MetaLearning(ProgramRule):
     """
     ## What it does
     Refuses a program that trains through an inner training (MAML and its kin): with `higher`, `learn2learn`,

@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 UNBOUNDED = re.compile(r"\bexp\(|\bnan\b|\binf\b|['\"](nan|inf|-inf)['\"]")
 
 
-class MetricNotFinite(ProgramRule, LintRule):
+class MetricNotFinite(ProgramRule):
     """
     ## What it does
     Warns of an evaluation whose metric overflows easily (`exp` of a loss, as in a perplexity) or may be `nan` or `inf`.

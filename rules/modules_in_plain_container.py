@@ -6,23 +6,22 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Class, Function, Mapping, Object, Sequence, Value, options
-from engine.names import Names
 from engine.result import Result, Safety
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.plain_tensor_state import made
 from rules.reading import methods, parts_of, self_attribute
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from engine.facts import Facts
+    from engine.names import Names
 
 COMPREHENSIONS = ("builtins.list", "builtins.generator", "builtins.tuple")
 
 
-class ModulesInPlainContainer(ProgramRule, LintRule):
+class ModulesInPlainContainer(ProgramRule):
     """
     ## What it does
     Refuses a model that keeps layers in a plain list, tuple or dictionary and registers them nowhere else.
@@ -215,6 +214,8 @@ class ModulesInPlainContainer(ProgramRule, LintRule):
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
         """The container wrapped into ``nn.ModuleList`` or ``nn.ModuleDict``."""
+        import libcst as cst
+
         kinds = {cst.List: "ModuleList", cst.ListComp: "ModuleList", cst.Dict: "ModuleDict"}
         if not isinstance(node, cst.Assign) or type(node.value) not in kinds:
             return None

@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Object, Sequence, Value, options
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
 
 
-class NoModule(ProgramRule, LintRule):
+class NoModule(ProgramRule):
     """
     ## What it does
     Refuses a program whose optimizer trains tensors that belong to no `nn.Module`.

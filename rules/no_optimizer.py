@@ -6,10 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import live_nodes
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 UPDATES = ("add_", "sub_", "copy_", "addcdiv_", "add", "sub")
 
 
-class NoOptimizer(ProgramRule, LintRule):
+class NoOptimizer(ProgramRule):
     """
     ## What it does
     Refuses a program that updates its parameters by hand from their gradients and steps no optimizer.

@@ -6,13 +6,11 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.once import training_once
 from engine.facts.optimizers import stepped_optimizer
 from engine.result import Result
 from rules.already_federated import AlreadyFederated
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.meta_learning import MetaLearning
 from rules.no_optimizer import NoOptimizer
 from rules.not_pytorch import NotPytorch
@@ -37,7 +35,7 @@ REASONS = (
 )
 
 
-class NoTrainingLoop(ProgramRule, LintRule):
+class NoTrainingLoop(ProgramRule):
     """
     ## What it does
     Refuses a program that, run as it stands, never steps an optimizer, and one whose steps stand in no loop and cannot

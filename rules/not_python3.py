@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from fixit import LintRule
-
 from engine.result import Result
 from rules.base import ProgramRule
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from engine.source import SourceFile
 
 
-class NotPython3(ProgramRule, LintRule):
+class NotPython3(ProgramRule):
     """
     ## What it does
     Refuses a program that Python 3 cannot parse: Python 2, or code for a Python before 3.7 such as `async=True`.

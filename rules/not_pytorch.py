@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Object
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -32,7 +30,7 @@ TRAINERS = ("xgboost.train", "xgboost.cv", "lightgbm.train", "lightgbm.cv", "jax
 NOT_MODELS = ("sklearn.preprocessing.", "sklearn.feature_extraction.", "sklearn.impute.", "sklearn.decomposition.")
 
 
-class NotPytorch(ProgramRule, LintRule):
+class NotPytorch(ProgramRule):
     """
     ## What it does
     Refuses a program that trains a model of TensorFlow, Keras, scikit-learn, XGBoost or another library, and none of

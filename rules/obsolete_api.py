@@ -6,22 +6,21 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-from fixit import Invalid, LintRule
-
-from engine.names import Names
 from engine.result import Result, Safety
 from engine.rewrite import RewriteRule
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import live_nodes
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from engine.facts import Facts
+    from engine.names import Names
 
 ITEM = RewriteRule("$loss.data[0]", "$loss.item()")
 
 
-class ObsoleteApi(ProgramRule, LintRule):
+class ObsoleteApi(ProgramRule):
     """
     ## What it does
     Refuses `loss.data[0]` in code that the entry runs. A loss has been a tensor without dimensions since PyTorch 0.4,

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Class, options
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -60,7 +58,7 @@ HELPERS = (
 )  # fmt: skip
 
 
-class OtherFrameworkTrains(ProgramRule, LintRule):
+class OtherFrameworkTrains(ProgramRule):
     """
     ## What it does
     Refuses a program whose training loop belongs to a framework on top of PyTorch: Lightning, the Hugging Face Trainer,

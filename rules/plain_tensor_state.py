@@ -6,17 +6,16 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-from fixit import Invalid, LintRule
-
 from engine.facts.values import Class, objects
-from engine.names import Names
 from engine.result import Result, Safety
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import methods, parts_of, self_attribute
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from engine.facts import Facts
+    from engine.names import Names
 
 RANDOM = {"torch.rand", "torch.randn", "torch.randint", "torch.randperm", "torch.normal"}
 TENSORS = RANDOM | {
@@ -25,7 +24,7 @@ TENSORS = RANDOM | {
 }  # fmt: skip
 
 
-class PlainTensorState(ProgramRule, LintRule):
+class PlainTensorState(ProgramRule):
     """
     ## What it does
     Refuses a model that keeps a tensor as a plain attribute where training changes it (a running average, a codebook, a
@@ -144,6 +143,8 @@ class PlainTensorState(ProgramRule, LintRule):
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
         """``self.register_buffer("x", tensor)`` for ``self.x = tensor``."""
+        import libcst as cst
+
         if not isinstance(node, cst.Assign) or len(node.targets) != 1:
             return None
         target = node.targets[0].target

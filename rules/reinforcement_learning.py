@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import calls_of
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ ENVIRONMENTS = (
 )  # fmt: skip
 
 
-class ReinforcementLearning(ProgramRule, LintRule):
+class ReinforcementLearning(ProgramRule):
     """
     ## What it does
     Refuses a program that learns by acting in an environment (Gym, Gymnasium, PettingZoo, dm_control, Stable-Baselines

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from fixit import Invalid, LintRule
-
 from engine.result import Safety
 from engine.rewrite import RewriteRule
-from rules.base import PatternRule
+from rules.base import Invalid, PatternRule
 
 RENAMED = {
     "torchvision.transforms.Scale": "torchvision.transforms.Resize",
@@ -15,7 +13,7 @@ RENAMED = {
 REMOVED = ("torch.symeig", "torch.lstsq", "torch.gels", "torch.rfft", "torch.irfft", "torch.utils.ffi.create_extension")
 
 
-class RemovedApi(PatternRule, LintRule):
+class RemovedApi(PatternRule):
     """
     ## What it does
     Warns of functions and classes that were removed from PyTorch and torchvision.

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -19,7 +17,7 @@ SIZED = (
 )  # fmt: skip
 
 
-class ScheduleForOneRun(ProgramRule, LintRule):
+class ScheduleForOneRun(ProgramRule):
     """
     ## What it does
     Finds learning rate schedules whose length is that of one run: cosine, one-cycle and polynomial schedules.

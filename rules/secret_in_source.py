@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.redaction import certain_secrets
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from engine.source import SourceFile
 
 
-class SecretInSource(ProgramRule, LintRule):
+class SecretInSource(ProgramRule):
     """
     ## What it does
     Warns of a password in an address and of the tokens of well-known services, in the code and the comments of the

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.trainable_loss import is_loss
 
 if TYPE_CHECKING:
     from engine.facts import Facts
 
 
-class SeveralModels(ProgramRule, LintRule):
+class SeveralModels(ProgramRule):
     """
     ## What it does
     Refuses a program whose optimizers train two or more models that no one module owns: the generator and the

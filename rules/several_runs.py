@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.trace import Branch, Call, Entry, Loop
 from engine.facts.training import is_statement
 from engine.facts.values import objects, plain
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import calls_of, outer_loops
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ FOLDS = re.compile(r"(Fold|ShuffleSplit|LeaveOneOut|LeavePOut|TimeSeriesSplit)\.
 SWEEPS = ("optuna.create_study", "ray.tune.", "hyperopt.fmin", "wandb.agent", "skopt.", "ax.optimize", "nni.")
 
 
-class SeveralRuns(ProgramRule, LintRule):
+class SeveralRuns(ProgramRule):
     """
     ## What it does
     Refuses a program that trains again and again in one run: over the folds of a cross-validation, over seeds, over

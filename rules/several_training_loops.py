@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
 
 
-class SeveralTrainingLoops(ProgramRule, LintRule):
+class SeveralTrainingLoops(ProgramRule):
     """
     ## What it does
     Asks which loop is meant in a program with two or more epoch loops, such as a warm-up with frozen layers before the

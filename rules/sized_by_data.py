@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
 
 
-class SizedByData(ProgramRule, LintRule):
+class SizedByData(ProgramRule):
     """
     ## What it does
     Warns of a model that is built with sizes read from the data at hand: the length of a vocabulary, the number of

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 
-import libcst as cst
-from fixit import Invalid, LintRule
-
 from engine.result import Safety
 from engine.rewrite import Match, RewriteRule
-from engine.tree import dotted, walk
-from rules.base import PatternRule
+from rules.base import Invalid, PatternRule
 
 EVALUATES = re.compile(r"test|eval|valid|accuracy|metric", re.IGNORECASE)
 
 
 def summed_up(match: Match) -> bool:
     """True in a function that evaluates, where the sum is used as a plain number afterwards."""
+    import libcst as cst
+
+    from engine.tree import dotted, walk
+
     total = dotted(match.captures["total"])
     functions = [node for node in walk(match.names.module) if isinstance(node, cst.FunctionDef)]
     inside = [function for function in functions if any(node is match.node for node in walk(function))]
@@ -26,7 +26,7 @@ def summed_up(match: Match) -> bool:
     return not any(dotted(node.value) == total for node in attributes)
 
 
-class TensorMetric(PatternRule, LintRule):
+class TensorMetric(PatternRule):
     """
     ## What it does
     Finds evaluations that sum up tensors where a plain number is meant: `correct += (predicted == labels).sum()`.

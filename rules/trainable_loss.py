@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 LOSS = re.compile(r"loss|criterion|objective", re.IGNORECASE)
 
 
-class TrainableLoss(ProgramRule, LintRule):
+class TrainableLoss(ProgramRule):
     """
     ## What it does
     Refuses a program whose loss is a module with parameters of its own that an optimizer trains, such as the centers of

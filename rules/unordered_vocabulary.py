@@ -6,22 +6,21 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-from fixit import Invalid, LintRule
-
-from engine.names import Names
 from engine.result import Result, Safety
 from engine.rewrite import RewriteRule
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import live_nodes
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from engine.facts import Facts
+    from engine.names import Names
 
 SORTED = (RewriteRule("list(set($items))", "sorted(set($items))"), RewriteRule("set($items)", "sorted(set($items))"))
 
 
-class UnorderedVocabulary(ProgramRule, LintRule):
+class UnorderedVocabulary(ProgramRule):
     """
     ## What it does
     Refuses a program that numbers words or classes in the order of a `set`.

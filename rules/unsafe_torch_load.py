@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fixit import Invalid, LintRule
-
 from engine.result import Safety
 from engine.rewrite import RewriteRule, lacks
-from rules.base import PatternRule
+from rules.base import Invalid, PatternRule
 
 
-class UnsafeTorchLoad(PatternRule, LintRule):
+class UnsafeTorchLoad(PatternRule):
     """
     ## What it does
     Finds `torch.load` without `weights_only=True`.

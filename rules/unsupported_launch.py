@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fixit import Invalid, LintRule
-
 from engine.facts.trace import Call
 from engine.result import Result
-from rules.base import ProgramRule
+from rules.base import Invalid, ProgramRule
 from rules.reading import calls_of
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ SPAWNS = (
 )  # fmt: skip
 
 
-class UnsupportedLaunch(ProgramRule, LintRule):
+class UnsupportedLaunch(ProgramRule):
     """
     ## What it does
     Refuses a program whose training runs only in processes it starts itself (`torch.multiprocessing.spawn`, Hogwild),

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import libcst as cst
-from fixit import Invalid, LintRule
-
 from engine.result import Safety
 from engine.rewrite import Match, RewriteRule
-from engine.tree import dotted, walk
-from rules.base import PatternRule
+from rules.base import Invalid, PatternRule
 
 ONLY_MODULES_HAVE = {"parameters", "named_parameters", "train", "eval", "forward"}
 
 
 def is_module(match: Match) -> bool:
     """True where the module calls something on ``$model`` that only an ``nn.Module`` has."""
+    import libcst as cst
+
+    from engine.tree import dotted, walk
+
     saved = dotted(match.captures["model"])
     called = {dotted(node.func) for node in walk(match.names.module) if isinstance(node, cst.Call)}
     return saved is not None and any(f"{saved}.{method}" in called for method in ONLY_MODULES_HAVE)
 
 
-class WholeModelPickle(PatternRule, LintRule):
+class WholeModelPickle(PatternRule):
     """
     ## What it does
     Finds models that are saved whole with `torch.save(model, path)` instead of their `state_dict`.

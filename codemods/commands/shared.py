@@ -17,12 +17,17 @@ def extended(files: tuple[Path, ...], paths: tuple[Path, ...] = (Path(),)):
     from codemods import STEPS, load
     from engine.configuration import Configuration
     from engine.extension import extend
-    from rules import RULES, from_toml
+    from rules import RULES
+
+    def read_toml(path: Path):
+        from rules import from_toml  # imports libcst, to parse the patterns
+
+        return from_toml.read(path)
 
     configuration = Configuration()
     settings = [configuration.of(path / "*" if path.is_dir() else path) for path in paths]
     named = [file for each in settings for file in each.rule_files]
-    return extend(STEPS, load, RULES, (*files, *named), from_toml.read)
+    return extend(STEPS, load, RULES, (*files, *named), read_toml)
 
 
 def check_page(page: Path | None) -> None:

@@ -6,12 +6,14 @@ A table is not merged with that of a folder further up. Patterns are those of ``
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from engine.result import UserError
 from engine.source import absolute, name_of
 
 if TYPE_CHECKING:
@@ -102,7 +104,22 @@ def _settings(folder: Path) -> Settings | None:
         return None
     if TABLE.encode() not in raw:
         return None
-    from engine.configuration.table import read_table
+    tool = _tool(raw, name_of(path))
+    if not isinstance(tool, dict) or TABLE not in tool:
+        return None
+    from engine.configuration.table import checked  # imports pydantic
 
-    table = read_table(raw, name_of(path))
-    return table and Settings(**table.model_dump(), file=path)
+    return Settings(**checked(tool[TABLE], name_of(path)).model_dump(), file=path)
+
+
+def _tool(raw: bytes, file: str) -> Any:
+    """The tables ``[tool...]`` of a ``pyproject.toml``. Raises UserError where it is not TOML."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(raw.decode()).get("tool")
+    except ValueError as error:
+        raise UserError(f"{file} is not valid TOML ({error}); mend it and try again") from None

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.result import UserError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NAME = "flare-codemods"
 RULES = "a list of rules, each by its code, the beginning of its code, or its name"
@@ -49,24 +44,18 @@ class Table(Keys):
     apply: Job = Field(Job(), description=f"a table with the keys {', '.join(Job.allowed())}")
 
 
-def read_table(raw: bytes, file: str) -> Table | None:
-    """The table of a ``pyproject.toml``; ``None`` where it has none.
+def checked(table: Any, file: str) -> Table:
+    """The table of a ``pyproject.toml``.
 
     Args:
-        raw: its content.
-        file: its name, for messages.
+        table: what stands in it.
+        file: the name of the file, for messages.
 
     Raises:
-        UserError: it is not TOML, or the table holds what is not allowed there.
+        UserError: it holds what is not allowed there.
     """
     try:
-        tool = tomllib.loads(raw.decode()).get("tool")
-    except ValueError as error:
-        raise UserError(f"{file} is not valid TOML ({error}); mend it and try again") from None
-    if not isinstance(tool, dict) or NAME not in tool:
-        return None
-    try:
-        return Table.model_validate(tool[NAME], strict=True)
+        return Table.model_validate(table, strict=True)
     except ValidationError as error:
         raise UserError(f"{file}: {_explained([str(key) for key in error.errors()[0]['loc']])}") from None
 
