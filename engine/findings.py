@@ -1,7 +1,7 @@
 """What the rules find: in a program, by its facts, and in a file, by its tree.
 
-There are three kinds of rules, all of them fixit's: one with ``check`` reads the facts of the program, one with
-``mended`` is a set of patterns, and any other is a visitor.
+There are three kinds of rules: one with ``check`` reads the facts of the program, one with ``mended`` is a set of
+patterns, and any other is a ``LintRule`` of fixit, a visitor.
 """
 
 from __future__ import annotations
