@@ -2,10 +2,11 @@
 
 python -m benchmarks.client_time
 
-Both run in turn, each as often first as second, so that a change in the load of the machine meets both. A round is
-timed at the site, from what it receives to what it sends: by the clock, and by the CPU time of the thread that trains,
-in which neither other programs nor FLARE's own threads count. Run it on a machine with nothing else to do: the caches
-that others fill make the CPU time of the same round vary by a tenth.
+A run has two sites: one trains by the converted client, the other by that of `benchmarks/hand_written`, on parts of the
+same size; in the next run they change places. Both do a round at the same time, so the load of the machine meets both,
+and what counts is the ratio of the two times of a round. Each site has one thread, as two sites on two cores should. A
+round is timed from what a site receives to what it sends, by the clock and by the CPU time of the thread that trains;
+the first of a run, in which torch warms up, is left out.
 """
 
 from __future__ import annotations
@@ -15,69 +16,96 @@ import os
 import subprocess
 import sys
 import tempfile
+from math import sqrt
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles, stdev
 
 from engine.simulate import simulate
 
 ROOT = Path(__file__).parent.parent
-TURNS, ROUNDS, EPOCHS = 2, 5, 2
-# Between receive and send of a train task, in front of either client.
-STOPWATCH = """\
-import json as _json, os as _os, time as _time
-import nvflare.client as _flare
-_receive, _send, _begun = _flare.receive, _flare.send, []
-def _started(*args, **kwargs):
-    model = _receive(*args, **kwargs)
-    _begun[:] = [_time.perf_counter(), _time.thread_time()]
+RUNS, ROUNDS, EPOCHS = 4, 11, 4
+# A client.py of both: FLARE starts every site in a folder of its name.
+CLIENT = """\
+import json, os, time
+import nvflare.client as flare
+
+site = os.path.basename(os.getcwd())
+receive, send, began = flare.receive, flare.send, []
+
+
+def timed_receive(*args, **kwargs):
+    model = receive(*args, **kwargs)
+    began[:] = [time.perf_counter(), time.thread_time()]
     return model
-def _ended(model, *args, **kwargs):
+
+
+def timed_send(model, *args, **kwargs):
     if model.params:
-        times = [_time.perf_counter() - _begun[0], _time.thread_time() - _begun[1]]
-        with open(_os.path.join(_os.environ["ROUND_TIMES"], _flare.get_site_name()), "a") as file:
-            file.write(_json.dumps(times) + "\\n")
-    return _send(model, *args, **kwargs)
-_flare.receive, _flare.send = _started, _ended
+        times = [time.perf_counter() - began[0], time.thread_time() - began[1]]
+        with open(os.path.join(os.environ["ROUND_TIMES"], site), "a") as file:
+            file.write(json.dumps(times) + "\\n")
+    return send(model, *args, **kwargs)
+
+
+flare.receive, flare.send = timed_receive, timed_send
+exec(compile(SOURCES[site], "client.py", "exec"))
 """
+Times = list[tuple[float, float]]
 
 
-def timed(directory: Path, name: str) -> list[list[float]]:
-    """Wall and CPU seconds of every round of every site, but for the first, in which torch warms up.
+def paired(directory: Path, sources: list[str]) -> list[Times]:
+    """Wall and CPU seconds of every round but the first, of each of two clients that train side by side.
+
+    Args:
+        directory: a converted project; its client is replaced.
+        sources: the client of each site.
 
     Raises:
         RuntimeError: the run failed.
     """
+    sites = ("site-1", "site-2")
+    (directory / "client.py").write_text(f"SOURCES = {dict(zip(sites, sources, strict=True))!r}\n{CLIENT}")
     with tempfile.TemporaryDirectory() as times:
         os.environ["ROUND_TIMES"] = times
-        result = simulate(directory, rounds=ROUNDS, clients=2, local_epochs=EPOCHS, time_limit=900)
+        result = simulate(directory, rounds=ROUNDS, clients=len(sites), local_epochs=EPOCHS, time_limit=1800)
         if not result.succeeded:
-            raise RuntimeError(f"{name}: {result.failures}")
-        sites = [path.read_text().splitlines() for path in Path(times).iterdir()]
-    return [json.loads(line) for lines in sites for line in lines[1:]]
+            raise RuntimeError(f"{result.failures}")
+        lines = [(Path(times) / site).read_text().splitlines()[1:] for site in sites]
+    return [[tuple(json.loads(line)) for line in own] for own in lines]
 
 
 def main() -> None:
     """Print the table."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    by_hand = (ROOT / "benchmarks" / "hand_written" / "digits.py").read_text()
+    ratios: dict[str, list[list[float]]] = {"wall": [], "CPU": []}
+    seconds: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        clients = {name: Path(folder) / name for name in ("converted", "by hand")}
-        by_hand = (ROOT / "benchmarks" / "hand_written" / "digits.py").read_text()
-        for name, directory in clients.items():
-            command = [sys.executable, "-m", "codemods", "apply", str(ROOT / "fixtures" / "digits" / "source")]
-            subprocess.run([*command, "--out", str(directory)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-            client = directory / "client.py"
-            client.write_text(STOPWATCH + (by_hand if name == "by hand" else client.read_text()))
-        rounds: dict[str, list[list[float]]] = {name: [] for name in clients}
-        for turn in range(TURNS):
-            for name in sorted(clients, reverse=bool(turn % 2)):
-                rounds[name] += timed(clients[name], name)
-    print("| client | rounds | wall, fastest | wall, median | CPU, fastest | CPU, median |\n|---|---|---|---|---|---|")
-    figures = {}
-    for name, times in rounds.items():
-        wall, cpu = zip(*times, strict=True)
-        figures[name] = [min(wall), median(wall), min(cpu), median(cpu)]
-        print(f"| {name} | {len(times)} | {' | '.join(f'{value:.3f} s' for value in figures[name])} |")
-    ratios = [a / b for a, b in zip(figures["converted"], figures["by hand"], strict=True)]
-    print(f"| converted / by hand | | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
+        command = [sys.executable, "-m", "codemods", "apply", str(ROOT / "fixtures" / "digits" / "source")]
+        subprocess.run([*command, "--out", folder], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        converted = (Path(folder) / "client.py").read_text()
+        for run in range(RUNS):
+            order = [converted, by_hand] if run % 2 == 0 else [by_hand, converted]
+            times = paired(Path(folder), order)
+            ours, theirs = times if run % 2 == 0 else times[::-1]
+            seconds += [wall for wall, _ in theirs]
+            for index, kind in enumerate(ratios):
+                ratios[kind].append([a[index] / b[index] for a, b in zip(ours, theirs, strict=True)])
+            print(
+                f"run {run + 1}: wall {median(ratios['wall'][-1]):.3f}, CPU {median(ratios['CPU'][-1]):.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
+    print(f"{len(seconds)} rounds of {median(seconds):.2f} s. Converted / by hand, of the two times of each round:\n")
+    print("| | median | middle half | of the medians of each place, the mean | standard error |\n|---|---|---|---|---|")
+    for kind, runs in ratios.items():
+        values = [ratio for run in runs for ratio in run]
+        low, middle, high = quantiles(values, n=4)
+        places = [median([r for run in runs[place::2] for r in run]) for place in (0, 1)]
+        print(
+            f"| {kind} | {middle:.3f} | {low:.3f} to {high:.3f} | {sqrt(places[0] * places[1]):.3f} | "
+            f"{stdev(values) / sqrt(len(values)):.3f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 
 SOURCE = Path(__file__).parent.parent / "fixtures" / "numpy_breast_cancer" / "source"
 SITES, ROUNDS, RATE, DECAY, BATCH = 2, 2, 0.05, 1e-3, 16
+ZEROS = np.zeros(31)
 
 
 class Site:
@@ -35,9 +36,13 @@ class Site:
         return model, steps
 
 
-def fedavg() -> np.ndarray:
-    """The global model: the mean of what the sites train, weighted by their steps (McMahan et al., 2017)."""
-    sites, model = [Site(number) for number in range(SITES)], np.zeros(31)
+def fedavg(model: np.ndarray = ZEROS) -> np.ndarray:
+    """The global model: the mean of what the sites train, weighted by their steps (McMahan et al., 2017).
+
+    Args:
+        model: the weights to start from, with the bias last.
+    """
+    sites = [Site(number) for number in range(SITES)]
     for _ in range(ROUNDS):
         trained = [site.train(model) for site in sites]
         model = sum(steps * weights for weights, steps in trained) / sum(steps for _, steps in trained)

@@ -124,8 +124,9 @@ def _with_client_step(steps: Iterable[Step], plan: Plan, choices: Choices) -> li
     """The steps, making sure that the chosen recipe is the plan's and what it asks of the client is among them."""
     from engine.job.recipes import recipe_named
 
-    name, steps, recipe = choices.recipe, list(steps), recipe_named(choices.recipe)
-    if name not in (plan.recipe, Choices().recipe):
+    name, steps = choices.recipe or plan.recipe, list(steps)
+    recipe = recipe_named(name)
+    if name != plan.recipe:
         raise UserError(f"{name} is not for what this script trains: leave out --recipe for {plan.recipe}")
     if recipe.client_step and recipe.client_step not in [step.name for step in steps]:
         raise UserError(f"{name} needs {recipe.client_step}, without which the client would train something else")

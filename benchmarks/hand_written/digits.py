@@ -23,11 +23,12 @@ def loaders():
     )
 
 
-def evaluate(model, loader):
+def evaluate(model, loader, device):
     model.eval()
     correct = loss = 0
     with torch.no_grad():
         for x, y in loader:
+            x, y = x.to(device), y.to(device)
             output = model(x)
             loss += F.nll_loss(output, y, reduction="sum").item()
             correct += output.argmax(dim=1).eq(y).sum().item()
@@ -42,28 +43,30 @@ def main():
     flare.init()
     site_data.partitions = args.partitions
     torch.manual_seed(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train_loader, test_loader = loaders()
-    model = Net(channels=32)
+    model = Net(channels=32).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.7)
     best = 0.0
     while flare.is_running():
         received = flare.receive()
         model.load_state_dict(received.params)
-        metrics = evaluate(model, test_loader)
+        metrics = evaluate(model, test_loader, device)
         if flare.is_evaluate():
             flare.send(flare.FLModel(metrics=metrics))
             continue
         for _ in range(args.epochs):
             model.train()
             for batch, (x, y) in enumerate(train_loader):
+                x, y = x.to(device), y.to(device)
                 optimizer.zero_grad()
                 loss = F.nll_loss(model(x), y)
                 loss.backward()
                 optimizer.step()
                 if batch % 10 == 0:
                     print(f"batch {batch} loss {loss.item():.4f}")
-            accuracy = evaluate(model, test_loader)["accuracy"]
+            accuracy = evaluate(model, test_loader, device)["accuracy"]
             print(f"accuracy {accuracy:.4f}")
             if accuracy > best:
                 best = accuracy

@@ -84,7 +84,7 @@ def command(
         "fedprox_mu": fedprox_mu,
         **job_settings(initial_ckpt=initial_ckpt, directory=folder, **execution),
     }
-    choices = Choices(model_arguments(model_args), recipe or "fedavg-pt", bool(initial_ckpt))
+    choices = Choices(model_arguments(model_args), recipe or "", bool(initial_ckpt))
     options = {
         "model": model,
         "loop": loop,

@@ -44,12 +44,12 @@ class Choices:
 
     Attributes:
         model_args: constructor arguments pinned with ``--model-arg``.
-        recipe: the algorithm, by its name in FLARE's catalogue.
+        recipe: the algorithm, by its name in FLARE's catalogue; empty for FedAvg with what the script trains in.
         first_weights: the weights to start from were given with ``--initial-ckpt``.
     """
 
     model_args: dict[str, Any] = field(default_factory=dict)
-    recipe: str = "fedavg-pt"
+    recipe: str = ""
     first_weights: bool = False
 
 
@@ -293,7 +293,7 @@ def recipe_for(facts: Facts, chosen: str) -> str:
     """The recipe that the client is written for: one of the framework it trains with. The job refuses another."""
     if facts.arrays is not None:
         return IN_NUMPY
-    return chosen if chosen != IN_NUMPY else "fedavg-pt"
+    return chosen if chosen not in ("", IN_NUMPY) else "fedavg-pt"
 
 
 def plan_init(facts: Facts, parser: ParserPlan) -> InitPlan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -29,6 +30,20 @@ def packed(arrays: Sequence[Any]) -> State:
 def as_served(arrays: Sequence[Any]) -> State:
     """The state that FLARE's server makes of the arrays a job starts from: rounded to float32."""
     return {name: value.float().to(value.dtype) for name, value in packed(arrays).items()}
+
+
+def as_loaded(checkpoint: Path, arrays: Sequence[Any]) -> State:
+    """The state that FLARE's server loads from a file of NumPy's, as it is there.
+
+    Raises:
+        ValueError: the file is for other arrays.
+    """
+    loaded = numpy.load(checkpoint)
+    expected = sum(map(numpy.size, arrays))
+    if not isinstance(loaded, numpy.ndarray) or loaded.size != expected:
+        held = f"{loaded.size} numbers" if isinstance(loaded, numpy.ndarray) else "no single array"
+        raise ValueError(f"{checkpoint.name} holds {held}, and the model has {expected}: save pack(...) of its arrays")
+    return {NPConstants.NUMPY_KEY: torch.from_numpy(loaded)}
 
 
 class ArrayRecorder:

@@ -28,7 +28,7 @@ from nvflare.app_opt.pt.model_persistence_format_manager import PTModelPersisten
 from nvflare.fuel.utils.class_utils import instantiate_class
 
 from engine.verify.algorithm import ChangedGradients
-from engine.verify.arrays import ArrayRecorder, as_served
+from engine.verify.arrays import ArrayRecorder, as_loaded, as_served
 from engine.verify.launch import ENVIRONMENT, Launch
 from engine.verify.original import PROBE
 from engine.verify.partitions import watch_partitions
@@ -95,7 +95,7 @@ def build_model(connection: Connection, launch: Launch) -> None:
 def _state(class_path: str, arguments: dict[str, Any], checkpoint: Path | None) -> dict[str, torch.Tensor]:
     model = instantiate_class(class_path, arguments)
     if isinstance(model, tuple):
-        return as_served(model)
+        return as_served(model) if checkpoint is None else as_loaded(checkpoint, model)
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"{class_path} gives {type(model).__name__}, not a torch.nn.Module")
     state = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -19,6 +19,11 @@ MEAN_TOLERANCE = 1e-5
 NO_ANSWER = "no task was answered"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things: ``1 tensor``, ``2 tensors``."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
+
+
 def same_training(proof: str, claim: str, original: Recording, answers: Sequence[Answer]) -> Check:
     """P1 and P2: what one site sends last equals, bit for bit, what the original trained.
 
@@ -33,7 +38,8 @@ def same_training(proof: str, claim: str, original: Recording, answers: Sequence
     """
     difference = first_difference(original, answers)
     if difference is None:
-        detail = f"{len(original.steps)} steps, {len(original.initial)} tensors equal to the last bit"
+        steps, tensors = counted(len(original.steps), "step"), counted(len(original.initial), "tensor")
+        detail = f"{steps}, {tensors} equal to the last bit"
         return Check(proof, claim, Outcome.HOLDS, detail)
     expected = original.final or {}
     found = answers[-1].params or {}
@@ -54,7 +60,7 @@ def starts_from_received(original: Recording, answers: Sequence[Answer]) -> Chec
             if name in answer.parameters and answer.first and answer.first[name] != digest(value):
                 detail = f"{answer.site} trained {name} from other weights than it had received"
                 return Check("P2", claim, Outcome.FAILS, detail)
-    return Check("P2", claim, Outcome.HOLDS, f"{len(answers)} rounds of a site")
+    return Check("P2", claim, Outcome.HOLDS, f"{counted(len(answers), 'round')} of a site")
 
 
 def _received(answer: Answer) -> dict[str, torch.Tensor]:
@@ -75,7 +81,7 @@ def steps_claimed(answers: Sequence[Answer]) -> Check:
             return Check("P3", claim, Outcome.FAILS, detail)
     counts = [answer.claimed_steps for answer in answers]
     fewest, most = min(counts), max(counts)
-    return Check("P3", claim, Outcome.HOLDS, f"{fewest} to {most} steps in {len(answers)} rounds of a site")
+    return Check("P3", claim, Outcome.HOLDS, f"{fewest} to {most} steps in {counted(len(answers), 'round')} of a site")
 
 
 def weighted_mean(sites: int, rounds: Sequence[Round]) -> Check:
@@ -150,16 +156,17 @@ def mean_gradients(changed: Recording, answer: Answer) -> Check:
             return Check(
                 "P7", claim, Outcome.FAILS, f"that of {name} is off by {(found - expected.cpu()).abs().max():.3g}"
             )
-    return Check("P7", claim, Outcome.HOLDS, f"{len(changed.gradients)} tensors")
+    return Check("P7", claim, Outcome.HOLDS, counted(len(changed.gradients), "tensor"))
 
 
-def server_model(server: State | str, original: Recording, answers: Sequence[Answer]) -> Check:
+def server_model(server: State | str, original: Recording, answers: Sequence[Answer], given: bool) -> Check:
     """P5: the model that the server builds has the keys, shapes and types of the client's.
 
     Args:
         server: its state, or why it could not be built.
         original: what the original did.
         answers: the client's answers to train tasks, if there are any.
+        given: the job starts from the weights of a file.
 
     Returns:
         One check.
@@ -173,23 +180,23 @@ def server_model(server: State | str, original: Recording, answers: Sequence[Ans
         if name := unequal(built, _form(state)):
             mine, theirs = built.get(name, "nothing"), _form(state).get(name, "nothing")
             return Check("P5", claim, Outcome.FAILS, f"{name}: the server has {mine}, {owner} {theirs}")
-    if problem := _other_start(server, original):
+    if problem := _other_start(server, original, given):
         return Check("P5", claim, Outcome.FAILS, problem)
-    return Check("P5", claim, Outcome.HOLDS, f"{len(built)} tensors, built without the training script")
+    return Check("P5", claim, Outcome.HOLDS, f"{counted(len(built), 'tensor')}, built without the training script")
 
 
-def _other_start(server: State, original: Recording) -> str:
+def _other_start(server: State, original: Recording, given: bool) -> str:
     """How the server's first weights show that it does not set them as the original does; empty where they do not.
 
     Random weights differ as they may. Weights that were loaded have to be the same, and so do those that are the same
-    number everywhere.
+    number everywhere, unless the user gives others.
     """
     for name, value in original.initial.items():
         built = torch.as_tensor(server[name])
         if original.loaded and not torch.equal(torch.as_tensor(value), built):
             return f"{name}: the original starts from weights that it loads, and the job from others (--initial-ckpt)"
         constants = _constant(torch.as_tensor(value)), _constant(built)
-        if name in original.parameters and constants[0] != constants[1]:
+        if not given and name in original.parameters and constants[0] != constants[1]:
             told = ["drawn at random" if number is None else f"{number:g} everywhere" for number in constants]
             return f"{name}: {told[0]} where the original starts, {told[1]} on the server"
     return ""
@@ -221,7 +228,7 @@ def exchange(answers: Sequence[Answer], ends: Sequence[Mapping[str, Any]]) -> Ch
     changed += [name for end in ends for name in end["changed_after_send"]]
     if changed:
         return Check("P5", claim, Outcome.FAILS, f"{changed[0]} changed after it was sent: it is no copy")
-    return Check("P5", claim, Outcome.HOLDS, f"{len(answers)} answers")
+    return Check("P5", claim, Outcome.HOLDS, counted(len(answers), "answer"))
 
 
 def good_end(original: Recording, ends: Sequence[Mapping[str, Any]]) -> Check:
@@ -246,7 +253,7 @@ def other_tasks(trained: Answer, evaluated: Sequence[Answer], submitted: Answer 
     if name := unequal(digests(trained.params or {}), digests(submitted.params or {})):
         detail = f"{name} as submitted is not what was trained last"
         return Check("P5", claim, Outcome.FAILS, detail)
-    return Check("P5", claim, Outcome.HOLDS, f"{len(evaluated)} evaluations, 1 submit")
+    return Check("P5", claim, Outcome.HOLDS, f"{counted(len(evaluated), 'evaluation')}, 1 submit")
 
 
 def failing_site(outcome: Sequence[Answer] | SiteError) -> Check:

@@ -83,7 +83,7 @@ def _checks(bench: Bench, evidence: Evidence) -> Iterator[Check]:
     yield from _honest_numbers(bench.conversion, evidence)
     for sites, seen in evidence.together.items():
         yield from _sites_together(bench.conversion, sites, seen)
-    yield from _protocol(evidence)
+    yield from _protocol(bench.conversion, evidence)
     if evidence.changed is not None:
         yield from _algorithm(bench.conversion, *evidence.changed)
 
@@ -157,11 +157,12 @@ def _algorithm(conversion: Conversion, expected: Recording, seen: Seen) -> Itera
         yield proofs.mean_gradients(expected, seen.trained[-1])
 
 
-def _protocol(evidence: Evidence) -> Iterator[Check]:
+def _protocol(conversion: Conversion, evidence: Evidence) -> Iterator[Check]:
     """P5 and P6."""
     one, several = evidence.one, evidence.several
     ends = [end for job in evidence.jobs for end in job.ends]
-    yield proofs.server_model(evidence.server, evidence.original, one.trained)
+    given = conversion.initial_ckpt is not None
+    yield proofs.server_model(evidence.server, evidence.original, one.trained, given)
     yield proofs.exchange([answer for job in evidence.jobs for answer in job.answers], ends)
     yield proofs.good_end(evidence.original, ends)
     for job in evidence.jobs:

@@ -81,7 +81,7 @@ def test_mu_reaches_the_job_and_only_fedprox_takes_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fixture", "recipe"), [("numpy_breast_cancer", "fedprox-pt"), ("numpy_breast_cancer", "cyclic-pt"),
-                            ("diabetes", "fedavg-numpy")],
+                            ("numpy_breast_cancer", "fedavg-pt"), ("diabetes", "fedavg-numpy")],
 )  # fmt: skip
 def test_a_recipe_of_another_framework_is_an_error(tmp_path: Path, fixture: str, recipe: str) -> None:
     script = FIXTURES / fixture / "source" / "train.py"

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks import algorithms, from_scratch
-from benchmarks.jobs import whole_run
+from benchmarks.jobs import curve_run
 from engine.job import job_settings, update_job
 from engine.simulate import Simulation, deploy, simulate
 from engine.simulate.artifacts import load_parameters
@@ -73,7 +73,7 @@ WHOLE_RUNS = {
 @pytest.mark.parametrize("recipe", WHOLE_RUNS)
 def test_whole_runs_are_those_of_the_paper(recipe: str) -> None:
     settings, expected = WHOLE_RUNS[recipe]
-    assert whole_run(recipe, settings, simulate, expected()) < 1e-5
+    assert curve_run(recipe, settings, simulate, expected()) < 1e-5
 
 
 def test_fedeval_measures_a_model_at_every_site(tmp_path: Path, initial: Path) -> None:

@@ -39,17 +39,27 @@ def converted(folder: Path, *options: str) -> Path:
     return folder / "federated"
 
 
-def run(directory: Path, **settings: object) -> Simulation:
-    return simulate(directory, rounds=2, clients=1, time_limit=300, **settings)
+def run(directory: Path, clients: int = 1, **settings: object) -> Simulation:
+    return simulate(directory, rounds=2, clients=clients, time_limit=300, **settings)
 
 
 @pytest.mark.simulator
-def test_two_processes_per_site_train_what_one_trains_with_the_same_total_batch(tmp_path: Path) -> None:
-    """The fixture's batch is that of all processes together, so the mean of their gradients is that of one."""
-    several = run(converted(tmp_path / "several", "--launch", TORCHRUN), workspace=tmp_path / "of-several")
-    alone = run(converted(tmp_path / "alone"), workspace=tmp_path / "of-one")
+@pytest.mark.parametrize(
+    ("recipe", "clients", "steps"), [("fedavg-pt", 1, 23), ("fedprox-pt", 1, 23), ("scaffold-pt", 2, 12)]
+)
+def test_two_processes_per_site_train_what_one_trains_with_the_same_total_batch(
+    tmp_path: Path, recipe: str, clients: int, steps: int
+) -> None:
+    """The fixture's batch is that of all processes together, so the mean of their gradients is that of one.
+
+    SCAFFOLD has two sites: with one, the global control is the site's own and corrects nothing.
+    """
+    options = ["--recipe", recipe]
+    several = converted(tmp_path / "several", *options, "--launch", TORCHRUN)
+    several = run(several, clients, workspace=tmp_path / "of-several")
+    alone = run(converted(tmp_path / "alone", *options), clients, workspace=tmp_path / "of-one")
     assert several.failures == alone.failures == ()
-    assert [update.steps for update in (*several.updates, *alone.updates)] == [23] * 4
+    assert [update.steps for update in (*several.updates, *alone.updates)] == [steps] * 4 * clients
     expected = load_parameters(alone.global_model)
     initial = torch.load(tmp_path / "alone" / "federated" / "initial.pt")
     for name, value in load_parameters(several.global_model).items():

@@ -40,8 +40,14 @@ for epoch in range(4):
 """
 
 
-def proven(folder: Path, change: Callable[[str], str] = str) -> Report:
-    """What verify says of the script's conversion; samples stand in columns, momentum stays at the site."""
+def proven(folder: Path, change: Callable[[str], str] = str, start: np.ndarray | None = None) -> Report:
+    """What verify says of the script's conversion; samples stand in columns, momentum stays at the site.
+
+    Args:
+        folder: where it is converted.
+        change: of the client.
+        start: the weights that the job starts from, in a file.
+    """
     random = np.random.default_rng(0)
     np.save(folder / "x.npy", random.normal(size=(3, 40)))
     np.save(folder / "y.npy", random.normal(size=(1, 40)))
@@ -51,6 +57,10 @@ def proven(folder: Path, change: Callable[[str], str] = str) -> Report:
     client = folder / "out" / "client.py"
     changed = change(client.read_text())
     client.write_text(changed)
+    if start is not None:
+        np.save(folder / "start.npy", start)
+        arguments = ["job", str(folder / "out"), "--initial-ckpt", str(folder / "start.npy")]
+        assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == OK
     return verify(folder / "out", Settings(sites=(2,), time_limit=120))
 
 
@@ -79,6 +89,13 @@ def test_a_fault_in_the_client_shows(tmp_path: Path, good: str, bad: str, proof:
         return client.replace(good, bad)
 
     assert proof in failing(proven(tmp_path, change))
+
+
+@pytest.mark.parametrize(("numbers", "fails"), [(4, set()), (3, {"P5"})])
+def test_the_file_of_weights_to_start_from_is_for_these_arrays(tmp_path: Path, numbers: int, fails: set[str]) -> None:
+    report = proven(tmp_path, start=np.linspace(0.1, 0.7, numbers))
+    assert failing(report) == fails
+    assert ("start.npy holds 3 numbers, and the model has 4" in "".join(c.detail for c in report.checks)) == bool(fails)
 
 
 def test_updates_are_found_where_they_stand_deeper() -> None:
