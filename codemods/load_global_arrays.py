@@ -8,6 +8,9 @@ from codemods import template
 from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
+from engine.plan.arrays import ArraysPlan
+
+LONGEST = 100  # characters of a line, without its indentation
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
@@ -19,15 +22,30 @@ def edits(plan: Plan) -> Iterator[Edit]:
     yield AddImport(plan.frame.file, imported_as("import model_arrays", module))
     constants_import = "from nvflare.app_common.np.constants import NPConstants"
     yield AddImport(plan.frame.file, imported_as(constants_import, constants))
-    unpacked = f"{module}.unpack({received}.params[{constants}.NUMPY_KEY], {arrays.names})"
     text = (
         f"{received} = {flare}.receive()\n"
         f"if {flare}.is_submit_model():\n"
         f"    {flare}.send({flare}.FLModel(params={names.params}))\n"
         "    continue\n"
-        f"{arrays.targets} = {unpacked}{'' if len(arrays.arrays) > 1 else '[0]'}\n"
     )
+    text += _unpacked(arrays, f"{module}.unpack", f"{received}.params[{constants}.NUMPY_KEY]")
     yield Insert(plan.frame.place, text, inside=True)
+
+
+def _unpacked(arrays: ArraysPlan, unpack: str, received: str) -> str:
+    """The assignment to the arrays, each on a line of its own where one is too long."""
+    given = (received, *arrays.names)
+    if len(arrays.names) == 1:
+        return f"{arrays.targets[0]} = {unpack}({', '.join(given)})[0]\n"
+    line = f"{', '.join(arrays.targets)} = {unpack}({', '.join(given)})\n"
+    if len(line) <= LONGEST:
+        return line
+    return f"({_lines(arrays.targets)}) = {unpack}({_lines(given)})\n"
+
+
+def _lines(names: tuple[str, ...]) -> str:
+    """The inside of brackets, a name on a line."""
+    return "\n" + "".join(f"    {name},\n" for name in names)
 
 
 def files(plan: Plan) -> dict[str, str]:

@@ -8,6 +8,8 @@ from engine.edit import AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
+LONGEST = 90  # characters of what is sent, on one line
+
 
 def edits(plan: Plan) -> Iterator[Edit]:
     """Copy the arrays and send them: FLARE reads the payload after send() has returned."""
@@ -18,7 +20,11 @@ def edits(plan: Plan) -> Iterator[Edit]:
     yield AddImport(plan.frame.file, imported_as(meta_key, names.meta_key))
     metrics = f", metrics={names.metrics}" if plan.evaluation is not None else ""
     meta = f"{{{names.meta_key}.NUM_STEPS_CURRENT_ROUND: {names.steps}}}"
-    packed = f"{{{names.numpy_constants}.NUMPY_KEY: {names.model_arrays}.pack({plan.arrays.names})}}"
+    key, pack, given = f"{names.numpy_constants}.NUMPY_KEY", f"{names.model_arrays}.pack", ", ".join(plan.arrays.names)
+    packed = f"{{{key}: {pack}({given})}}"
+    if len(packed) > LONGEST:
+        given = "".join(f"        {name},\n" for name in plan.arrays.names)
+        packed = f"{{\n    {key}: {pack}(\n{given}    )\n}}"
     text = (
         f"\n{names.params} = {packed}\n"
         f"{names.flare}.send({names.flare}.FLModel(params={names.params}{metrics}, meta={meta}))\n"

@@ -140,11 +140,12 @@ def settings_needed(facts: Facts, option: Option) -> Result:
 
 def _need(facts: Facts, name: str, source: str) -> Result:
     """A model argument that a person has to say."""
-    model = facts.model
-    assert model is not None
+    arrays = facts.arrays.arrays if facts.arrays else ()
+    built = facts.model.construction if facts.model else arrays[0].construction
+    named = facts.model.name if facts.model else ", ".join(array.written for array in arrays)
     reason = "it is read from local data" if source == "dataset" else "its value cannot be told from the source"
-    asked = MODEL_ARGUMENT_NEEDED.at(model.construction.scope.file, model.construction.place, name)
-    return replace(asked, message=f"the server needs {name} of {model.name} to build the model: {reason}")
+    asked = MODEL_ARGUMENT_NEEDED.at(built.scope.file, built.place, name)
+    return replace(asked, message=f"the server needs {name} of {named} to build the model: {reason}")
 
 
 __all__ = ["Outcome", "UserError", "build"]

@@ -30,7 +30,8 @@ class ArraysNotFollowed(ProgramRule):
 
     ## Remedy
     Build every array before the epoch loop, under a name of its own, and update all of them beside each other in the
-    loop: `w -= lr * dw` or `w = w - lr * dw`.
+    loop: `w -= lr * dw` or `w = w - lr * dw`. Attributes and entries of a dictionary are names as well, `self.w` and
+    `params["w"]`, where each is written out and nothing else changes them.
 
     ## Fix safety
     There is no fix.
@@ -58,6 +59,16 @@ class ArraysNotFollowed(ProgramRule):
         total = np.zeros(3)
         for row in np.load("x.npy"):
             total -= row
+        """,
+        """
+        import numpy as np
+        class Model:
+            def __init__(self):
+                self.w = np.zeros(3)
+            def fit(self, x, y):
+                for epoch in range(3):
+                    self.w -= 0.1 * x.T @ (x @ self.w - y)
+        Model().fit(np.load("x.npy"), np.load("y.npy"))
         """,
     ]
     INVALID = [
@@ -122,13 +133,13 @@ class ArraysNotFollowed(ProgramRule):
         Invalid(
             """
             import numpy as np
-            class Model:
-                def __init__(self):
-                    self.w = np.zeros(3)
-                def fit(self, x, y):
-                    for epoch in range(3):
-                        self.w -= 0.1 * x.T @ (x @ self.w - y)
-            Model().fit(np.load("x.npy"), np.load("y.npy"))
+            x, y = np.load("x.npy"), np.load("y.npy")
+            params = {"w": np.zeros(3), "b": np.zeros(1)}
+            for epoch in range(3):
+                error = x @ params["w"] + params["b"] - y
+                grads = {"w": x.T @ error, "b": error.mean()}
+                for key in params:
+                    params[key] -= 0.1 * grads[key]
             """
         ),
     ]

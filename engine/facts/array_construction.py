@@ -15,11 +15,19 @@ DEEPEST = 8
 
 @dataclass(frozen=True)
 class Built:
-    """The expression that an array is built by, and its position where that gives several."""
+    """The expression that an array is built by.
+
+    Attributes:
+        node: the expression.
+        scope: the scope it stands in.
+        index: the array's position where that gives several; ``['w']`` where it gives a dictionary.
+        path: the loops and calls that lead there, where they are not those of the training.
+    """
 
     node: ast.expr
     scope: Scope
-    index: int | None = None
+    index: int | str | None = None
+    path: tuple[Entry, ...] = ()
 
 
 def construction(name: str, scope: Scope, line: int, path: tuple[Entry, ...], depth: int = 0) -> Built | None:
@@ -93,7 +101,7 @@ def is_built(built: Built | None) -> bool:
     if is_number(built.node):
         return True
     calls = [n for n in ast.walk(built.node) if isinstance(n, ast.Call)]
-    return any(_makes_arrays(call.func, built.scope) for call in calls)
+    return isinstance(built.index, str) or any(_makes_arrays(call.func, built.scope) for call in calls)
 
 
 def _makes_arrays(callee: ast.expr, scope: Scope) -> bool:

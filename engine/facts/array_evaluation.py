@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from engine.facts.array_flow import outer_names
+from engine.facts.array_flow import carried, outer_names
 from engine.facts.arrays import ArrayTraining
 from engine.facts.evaluation import rank
 from engine.facts.metrics import returned_metrics
@@ -26,7 +26,8 @@ def array_evaluations(trace: Trace, training: ArrayTraining) -> tuple[Evaluation
     training_nodes = {node for flow in training.needed for node in _own_expressions(flow.node)}
     found = []
     for event in _calls_with(trace, training, names):
-        if event.node in training_nodes or _draws(trace, event):
+        disturbs = training.places.changed_in(event.node) & carried(list(training.flows))
+        if event.node in training_nodes or disturbs or _draws(trace, event):
             continue
         fact = _evaluation(event, training)
         if fact.metrics:
@@ -48,7 +49,8 @@ def _calls_with(trace: Trace, training: ArrayTraining, names: set[str]) -> Itera
     scope = training.loop.epoch.scope
     events = [e for e in trace.events if e.function is not None and e.scope is scope]
     for event in sorted(events, key=lambda e: -len(list(ast.walk(e.node)))):
-        given = {n.id for n in ast.walk(event.node) if isinstance(n, ast.Name)}
+        seen = training.places.seen(event.node)
+        given = {n.id for n in ast.walk(seen) if isinstance(n, ast.Name)} | training.places.read_in(event.node)
         if event.node not in inside and (given | outer_names(event.function.node)) & names:
             inside |= set(ast.walk(event.node)) - {event.node}
             yield event

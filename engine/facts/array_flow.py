@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.facts.source_text import NESTED, own_nodes, text_of
 
@@ -29,6 +29,7 @@ class Flow:
         linear: the names it sets and reads as no more than a term of a sum or a factor: ``w`` in ``w - rate * g``.
         updates: the names it sets to something made of what they were.
         governed: the names that the tests around it read.
+        seen: the statement with variables in place of the attributes and entries that are looked at as such.
     """
 
     node: ast.stmt
@@ -37,27 +38,46 @@ class Flow:
     linear: frozenset[str]
     updates: frozenset[str]
     governed: frozenset[str]
+    seen: ast.stmt
 
 
-def flows(body: Iterable[ast.stmt], called: Callable[[ast.AST], set[str]]) -> list[Flow]:
+Names = Callable[[ast.AST], set[str]]
+See = Callable[[ast.AST], ast.AST]
+
+
+def flows(
+    body: Iterable[ast.stmt], called: Names, seen: See = lambda node: node, changed: Names = lambda node: set()
+) -> list[Flow]:
     """The statements of a pass, in the order of the source.
 
     Args:
         body: the loop's.
         called: the names from outside that the project's functions called in a node read.
+        seen: gives code with variables in place of attributes and entries.
+        changed: the names from outside that the project's functions called in a node set, or change elements of.
     """
-    return list(_flows(body, called, frozenset()))
+    return list(_flows(body, called, seen, changed, frozenset()))
 
 
-def _flows(body: Iterable[ast.stmt], called: Callable[[ast.AST], set[str]], governed: frozenset[str]) -> Iterator[Flow]:
+def _flows(
+    body: Iterable[ast.stmt], called: Names, seen: See, changed: Names, governed: frozenset[str]
+) -> Iterator[Flow]:
     for statement in body:
         if isinstance(statement, NESTED):
             continue
-        yield _flow(statement, called, governed)
+        own = header(statement)
+        flow = _flow(statement, seen(statement), frozenset(called(own)), governed)
+        stores = frozenset(changed(own))
+        yield replace(flow, stores=flow.stores | stores, updates=flow.updates | (stores & flow.reads))
         test = getattr(statement, "test", None) if isinstance(statement, (ast.If, ast.While)) else None
-        inner = governed | (_loaded(test) | called(test) if test is not None else frozenset())
+        inner = governed | (_loaded(seen(test)) | called(test) if test is not None else frozenset())
         for block in _blocks(statement):
-            yield from _flows(block, called, inner)
+            yield from _flows(block, called, seen, changed, inner)
+
+
+def header(statement: ast.stmt) -> ast.Module:
+    """The expressions of a statement; of a compound one without the blocks in it."""
+    return ast.Module([n for n in ast.iter_child_nodes(statement) if isinstance(n, (ast.expr, ast.withitem))], [])
 
 
 def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
@@ -68,24 +88,30 @@ def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
         yield part.body
 
 
-def _flow(statement: ast.stmt, called: Callable[[ast.AST], set[str]], governed: frozenset[str]) -> Flow:
-    """What a statement reads and sets; of a compound one its header."""
+def _flow(written: ast.stmt, statement: ast.stmt, called: frozenset[str], governed: frozenset[str]) -> Flow:
+    """What a statement reads and sets; of a compound one its header.
+
+    Args:
+        written: the statement.
+        statement: the statement as it is seen.
+        called: the names that the functions called in it read.
+        governed: the names that the tests around it read.
+    """
     if isinstance(statement, ast.AugAssign):
         stores = _base(statement.target)
-        reads = _loaded(statement.value) | _indices(statement.target) | called(statement.value)
-        return Flow(statement, stores, reads, _linear(statement.value, stores), stores, governed)
+        reads = _loaded(statement.value) | _indices(statement.target) | called
+        return Flow(written, stores, reads, _linear(statement.value, stores) - called, stores, governed, statement)
     if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         stores = frozenset().union(*map(_base, targets))
-        reads = _loaded(statement.value) | called(statement.value) | frozenset().union(*map(_indices, targets))
+        reads = _loaded(statement.value) | called | frozenset().union(*map(_indices, targets))
         parts = frozenset().union(*(_base(target) for target in targets if isinstance(target, ast.Subscript)))
         updates = parts | (stores & _loaded(statement.value) if not _is_extreme(statement.value) else frozenset())
-        return Flow(statement, stores, reads, _linear(statement.value, stores), updates, governed)
-    header = [node for node in ast.iter_child_nodes(statement) if isinstance(node, (ast.expr, ast.withitem))]
-    stores = {name for node in header for name in _stored(node)}
-    reads = frozenset().union(*map(_loaded, header), *map(called, header))
-    changed = {name for node in header for name in _changed_by_calls(node)}
-    return Flow(statement, frozenset(stores | changed), reads, frozenset(), frozenset(changed), governed)
+        return Flow(written, stores, reads, _linear(statement.value, stores) - called, updates, governed, statement)
+    own = header(statement)
+    stores, changed = _stored(own), _changed_by_calls(own)
+    reads = _loaded(own) | called
+    return Flow(written, frozenset(stores | changed), reads, frozenset(), frozenset(changed), governed, statement)
 
 
 def _is_extreme(value: ast.expr) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from engine.facts.array_flow import Flow, meets_data
+from engine.facts.array_construction import Built
+from engine.facts.array_flow import Flow, header, meets_data
+from engine.facts.array_places import rebinds
 from engine.facts.program import ArrayProblem
 from engine.facts.source_text import expression, own_nodes
 from engine.facts.trace import Loop
-from engine.facts.values import Object, Scope, options
+from engine.facts.values import Mapping, Object, Scope, Sequence, Value, options
 
 
 def problem_at(what: str, node: ast.AST, loop: Loop) -> ArrayProblem:
@@ -67,13 +69,26 @@ def _inner_blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 def aliased(body: list[Flow], loop: Loop, arrays: set[str]) -> ArrayProblem | None:
     """An array that is changed under another name: by ``for p, g in zip([w, b], grads): p -= g``."""
-    changed = {name for flow in body for name in flow.updates if not _is_plain_assignment(flow.node)} - arrays
+    changed = {name for flow in body for name in flow.updates if not _is_plain_assignment(flow.seen)} - arrays
     for flow in body:
-        views = isinstance(flow.node, ast.For) or isinstance(
-            getattr(flow.node, "value", None), (ast.Name, ast.Subscript)
+        views = isinstance(flow.seen, ast.For) or isinstance(
+            getattr(flow.seen, "value", None), (ast.Name, ast.Subscript, ast.Attribute)
         )
         if views and flow.stores & changed and flow.reads & arrays:
             return problem_at("arrays are changed under another name", flow.node, loop)
+    return None
+
+
+def started_alike(
+    body: list[Flow], loop: Loop, constructions: dict[str, Built | None], names: set[str]
+) -> ArrayProblem | None:
+    """An array that is changed in place and has a second name from before the loop: ``v = w`` or ``w = self.w``."""
+    for flow in body:
+        for name in sorted(flow.updates & names):
+            built = constructions.get(name)
+            view = built is not None and isinstance(built.node, (ast.Name, ast.Attribute, ast.Subscript))
+            if view and not rebinds(flow.seen, name):
+                return problem_at(f"{name} is another name of {ast.unparse(built.node)}", flow.node, loop)
     return None
 
 
@@ -85,16 +100,44 @@ def _is_plain_assignment(statement: ast.stmt) -> bool:
 
 
 def attribute_update(body: list[Flow], loop: Loop) -> ArrayProblem | None:
-    """An update of an attribute, or of an entry of a dictionary, by a difference."""
+    """An update of an attribute, or of an entry of a dictionary, that is not looked at as a variable."""
     for flow in body:
-        node = flow.node
-        minus = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub)
-        target = node.target if minus else None
+        node = flow.seen
+        target = node.target if isinstance(node, ast.AugAssign) and _descends(node) else None
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Sub):
             target = node.targets[0] if ast.unparse(node.value.left) == ast.unparse(node.targets[0]) else None
         if isinstance(target, ast.Attribute) or (isinstance(target, ast.Subscript) and _of_mapping(target, loop.scope)):
-            return problem_at(f"{ast.unparse(target)} is no variable of its own", node, loop)
+            written = flow.node.target if isinstance(flow.node, ast.AugAssign) else flow.node.targets[0]
+            return problem_at(f"{ast.unparse(written)} is no variable of its own", flow.node, loop)
     return None
+
+
+def _descends(node: ast.AugAssign) -> bool:
+    """True for ``-= step`` and ``+= -step``."""
+    return isinstance(node.op, ast.Sub) or (isinstance(node.op, ast.Add) and ast.unparse(node.value).startswith("-"))
+
+
+def hidden(
+    body: list[Flow], loop: Loop, changed: Callable[[ast.AST], set[str]], arrays: set[str]
+) -> ArrayProblem | None:
+    """An array that is changed by a function or method that the loop calls."""
+    for flow in body:
+        for name in sorted(changed(header(flow.node)) & arrays):
+            return problem_at(f"{name} is changed out of the sight of the epoch loop", flow.node, loop)
+    return None
+
+
+def several_in_one(body: list[Flow], loop: Loop, model: list[str], start: dict[str, Value]) -> ArrayProblem | None:
+    """A dictionary, list or object that is replaced as a whole, as if it were one array."""
+    for name in model:
+        held = [one for one in options(start.get(name)) if isinstance(one, (Mapping, Sequence)) or _is_instance(one)]
+        if held:
+            return problem_at(f"{name} holds several arrays and is replaced as a whole", _setting(body, name), loop)
+    return None
+
+
+def _is_instance(value: Value) -> bool:
+    return isinstance(value, Object) and value.cls is not None
 
 
 def _of_mapping(target: ast.Subscript, scope: Scope) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.facts.array_construction import (
     GENERATORS,
@@ -13,17 +14,20 @@ from engine.facts.array_construction import (
     is_built,
     is_fraction,
     is_number,
-    passed_for,
 )
 from engine.facts.array_flow import Flow, carried, changed_parameters, comes_back, flows, outer_names
+from engine.facts.array_places import Places, arguments, holders, parameters_changed, place_construction, rebinds
 from engine.facts.array_problems import (
     aliased,
     apart,
     attribute_update,
+    hidden,
     not_built,
     not_updated,
     problem_at,
     replaced,
+    several_in_one,
+    started_alike,
     unfollowed,
 )
 from engine.facts.library import comes_from_data, is_namespace
@@ -58,6 +62,7 @@ class ArrayTraining:
         problem: why not.
         flows: the statements of a pass.
         data: the names of what is trained on.
+        places: the attributes and entries that are looked at as variables.
     """
 
     loop: TrainingLoop
@@ -65,6 +70,7 @@ class ArrayTraining:
     problem: ArrayProblem | None
     flows: tuple[Flow, ...] = ()
     data: frozenset[str] = frozenset()
+    places: Places | None = None
 
     @property
     def function(self) -> str | None:
@@ -127,13 +133,24 @@ def _unless_inside_calls(
 
 def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTraining | None:
     """What a loop trains; None where it trains no arrays."""
-    called = _Calls(trace, loop)
-    body = flows(loop.node.body, called.outer_names)
-    living, start = carried(body), _start(loop)
-    places = {name: construction(name, loop.scope, loop.node.lineno, path) for name in living}
-    built = {name for name in living if is_built(places[name]) and not _is_read(start.get(name))}
-    arrays = {name for name in built if not is_number(places[name].node)}
-    data = _data(body, living, arrays | {name for name in built if is_fraction(places[name].node)}, start)
+    called, start = _Calls(trace, loop), _start(loop, path)
+    places = Places(holders(loop.node.body, start), called.functions)
+    body = flows(loop.node.body, partial(_read_by, called, places), places.seen, places.changed_in)
+    if not any(places.is_place(name) for flow in body for name in flow.stores):
+        places = Places({}, called.functions)
+        body = flows(loop.node.body, called.outer_names)
+    living, stored = carried(body), {name for flow in body for name in flow.stores}
+    named = {place.name: place for place in places.every}
+    start |= {name: place.value for name, place in named.items() if place.value is not None and name not in stored}
+    starts = {
+        name: place_construction(named[name], trace, loop, path)
+        if name in named
+        else construction(name, loop.scope, loop.node.lineno, path)
+        for name in living
+    }
+    built = {name for name in living if is_built(starts[name]) and not _is_read(start.get(name))}
+    arrays = {name for name in built if not is_number(starts[name].node)}
+    data = _data(body, living, arrays | {name for name in built if is_fraction(starts[name].node)}, start)
     if not data:
         return None
     model = [name for name in sorted(built, key=lambda n: _first(body, n)) if comes_back(body, name, living, data)]
@@ -152,20 +169,23 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
     problem = (
         next((not_built(name, body, loop) for name in sorted(unknown)), None)
         or not_updated(body, loop, arrays - set(model), living, data)
+        or several_in_one(body, loop, model, start)
         or replaced(body, loop, model)
         or apart(loop, updates)
         or aliased(body, loop, known)
-        or called.changes(known)
+        or started_alike(body, loop, starts, {n for n in living - data if _may_be_array(start.get(n))})
+        or called.changes(known, places)
+        or hidden(body, loop, places.changed_in, known)
         or attribute_update(body, loop)
     )
     if problem:
         return ArrayTraining(training, None, problem, tuple(body), frozenset(data))
     fact = ArraysFact(
-        tuple(_fact(name, places[name], body) for name in model),
+        tuple(_fact(name, starts[name], body, loop) for name in model),
         tuple(expression(flow.node, loop.scope) for flow in updates),
         tuple(sorted(arrays - set(model))),
     )
-    found = ArrayTraining(training, fact, None, tuple(body), frozenset(data))
+    found = ArrayTraining(training, fact, None, tuple(body), frozenset(data), places)
     depends_on = frozenset(name for flow in found.needed for name in flow.reads | flow.governed)
     return replace(found, arrays=replace(fact, samples=tuple(_samples(found, path)), depends_on=depends_on))
 
@@ -173,9 +193,12 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
 def _samples(training: ArrayTraining, path: tuple[Entry, ...]) -> Iterator[str]:
     """The arrays of samples that the updates come of: what is read, but sizes and statistics of it."""
     loop = training.loop.epoch
-    for name in sorted({name for flow in training.needed for name in flow.reads}):
+    start, read = _start(loop, path), {name for flow in training.needed for name in flow.reads}
+    if any(training.places.is_place(name) for name in read & training.data):
+        return  # all arrays have to be cut down together, and one of them hangs on an object
+    for name in sorted(read):
         built = construction(name, loop.scope, loop.node.lineno, path)
-        if name in training.data and name in _start(loop) and not (built and _is_summary(built.node)):
+        if name in training.data and name in start and not (built and _is_summary(built.node)):
             yield name
 
 
@@ -191,10 +214,16 @@ def _is_summary(node: ast.expr) -> bool:
     return called in SUMMARIES
 
 
-def _start(loop: Loop) -> dict[str, Value]:
-    """What the names around a loop stand for where it starts."""
+def _start(loop: Loop, path: tuple[Entry, ...]) -> dict[str, Value]:
+    """What the names around a loop stand for where it starts; a local variable hides the one of that name outside."""
     found: dict[str, Value] = {}
-    for _, variables in reversed(loop.known):
+    for scope, variables in reversed(loop.known):
+        if scope is loop.scope:
+            call = next((e for e in path if isinstance(e, Call) and e.scope is scope), None)
+            body = call.function.node.body if call is not None and isinstance(call.function.node.body, list) else []
+            local = {n.id for n in own_nodes(body) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+            for name in local - scope.global_names - scope.nonlocal_names:
+                found.pop(name, None)
         found.update(variables)
     return found
 
@@ -261,19 +290,16 @@ def _first(body: list[Flow], name: str) -> int:
     return next((index for index, flow in enumerate(body) if name in flow.stores), len(body))
 
 
-def _fact(name: str, built: Built, body: list[Flow]) -> ArrayFact:
+def _fact(name: str, built: Built, body: list[Flow], loop: Loop) -> ArrayFact:
     """The fact of one array."""
-    in_place = all(
-        isinstance(flow.node, ast.AugAssign) or not _rebinds(flow.node, name) for flow in body if name in flow.stores
-    )
-    return ArrayFact(name, expression(built.node, built.scope), built.index, is_number(built.node), in_place)
-
-
-def _rebinds(statement: ast.stmt, name: str) -> bool:
-    """True where a statement gives a name another array rather than other elements."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    return any(isinstance(part, ast.Name) and part.id == name for part in parts)
+    setting = [flow for flow in body if name in flow.stores]
+    in_place = all(isinstance(flow.node, ast.AugAssign) or not rebinds(flow.seen, name) for flow in setting)
+    targets = (n for flow in setting for n in ast.walk(flow.node) if isinstance(n, (ast.Attribute, ast.Subscript)))
+    written = next((expression(n, loop.scope).text for n in targets if ast.unparse(n) == name), name)
+    number = is_number(built.node)
+    return ArrayFact(
+        name, expression(built.node, built.scope), built.index, number, in_place, written, built.path
+    )  # fmt: skip
 
 
 def _innermost(loop: Loop, updates: list[Flow]) -> Loop | None:
@@ -315,16 +341,37 @@ class _Calls:
             pending += [v for name in names if isinstance(v := function.scope.look_up(name), Function)]
         return found
 
-    def changes(self, names: set[str]) -> ArrayProblem | None:
+    def changes(self, names: set[str], places: Places) -> ArrayProblem | None:
         """A call that changes one of some arrays in place, out of the sight of the loop."""
         own = set(own_nodes(self.loop.node.body))
         for call, function in ((call, f) for call, functions in self.functions.items() for f in functions):
-            for parameter in sorted(changed_parameters(function.node)) if call in own else ():
-                passed = passed_for(parameter, function.node, call)
+            given = arguments(function, call)
+            for parameter in sorted(self._changed(function)) if call in own else ():
+                passed = given.get(parameter)
+                place = places.at(passed)
                 name = passed.id if isinstance(passed, ast.Name) else parameter if passed is None else ""
+                name = place.name if place is not None else name
                 if name in names:
                     return problem_at(f"{function.readable_name}() changes {name} in place", call, self.loop)
         return None
+
+    def _changed(self, function: Function, done: frozenset[int] = frozenset()) -> set[str]:
+        """The parameters that a function changes in place, by itself or by what it calls, and the globals it sets."""
+        found = changed_parameters(function.node) | parameters_changed(function.node)
+        own = {n.arg for n in ast.walk(function.node.args) if isinstance(n, ast.arg)}
+        if id(function.node) in done:
+            return found
+        for call in (n for n in ast.walk(function.node) if isinstance(n, ast.Call)):
+            for inner in self.functions.get(call, ()):
+                given = arguments(inner, call)
+                handed = (given.get(name) for name in self._changed(inner, done | {id(function.node)}))
+                found |= {one.id for one in handed if isinstance(one, ast.Name) and one.id in own}
+        return found
+
+
+def _read_by(called: _Calls, places: Places, node: ast.AST) -> set[str]:
+    """The names and places that the functions called in a node read."""
+    return (called.outer_names(node) - set(places.held)) | places.read_in(node)
 
 
 def _may_be_array(value: Value) -> bool:

@@ -128,18 +128,22 @@ class ArrayFact:
     """An array, or a number, of a model in NumPy.
 
     Attributes:
-        name: its name where it is trained.
+        name: its name where it is trained; ``self.w`` and ``params['w']`` are such names, too.
         construction: the expression that builds it before the epoch loop, perhaps in a function that calls this one.
         index: its position, where that expression gives several.
         is_number: True for a plain number, such as a bias that starts as ``0.0``.
         in_place: True where training changes its elements and never gives its name to another array.
+        written: its name as the script writes it, which for an entry of a dictionary may be in other quotes.
+        path: the loops and calls that lead to the construction, where they are not those of the training.
     """
 
     name: str
     construction: Expression
-    index: int | None = None
+    index: int | str | None = None
     is_number: bool = False
     in_place: bool = True
+    written: str = ""
+    path: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 from engine.facts import ArrayFact, ArraysFact, Facts
@@ -48,15 +51,16 @@ class ArraysPlan:
     file: SourceFile
 
     @property
-    def names(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """The arrays, as they are handed over."""
-        return ", ".join(array.name for array in self.arrays)
+        return tuple(array.written for array in self.arrays)
 
     @property
-    def targets(self) -> str:
+    def targets(self) -> tuple[str, ...]:
         """What is received is assigned to these: elements where training changes elements, else names."""
-        return ", ".join(
-            f"{array.name}[...]" if array.in_place and not array.is_number else array.name for array in self.arrays
+        return tuple(
+            f"{array.written}[...]" if array.in_place and not array.is_number else array.written
+            for array in self.arrays
         )
 
 
@@ -68,7 +72,7 @@ def plan_arrays(arrays: ArraysFact) -> ArraysPlan:
 
 def array_decisions(arrays: ArraysFact) -> list[Decision]:
     """The judgements on a model in NumPy."""
-    names = ", ".join(array.name for array in arrays.arrays)
+    names = ", ".join(array.written for array in arrays.arrays)
     found = [
         Decision(
             "model",
@@ -110,8 +114,8 @@ def plan_array_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: di
         return ModelPlan("", {}, problem=found.problem, problem_place=found.problem_place)
     args = {**writer.values, **{name: value for name, value in given.items() if name in writer.values}}
     missing = tuple((name, writer.sources[name]) for name, value in args.items() if not is_plain(value))
-    names = ", ".join(array.name for array in arrays)
-    returned = names if len(arrays) > 1 else f"{names},"
+    names = ", ".join(array.written for array in arrays)
+    returned = ", ".join(writer.built) + ("," if len(arrays) == 1 else "")
     body = "".join(f"    {line}\n" for line in writer.lines)
     head = found.text(f"The initial model, where job.py can build it without running {file.path.name}.").rstrip()
     function = f'def build_model({", ".join(args)}):\n    """{names}, as {file.path.name} builds them."""\n{body}'
@@ -135,6 +139,7 @@ class _Writer(ast.NodeTransformer):
         values: the parameters; ``...`` where a value is not known.
         sources: where a value that is not known would come from.
         needed: the names of code that the statements use.
+        built: the variables that hold the arrays.
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -145,17 +150,23 @@ class _Writer(ast.NodeTransformer):
         self.needed: set[str] = set()
         self.scope: Scope = facts.loop.scope
         self.line = 0
+        self.path: tuple[Any, ...] = ()
         self.written: dict[str, ast.AST] = {}
+        self.built: list[str] = []
 
     def add(self, array: ArrayFact) -> None:
         """Write the statement that builds an array."""
         built = array.construction
         self.scope, self.line = built.scope, built.place.line
+        self.path = array.path or self.facts.loop.path
+        name = _variable(array.name, self.written)
+        self.built.append(name)
         if array.index is None:
-            self.assign(array.name, built.node)
+            self.assign(name, built.node)
         else:
             self.assign("built", built.node)
-            self.lines.append(f"{array.name} = built[{array.index}]")
+            self.written[name] = built.node
+            self.lines.append(f"{name} = built{array.index if isinstance(array.index, str) else f'[{array.index}]'}")
 
     def assign(self, name: str, node: ast.AST) -> None:
         """Write an assignment, once."""
@@ -209,11 +220,20 @@ class _Writer(ast.NodeTransformer):
         if plain(value) is not ... or _is_sized(value):
             return self.parameter(node.id, plain(value), DATASET)
         assert self.facts.loop is not None
-        built = construction(node.id, self.scope, self.line, self.facts.loop.path)
+        built = construction(node.id, self.scope, self.line, self.path)
         if built is None or built.index is not None or built.scope is not self.scope or comes_from_data(value):
             return self.parameter(node.id, ..., DATASET if comes_from_data(value) else UNRESOLVED)
         self.assign(node.id, built.node)
         return node
+
+
+def _variable(name: str, taken: Iterable[str]) -> str:
+    """A variable for an array: its own name, or what that ends with for an attribute or entry."""
+    found = name if name.isidentifier() else re.sub(r"\W", "_", re.split(r"\.|\[", name)[-1].strip("]'\""))
+    found = found if found.isidentifier() and not iskeyword(found) else f"array_{found}"
+    while found in taken or found == "built" and found != name:
+        found += "_2"
+    return found
 
 
 def _is_sized(value: object) -> bool:

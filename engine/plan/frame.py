@@ -224,7 +224,7 @@ class ModelName:
 def name_model(facts: Facts, scope: Scope) -> ModelName | None:
     """How the model is written in a scope; None where it cannot be reached from there."""
     if facts.arrays is not None:
-        names = ", ".join(array.name for array in facts.arrays.arrays)
+        names = ", ".join(array.written for array in facts.arrays.arrays)
         return ModelName(names, names)
     assert facts.model is not None
     model = facts.model.value

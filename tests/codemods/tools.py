@@ -36,7 +36,7 @@ def check_converted(
     files: Mapping[str, str] | None = None,
     also: Mapping[str, str] | None = None,
     model_args: Mapping[str, object] | None = None,
-    recipe: str = "fedavg-pt",
+    recipe: str = "",
 ) -> None:
     """The step, run alone, turns a script into another; the whole pipeline keeps its promises on it.
 
@@ -47,7 +47,7 @@ def check_converted(
         files: other files of the project, by name.
         also: other files of the conversion that are checked, by name; changed ones and added ones.
         model_args: constructor arguments of the model that the user pins.
-        recipe: the algorithm.
+        recipe: the algorithm; FedAvg by default.
     """
     before, after = unindented(before), unindented(after)
     also = {name: unindented(text) for name, text in (also or {}).items()}

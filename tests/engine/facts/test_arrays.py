@@ -211,10 +211,12 @@ def test_what_is_trained_and_what_stays(tmp_path: Path, lines: str, model: list[
          "for e in range(5):\n    w -= lr * x.T @ (x @ w - y)", "what w starts from"),
         ("w, best = np.zeros(3), np.zeros(3)\nfor e in range(5):\n    w -= lr * x.T @ (x @ w - y)\n    if e > 3:\n"
          "        w = best", "w is replaced"),
-        ("class M:\n    pass\nm = M()\nm.w = np.zeros(3)\nfor e in range(5):\n    m.w -= lr * x.T @ (x @ m.w - y)",
-         "m.w is no variable"),
-        ("p = {'w': np.zeros(3)}\nfor e in range(5):\n    p['w'] = p['w'] - lr * x.T @ (x @ p['w'] - y)",
-         "p['w'] is no variable"),
+        ("p = [np.zeros(3)]\nfor e in range(5):\n    p[0] = p[0] - lr * x.T @ (x @ p[0] - y)", "p[0] is no variable"),
+        ("w, b = np.zeros(3), np.zeros(1)\nv = w\nfor e in range(5):\n    g = x @ w + b - y\n    v -= lr * x.T @ g\n"
+         "    b -= g.mean()", "v is another name of w"),
+        ("def inner(p, g):\n    p -= lr * g\ndef step(p, g):\n    inner(p, g)\nw, b = np.zeros(3), np.zeros(1)\n"
+         "for e in range(5):\n    g = x @ w + b - y\n    w -= lr * x.T @ g\n    step(b, g.mean())",
+         "step() changes b in place"),
         ("def fit(w, n):\n    for i in range(n):\n        w = w - lr * x.T @ (x @ w - y)\n    return w\n"
          "w = np.zeros(3)\nfor e in range(5):\n    w = fit(w, 3)", "in a loop of a function"),
     ],

@@ -91,7 +91,7 @@ def test_a_fault_in_the_client_shows(tmp_path: Path, good: str, bad: str, proof:
     assert proof in failing(proven(tmp_path, change))
 
 
-@pytest.mark.parametrize(("numbers", "fails"), [(4, set()), (3, {"P5"})])
+@pytest.mark.parametrize(("numbers", "fails"), [(4, set()), (3, {"P4", "P5"})])
 def test_the_file_of_weights_to_start_from_is_for_these_arrays(tmp_path: Path, numbers: int, fails: set[str]) -> None:
     report = proven(tmp_path, start=np.linspace(0.1, 0.7, numbers))
     assert failing(report) == fails
@@ -117,3 +117,13 @@ def test_the_recorder_counts_and_fails_where_it_is_told() -> None:
     recorder.restart(fail_at=1)
     with pytest.raises(RuntimeError, match="planted"):
         recorder.step_begins(w, 0.5)
+
+
+@pytest.mark.parametrize("pattern", ["numpy_class", "numpy_dict"])
+def test_attributes_and_entries_are_trained_to_the_last_bit(
+    project: Callable[[str], Path], tmp_path: Path, pattern: str
+) -> None:
+    arguments = ["apply", str(project(f"patterns/{pattern}")), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == OK
+    report = verify(tmp_path / "out", Settings(sites=(2,), time_limit=120))
+    assert [check for check in report.checks if check.outcome is not Outcome.HOLDS] == []

@@ -1,0 +1,427 @@
+"""Arrays that have no name of their own: attributes of an object, ``self.w``, and entries of a dictionary,
+``params["w"]``. A pass of a loop is looked at with each of them as a variable of that name.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from engine.facts.array_construction import Built, is_number
+from engine.facts.array_flow import CHANGES_FIRST, CHANGES_RECEIVER, Flow, flows, outer_names
+from engine.facts.library import is_namespace
+from engine.facts.source_text import NESTED, own_nodes
+from engine.facts.trace import Call, Entry, Loop, Trace
+from engine.facts.values import Function, Mapping, Object, Scope, Value, options
+
+DEEPEST = 8
+CHANGE_WHOLE = ("update", "pop", "popitem", "clear", "setdefault", "__setattr__", "__setitem__")
+BY_NAME = ("setattr", "delattr", "vars")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One attribute or entry.
+
+    Attributes:
+        root: the variable it hangs on.
+        key: the attribute, or the key.
+        owner: the object or dictionary.
+    """
+
+    root: str
+    key: str
+    owner: Object | Mapping
+
+    @property
+    def name(self) -> str:
+        """How it is written, in one spelling."""
+        return f"{self.root}.{self.key}" if isinstance(self.owner, Object) else f"{self.root}[{self.key!r}]"
+
+    @property
+    def value(self) -> Value | None:
+        """What it stands for at the end of the program."""
+        held = self.owner.attributes if isinstance(self.owner, Object) else self.owner.items
+        return held.get(self.key)
+
+
+def holders(body: Iterable[ast.stmt], known: dict[str, Value]) -> dict[str, Object | Mapping]:
+    """The objects and dictionaries whose parts some statements may set, by the names they have there all along."""
+    nodes = list(own_nodes(body))
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    used = {
+        n.value.id for n in nodes if isinstance(n, (ast.Attribute, ast.Subscript)) and isinstance(n.value, ast.Name)
+    }
+    passed = {n.id for n in nodes if isinstance(n, ast.Name)}
+    found: dict[str, Object | Mapping] = {}
+    for name in sorted((used | passed) - bound):
+        held = options(known.get(name))
+        if len(held) == 1 and _holds_parts(held[0]) and not any(held[0] is other for other in found.values()):
+            found[name] = held[0]
+    return found
+
+
+def _holds_parts(value: Value) -> bool:
+    """True for an instance of a class of the project, and for a dictionary with names as keys."""
+    if isinstance(value, Mapping):
+        return bool(value.items) and all(isinstance(key, str) for key in value.items)
+    return isinstance(value, Object) and value.cls is not None and not value.is_module and not is_namespace(value)
+
+
+class Places:
+    """The attributes and entries that the code of a loop names.
+
+    Args:
+        held: objects and dictionaries by the names they have in the code.
+        functions: the project's functions that a call in the code, or in what it calls, may reach.
+        roots: the names that the places are told by, where they differ from those in the code: a method's ``self``.
+        done: functions that are being looked into.
+    """
+
+    def __init__(
+        self, held: dict[str, Object | Mapping], functions: dict[ast.AST, list[Function]],
+        roots: dict[str, str] | None = None, done: frozenset[tuple[int, str]] = frozenset(),
+    ) -> None:  # fmt: skip
+        self.held, self.functions, self.done = held, functions, done
+        self.roots = roots or {name: name for name in held}
+
+    def __bool__(self) -> bool:
+        return bool(self.held)
+
+    @property
+    def every(self) -> list[Place]:
+        """All places that are known to be there."""
+        return [place for name in self.held for place in self._of(name)]
+
+    def _of(self, name: str) -> list[Place]:
+        owner = self.held[name]
+        keys = owner.attributes if isinstance(owner, Object) else owner.items
+        return [Place(self.roots[name], key, owner) for key in keys]
+
+    def at(self, node: ast.AST | None) -> Place | None:
+        """The place that an expression is."""
+        base = getattr(node, "value", None)
+        owner = self.held.get(base.id) if isinstance(base, ast.Name) else None
+        if isinstance(owner, Object) and isinstance(node, ast.Attribute) and method(owner, node.attr) is None:
+            return Place(self.roots[base.id], node.attr, owner)
+        if isinstance(owner, Mapping) and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            return Place(self.roots[base.id], node.slice.value, owner)
+        return None
+
+    def seen(self, node: ast.AST) -> ast.AST:
+        """Some code with every place as a variable; an object or dictionary that is used whole stands for its parts."""
+        if not self.held:
+            return node
+        copied = copy.deepcopy(node)
+        origins = dict(zip(map(id, ast.walk(copied)), ast.walk(node), strict=True))
+        return ast.fix_missing_locations(_View(self, origins).visit(copied))
+
+    def handed(self, call: ast.Call) -> Iterator[tuple[Function, dict[str, str]]]:
+        """The functions that a call may reach, each with the parameters that get an object or dictionary whole."""
+        for function in self.functions.get(call, ()):
+            given = arguments(function, call)
+            own = {n.arg for n in ast.walk(function.node.args) if isinstance(n, ast.arg)}
+            names = {p: v.id for p, v in given.items() if isinstance(v, ast.Name) and v.id in self.held}
+            names |= {name: name for name in self.held if name in outer_names(function.node) - own}
+            if names:
+                yield function, names
+
+    def within(self, call: ast.Call) -> Iterator[tuple[Flow, Places]]:
+        """What the statements of the functions that a call reaches do with the places, as they are told here."""
+        for function, names in self.handed(call):
+            done = self.done | {(id(function.node), name) for name in names}
+            if done == self.done:
+                continue
+            inner = Places(
+                {parameter: self.held[name] for parameter, name in names.items()}, self.functions,
+                {parameter: self.roots[name] for parameter, name in names.items()}, done,
+            )  # fmt: skip
+            body = function.node.body
+            statements = body if isinstance(body, list) else [ast.copy_location(ast.Expr(body), body)]
+            for flow in flows(statements, inner.read_in, inner.seen, inner.changed_in):
+                yield flow, inner
+
+    def read_in(self, node: ast.AST) -> set[str]:
+        """The places that the functions called in a node read."""
+        inside = self._all_within(node)
+        return {name for flow, inner in inside for name in flow.reads | flow.updates if inner.is_place(name)}
+
+    def changed_in(self, node: ast.AST) -> set[str]:
+        """The places that the functions called in a node set, or whose elements they may change."""
+        found = {place.name for name in self._set_unclearly(node) for place in self._of(name)}
+        for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
+            inside = list(self.within(call))
+            found |= {name for flow, inner in inside for name in flow.stores if inner.is_place(name)}
+            found |= {name for one, name in aliases(flow for flow, _ in inside) if one and self.is_place(name)}
+            for function in self.functions.get(call, ()):
+                changed = parameters_changed(function.node)
+                given = arguments(function, call)
+                found |= {p.name for name in changed if (p := self.at(given.get(name))) is not None}
+        return found
+
+    def _set_unclearly(self, node: ast.AST) -> Iterator[str]:
+        """The objects and dictionaries that parts are set of without saying which: ``params[k] = v``, ``setattr``."""
+        for each in ast.walk(node):
+            found: ast.AST | None = None
+            if isinstance(each, ast.Subscript) and not isinstance(each.ctx, ast.Load) and self.at(each) is None:
+                found = each.value
+            elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in CHANGE_WHOLE:
+                found = each.func.value
+            elif isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in BY_NAME:
+                found = each.args[0] if each.args else None
+            elif isinstance(each, ast.Attribute) and each.attr == "__dict__":
+                found = each.value
+            if isinstance(found, ast.Name) and found.id in self.held:
+                yield found.id
+
+    def is_place(self, name: str) -> bool:
+        """True for the name of a place, and False for that of a variable."""
+        return any(name.startswith((f"{root}.", f"{root}[")) for root in self.roots.values())
+
+    def _all_within(self, node: ast.AST) -> Iterator[tuple[Flow, Places]]:
+        for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
+            yield from self.within(call)
+
+
+class _View(ast.NodeTransformer):
+    """Puts a variable in place of every attribute and entry."""
+
+    def __init__(self, places: Places, origins: dict[int, ast.AST]) -> None:
+        self.places, self.origins = places, origins
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        place = self.places.at(node)
+        return self.generic_visit(node) if place is None else ast.copy_location(ast.Name(place.name, node.ctx), node)
+
+    visit_Subscript = visit_Attribute
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Whole, for a reader that is not known: all of its parts."""
+        if node.id not in self.places.held or not isinstance(node.ctx, ast.Load):
+            return node
+        parts = [ast.Name(place.name, ast.Load()) for place in self.places._of(node.id)]
+        return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """What a function of the project does with its arguments is looked at there."""
+        known = list(self.places.handed(self.origins[id(node)]))
+        names = {name for _, given in known for name in given.values()}
+        if (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id in names
+        ):
+            node.func = ast.copy_location(ast.Constant(None), node.func)
+        for part in (*node.args, *node.keywords):
+            value = part.value if isinstance(part, ast.keyword) and part.arg else part
+            if isinstance(value, ast.Name) and value.id in names:
+                value.id = "None"
+        return self.generic_visit(node)
+
+
+def method(owner: Object, name: str) -> Function | None:
+    """The method or property of an object of the project that a name stands for."""
+    found = owner.cls.find(name) if owner.cls is not None else None
+    return found if isinstance(found, Function) else None
+
+
+def arguments(function: Function, call: ast.Call) -> dict[str, ast.expr]:
+    """What a call gives the parameters of a function; ``self`` is the receiver."""
+    parameters = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    values = list(call.args)
+    static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorators)
+    if function.owner is not None and not static and isinstance(call.func, ast.Attribute):
+        values.insert(0, call.func.value)
+    plain = values[: next((i for i, v in enumerate(values) if isinstance(v, ast.Starred)), len(values))]
+    return dict(zip(parameters, plain, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
+
+
+def parameters_changed(function: ast.AST) -> set[str]:
+    """The parameters whose elements a function may change, by itself or under another name."""
+    body = function.body if isinstance(function.body, list) else []
+    parameters = {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
+    inside = flows(body, lambda node: set())
+    direct = {name for flow in inside for name in flow.updates if not rebinds(flow.seen, name)}
+    return (direct | {name for changed, name in aliases(inside) if changed}) & parameters
+
+
+def aliases(body: Iterable[Flow]) -> Iterator[tuple[bool, str]]:
+    """The names that are bound to a variable, and whether elements of it are changed under them."""
+    inside = list(body)
+    changed = {name for flow in inside for name in flow.updates if not rebinds(flow.seen, name)}
+    for flow in inside:
+        value = getattr(flow.seen, "value", None)
+        while isinstance(value, (ast.Subscript, ast.Attribute)):
+            value = value.value
+        if isinstance(flow.seen, (ast.Assign, ast.AnnAssign)) and isinstance(value, ast.Name):
+            yield bool(flow.stores & changed), value.id
+
+
+def rebinds(statement: ast.AST, name: str) -> bool:
+    """True where a statement gives a name another array rather than other elements."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    assigns = isinstance(statement, (ast.Assign, ast.AnnAssign))
+    return assigns and any(isinstance(part, ast.Name) and part.id == name for part in parts)
+
+
+def place_construction(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> Built | None:
+    """What an attribute or entry starts from; None where that cannot be told."""
+    if isinstance(place.owner, Mapping):
+        return _of_entry(place.root, place.key, loop.scope, loop.node.lineno, path)
+    return _of_attribute(place, trace, loop, path)
+
+
+def _of_attribute(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> Built | None:
+    """From the statement that sets it right in front of the loop, or else from that of the constructor.
+
+    Any other statement of the program that sets an attribute of that name may come in between.
+    """
+    function = _function(loop.scope, path)
+    body = function.body if function is not None else loop.scope.file.tree.body
+    made = method(place.owner, "__init__")
+    constructor = made.node if made is not None else None
+    inside = set(own_nodes([loop.node]))
+    before: list[ast.stmt] = []
+    first: list[ast.stmt] = []
+    for module in trace.modules.values():
+        if module.file is None:
+            continue
+        for owner, statement in _statements(module.file.tree):
+            if statement in inside or not _sets_attribute(statement, place.key):
+                continue
+            if owner is function and statement.lineno < loop.node.lineno:
+                before.append(statement)
+            elif owner is constructor and constructor is not None:
+                first.append(statement)
+            elif owner is not function:
+                return None
+    if before:
+        last = max(before, key=lambda statement: statement.lineno)
+        return _set_to(last, loop.scope, path) if last in body else None
+    if len(first) != 1 or first[0] not in constructor.body:
+        return None
+    built = next((e for e in trace.events if e.statement is first[0] and _receiver(e.path) is place.owner), None)
+    if built is not None:
+        return _set_to(first[0], built.scope, built.path)
+    number = _set_to(first[0], made.scope, ())
+    return number if number is not None and is_number(number.node) else None
+
+
+def _receiver(path: tuple[Entry, ...]) -> Value | None:
+    calls = [entry for entry in path if isinstance(entry, Call)]
+    return calls[-1].receiver if calls else None
+
+
+def _function(scope: Scope, path: tuple[Entry, ...]) -> ast.AST | None:
+    return next((e.function.node for e in reversed(path) if isinstance(e, Call) and e.scope is scope), None)
+
+
+def _statements(tree: ast.AST) -> Iterator[tuple[ast.AST | None, ast.stmt]]:
+    """The simple statements of a file, each with the function it stands in."""
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    for owner, body in [(None, tree.body), *((f, f.body) for f in functions), *((None, c.body) for c in classes)]:
+        for node in own_nodes([s for s in body if not isinstance(s, NESTED)]):
+            if isinstance(node, ast.stmt) and not isinstance(node, NESTED):
+                yield owner, node
+
+
+def _sets_attribute(statement: ast.stmt, name: str) -> bool:
+    """True where a statement sets an attribute of a name, elements of it, or hands it to what changes it in place."""
+    header = [n for n in ast.iter_child_nodes(statement) if not isinstance(n, ast.stmt)]
+    for node in (n for part in header for n in ast.walk(part)):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+            if _is_attribute(node, name):
+                return True
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            if called in CHANGES_RECEIVER and _is_attribute(node.func.value, name):
+                return True
+            changed = [k.value for k in node.keywords if k.arg == "out"]
+            changed += node.args[:1] if called in (*CHANGES_FIRST, "shuffle") else []
+            if any(_is_attribute(one, name) for one in changed):
+                return True
+            if isinstance(node.func, ast.Name) and node.func.id == "setattr":
+                return True
+    return False
+
+
+def _is_attribute(node: ast.AST, name: str) -> bool:
+    """True for an attribute of a name, and for elements of it."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Attribute) and node.attr == name
+
+
+def _set_to(statement: ast.stmt, scope: Scope, path: tuple[Entry, ...]) -> Built | None:
+    """The value of an assignment to one target."""
+    single = not isinstance(statement, ast.Assign) or len(statement.targets) == 1
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None or not single:
+        return None
+    return Built(statement.value, scope, path=path) if isinstance(target, (ast.Attribute, ast.Subscript)) else None
+
+
+def _of_entry(
+    root: str, key: str, scope: Scope, line: int, path: tuple[Entry, ...], depth: int = 0
+) -> Built | None:  # fmt: skip
+    """From the dictionary as it is written, or what is put into it, in the statements in front of the loop."""
+    call = next((e for e in reversed(path) if isinstance(e, Call) and e.scope is scope), None)
+    function = call.function.node if call is not None else None
+    body = function.body if function is not None else scope.file.tree.body
+    found: Built | None = None
+    if call is not None and isinstance(call.node, ast.Call) and depth < DEEPEST:
+        passed = arguments(call.function, call.node).get(root)
+        if isinstance(passed, ast.Name) and call.statement is not None:
+            outer = path[: path.index(call)]
+            found = _of_entry(passed.id, key, call.caller, call.statement.lineno, outer, depth + 1)
+    for statement in body:
+        if statement.lineno >= line:
+            break
+        if isinstance(statement, NESTED) or root not in {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}:
+            continue
+        found = _entry_after(statement, root, key, scope, path, found)
+    return found
+
+
+def _entry_after(
+    statement: ast.stmt, root: str, key: str, scope: Scope, path: tuple[Entry, ...], found: Built | None
+) -> Built | None:
+    """What an entry is built by after a statement that names its dictionary."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+    if isinstance(target, ast.Name) and target.id == root:
+        return _entry_of(statement.value, key, scope, path)
+    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id == root:
+        if not isinstance(target.slice, ast.Constant):
+            return None
+        return Built(statement.value, scope, path=path) if target.slice.value == key else found
+    reads = {
+        n.value for n in ast.walk(statement)
+        if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant) and isinstance(n.ctx, ast.Load)
+    }  # fmt: skip
+    whole = [n for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id == root and n not in reads]
+    if whole or isinstance(statement, ast.AugAssign):
+        return None  # it may be changed by what it is handed to
+    elements = [n for n in ast.walk(statement) if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)]
+    calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call)]
+    handed = [a for c in calls for a in (*c.args, getattr(c.func, "value", None)) if getattr(a, "value", None) in reads]
+    return None if elements or (handed and isinstance(statement, ast.Expr) and not _prints(statement)) else found
+
+
+def _prints(statement: ast.Expr) -> bool:
+    return isinstance(statement.value, ast.Call) and ast.unparse(statement.value.func) == "print"
+
+
+def _entry_of(value: ast.expr, key: str, scope: Scope, path: tuple[Entry, ...]) -> Built | None:
+    """The entry of a dictionary that is written out, or given back by a function of the project."""
+    if isinstance(value, ast.Dict):
+        entries = {k.value: v for k, v in zip(value.keys, value.values, strict=True) if isinstance(k, ast.Constant)}
+        complete = len(entries) == len(value.keys)
+        return Built(entries[key], scope, path=path) if complete and key in entries else None
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        made = scope.look_up(value.func.id)
+        return Built(value, scope, f"[{key!r}]", path) if isinstance(made, Function) else None
+    return None
