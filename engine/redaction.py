@@ -35,7 +35,7 @@ _CERTAIN = re.compile(
     r"\b[a-z][a-z\d+.-]*://[^/\s:@'\"{}<>$]*:(?!(?i:pass(?:word|wd)?@|pwd@|secret@|\*|x+@))[^/\s@'\"{}<>$]+@"
     r"|\bhf_[A-Za-z\d]{30,}|\bgh[opsu]_[A-Za-z\d]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}"
     r"|\bsk-(?:[a-z]+-)?(?=[\w-]*\d)[A-Za-z\d_]{20,}|\bxox[abpr]-\d[\w-]{10,}|\bA[KS]IA[\dA-Z]{16}\b|\bAIza[\w-]{35}"
-    r"|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"
+    r"|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:\s|\\n)+[A-Za-z\d+/]{40,}"
 )
 
 

@@ -59,13 +59,12 @@ def test_values_inside_others_are_hidden() -> None:
     [
         ("# https://me:a7Gh@example.org/x", "https://me:a7Gh@"),
         ("key = 'sk-proj-aB3dE6gH9jK2mN5pQ8sT1'", "sk-proj-aB3dE6gH9jK2mN5pQ8sT1"),
-        ("-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"),
+        (f"'-----BEGIN RSA PRIVATE KEY-----\\n{'Ab3' * 20}\\n'", f"-----BEGIN RSA PRIVATE KEY-----\\n{'Ab3' * 20}"),
     ],
 )
 def test_a_certain_secret_is_found_at_its_place(text: str, secret: str) -> None:
     ((start, end),) = certain_secrets(text)
     assert text[start:end] == secret
-    assert secret not in redacted(text) or "KEY" in secret
 
 
 @pytest.mark.parametrize(
@@ -73,7 +72,8 @@ def test_a_certain_secret_is_found_at_its_place(text: str, secret: str) -> None:
     [
         "https://example.org:8080/x@y", "ssh://git@example.org", "f'https://{user}:{password}@host'",
         "https://user:password@host", "https://user:xxxx@host", "https://$USER:$TOKEN@host", "hf_model_name_or_path",
-        "sk-learn-contributions-are-welcome", "pad_token='<pad>'", "http://localhost:6006, me@example.org",
+        "sk-learn-contributions-are-welcome", "pad_token='<pad>'", "'-----BEGIN PRIVATE KEY-----'",
+        "http://localhost:6006, me@example.org",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_a_secret_is_not_certain(text: str) -> None:
