@@ -10,13 +10,11 @@ library.
 from __future__ import annotations
 
 import gc
-import io
 import json
 import multiprocessing
 import random
 import signal
 import tempfile
-import tokenize
 import traceback
 import warnings
 from collections import Counter
@@ -37,6 +35,7 @@ from engine.apply import Outcome, build
 from engine.facts import Facts, gather
 from engine.inspection import as_json, inspect_program
 from engine.lint import lint
+from engine.pipeline import comments
 from engine.plan import Choices
 from engine.result import Result, UserError
 from engine.source import Project
@@ -145,7 +144,7 @@ def linted(path: Path, content: bytes) -> None:
     """Lint and fix it; a second time there is nothing to fix."""
     path.write_bytes(content)
     if _fixes(path):
-        if lost := comments([content]) - comments([path.read_bytes()]):
+        if lost := all_comments([content]) - all_comments([path.read_bytes()]):
             raise Trouble(f"lint --fix loses comments: {[*lost]}")
         if again := _fixes(path):
             raise Trouble(f"fixed again: {again[0].name}")
@@ -175,7 +174,7 @@ def applied(script: Path, facts: Facts) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     python = [content for name, content in outcome.files.items() if name.endswith(".py")]
-    if lost := comments({name: raw for name, raw in outcome.sources.values()}.values()) - comments(python):
+    if lost := all_comments(dict(outcome.sources.values()).values()) - all_comments(python):
         raise Trouble(f"comments are lost: {[*lost]}")
     again = converted(gather(Project(script)), folder)
     if again is None or again.files != outcome.files:
@@ -193,16 +192,9 @@ def converted(facts: Facts, folder: Path) -> Outcome | None:
     return None
 
 
-def comments(contents: Iterable[bytes]) -> Counter[str]:
+def all_comments(contents: Iterable[bytes]) -> Counter[str]:
     """The comments of Python files, those left out that cannot be read."""
-    found: Counter[str] = Counter()
-    for content in contents:
-        try:
-            tokens = list(tokenize.tokenize(io.BytesIO(content).readline))
-        except (SyntaxError, ValueError, tokenize.TokenError):
-            continue
-        found.update(token.string.rstrip() for token in tokens if token.type == tokenize.COMMENT)
-    return found
+    return Counter(comment for content in contents for comment in comments(content))
 
 
 def from_hypothesmith(number: int, start: int) -> list[str]:

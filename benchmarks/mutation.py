@@ -17,6 +17,7 @@ from textwrap import indent
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 LARGEST = 7_000
+UNFIT = (SyntaxError, ValueError, IndexError, RecursionError, MemoryError, tokenize.TokenError)
 FRAMES = (
     "if flag:", "for i in range(3):", "while True:", "with open('x') as f:", "def f(*args, **kwargs):",
     "async def g():", "class A:", "if __name__ == '__main__':", "try:", "match x:", "for epoch in range(3):",
@@ -71,11 +72,16 @@ def mutated(text: str, chance: random.Random) -> str:
             try:
                 changed = change(text, chance)
                 ast.parse(changed)
-            except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+            except UNFIT:
                 continue
             text = changed
             break
-    return chance.choice(BREAKS)(text, chance) if chance.random() < 0.15 else text
+    if chance.random() < 0.15:
+        try:
+            return chance.choice(BREAKS)(text, chance)
+        except UNFIT:
+            return text
+    return text
 
 
 def _statements(text: str, chance: random.Random) -> tuple[list[str], list[tuple[int, int]]]:
@@ -120,7 +126,7 @@ def with_piece(text: str, piece: str, chance: random.Random) -> str:
             changed = "".join([*lines[:start], indent(piece, here), *lines[start:]])
             ast.parse(changed)
             return changed
-        except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+        except UNFIT:
             continue
     return text
 

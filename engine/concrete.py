@@ -13,7 +13,7 @@ from libcst.metadata import CodeRange, MetadataWrapper
 
 from engine.names import Names
 from engine.result import Place, Result, Safety, TextEdit, UserError
-from engine.source import SourceFile
+from engine.source import NEWLINE, SourceFile
 from engine.tree import spans, walk
 
 if TYPE_CHECKING:
@@ -39,13 +39,38 @@ class Tree:
 
     @cached_property
     def spans(self) -> Mapping[cst.CSTNode, CodeRange]:
-        """Where each node stands."""
+        """Where each node stands in what libcst prints."""
+        return self._printed[0]
+
+    @cached_property
+    def _printed(self) -> tuple[Mapping[cst.CSTNode, CodeRange], str]:
         return spans(self.module)
 
+    @cached_property
+    def shifts(self) -> Mapping[int, int]:
+        """How much further right the lines start that libcst prints with less before them: it drops form feeds.
+
+        Raises:
+            UserError: it prints other lines, so that its places are not those of the file.
+        """
+        printed = self._printed[1].rstrip()  # comments that it drops at the end move nothing
+        shifts: dict[int, int] = {}
+        if self.source.text.startswith(printed):
+            return shifts
+        for number, (found, line) in enumerate(zip(NEWLINE.split(printed), self.source.lines), 1):  # noqa: B905
+            if found.strip() != line.strip():
+                place = Place(self.source.name, number)
+                raise UserError("libcst does not print this line back, so that only the program was checked", place)
+            shifts[number] = len(line) - len(line.lstrip()) - (len(found) - len(found.lstrip()))
+        return shifts
+
     def places(self, span: CodeRange) -> tuple[Place, Place]:
-        """Where a range starts and ends."""
-        start, end = span.start, span.end
-        return self.source.at(start.line, start.column), self.source.at(end.line, end.column)
+        """Where a range starts and ends. Raises UserError where that cannot be told."""
+        first, last = (
+            self.source.at(position.line, position.column + self.shifts.get(position.line, 0))
+            for position in (span.start, span.end)
+        )
+        return first, last
 
     def mended(self, rule: type[LintRule], result: Result) -> Result:
         """A finding of a program rule with its fix, where there is one."""
@@ -102,7 +127,7 @@ class Tree:
         statements = (node for node in ast.walk(self.source.tree) if isinstance(node, ast.stmt))
         around = [node.lineno for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
         text = self.source.lines[max(around, default=line) - 1]
-        return text[: len(text) - len(text.lstrip())]
+        return text[: len(text) - len(text.lstrip())].replace("\f", "")
 
     def code(self, node: cst.CSTNode, indent: str) -> str:
         """The code of an expression or small statement as it reads in a block of that indentation."""

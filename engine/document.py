@@ -40,6 +40,8 @@ class Document:
                 "newline",
                 Place(source.name, len(source.lines)),
             )
+        if self.module.default_indent.strip(" \t"):
+            raise UserError("is indented by form feeds; indent it by spaces or tabs", Place(source.name, 1))
         self.lines = [0, *accumulate(map(len, io.StringIO(self.printed.code + "\n", newline="")))]
 
     def offset(self, place: Place) -> int:

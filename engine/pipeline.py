@@ -213,8 +213,9 @@ def check(name: str, before: bytes, after: bytes, others: Iterable[bytes] = ()) 
 
 def comments(source: bytes) -> list[str]:
     """The comments of a file, in order."""
+    lines = source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # tokenize does not end a line with \r alone
     try:
-        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+        tokens = list(tokenize.tokenize(io.BytesIO(lines).readline))
     except (tokenize.TokenError, SyntaxError, IndentationError):
         return []
     return [token.string for token in tokens if token.type == tokenize.COMMENT]

@@ -25,6 +25,7 @@ LIBRARIES = {
     "tqdm", "transformers", "wandb", "xgboost", "yaml", *sys.stdlib_module_names,
 }  # fmt: skip
 LARGEST_PACKAGE = 150
+NEWLINE = re.compile(r"\r\n|\r|\n")  # as Python, and no other character that ``splitlines`` takes for one
 PYTHON_2 = re.compile(
     r"^\s*(print\s+[^(=\s].*|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,|exec\s+['\"])", re.MULTILINE
 )
@@ -80,7 +81,7 @@ class SourceFile:
     @cached_property
     def lines(self) -> list[str]:
         """The lines as ``ast`` counts them, without their newlines."""
-        return re.split(r"\r\n|\r|\n", self.text)
+        return NEWLINE.split(self.text)
 
     def line(self, number: int) -> str:
         """The source line with a 1-based number, stripped; empty where there is none."""

@@ -11,6 +11,7 @@ from itertools import accumulate
 import libcst as cst
 from libcst._nodes.internal import CodegenState
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+from libcst.metadata.position_provider import PositionProvidingCodegenState
 
 _LAYOUT = (
     cst.BaseParenthesizableWhitespace,
@@ -63,13 +64,27 @@ def walk(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
         stack.extend(reversed(list(children(node))))
 
 
-def spans(module: cst.Module) -> Mapping[cst.CSTNode, CodeRange]:
-    """Where each node stands.
+class _Printer(PositionProvider):
+    """Tells where the nodes of a module stand, and keeps what it has printed to know."""
+
+    code = ""
+
+    def _gen_impl(self, module: cst.Module) -> None:
+        state = PositionProvidingCodegenState(
+            default_indent=module.default_indent, default_newline=module.default_newline, provider=self
+        )
+        module._codegen(state)
+        self.code = "".join(state.tokens)
+
+
+def spans(module: cst.Module) -> tuple[Mapping[cst.CSTNode, CodeRange], str]:
+    """Where each node stands in the code as libcst prints it, and that code.
 
     This is what ``MetadataWrapper.resolve(PositionProvider)`` does, without the second walk through the tree which that
     adds for providers that nobody asked for.
     """
-    return PositionProvider()._gen(MetadataWrapper(module, unsafe_skip_copy=True))
+    printer = _Printer()
+    return printer._gen(MetadataWrapper(module, unsafe_skip_copy=True)), printer.code
 
 
 class Printed(CodegenState):

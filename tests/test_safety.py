@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from codemods.__main__ import main
 from codemods.commands import ERROR, OK
 from engine import atomic
+from engine.pipeline import comments
 from engine.result import UserError
 from tests.test_command_line import TRAINING, files, python, write
 
@@ -353,6 +354,19 @@ def test_a_file_that_would_not_be_printed_back_is_refused(tmp_path: Path) -> Non
     assert "rewriting would lose a comment at its end" in result.stderr
     assert "train.py:" in result.stderr
     assert set(files(tmp_path)) == {"train.py"}
+
+
+def test_a_file_that_is_indented_by_form_feeds_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAINING.replace("    ", "\f\t")})
+    result = run("apply", str(tmp_path / "train.py"))
+    assert result.exit_code == ERROR
+    assert result.stderr == "error: train.py:1: is indented by form feeds; indent it by spaces or tabs\n"
+    assert set(files(tmp_path)) == {"train.py"}
+
+
+@pytest.mark.parametrize("newline", ["\r", "\n"])
+def test_comments_are_seen_whatever_ends_a_line(newline: str) -> None:
+    assert comments(f"x = 1  # one{newline}# two{newline}y = 2{newline}".encode()) == ["# one", "# two"]
 
 
 def test_text_in_comments_and_beside_the_script_changes_nothing(tmp_path: Path) -> None:

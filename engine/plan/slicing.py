@@ -199,9 +199,19 @@ def _last_line(file: SourceFile, statement: ast.stmt) -> int:
 
 
 def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
-    """True for a comment that is indented as a statement is; the first line may say what the file is."""
+    """True for a comment that belongs to a statement below it; the first line may say what the file is."""
     text = file.lines[line]
-    return line > 0 and text.lstrip().startswith("#") and len(text) - len(text.lstrip()) == statement.col_offset
+    if line == 0 or not text.lstrip().startswith("#"):
+        return False
+    deeper = len(text) - len(text.lstrip()) - statement.col_offset
+    return deeper == 0 or deeper > 0 and not _ends_block(file, line, statement.col_offset)
+
+
+def _ends_block(file: SourceFile, line: int, margin: int) -> bool:
+    """True where the statement before a line, at a margin, has a block, to which deeper comments after it belong."""
+    statements = (node for node in ast.walk(file.tree) if isinstance(node, ast.stmt) and node.col_offset == margin)
+    before = [node for node in statements if (node.end_lineno or node.lineno) <= line]
+    return bool(before) and hasattr(max(before, key=lambda node: node.end_lineno or node.lineno), "body")
 
 
 def _dedented(lines: list[str], margin: int) -> list[str]:

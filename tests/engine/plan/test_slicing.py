@@ -92,3 +92,21 @@ def test_what_exists_only_while_the_script_runs_is_no_part_of_a_model(text: str,
     found = sliced(text, "f")
     assert reason in found.problem
     assert found.problem_place is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "goes_along"),
+    [
+        ("WIDTH = 1\n", True),
+        ("if x:\n    y = 1\n", False),
+        ("x = f(\n    1,\n    2)\n", True),
+        ("def f():\n  pass\n", False),
+    ],
+)
+def test_a_deeper_comment_belongs_to_a_block_before_it_or_else_to_the_definition_below(
+    before: str, goes_along: bool
+) -> None:
+    found = sliced(f"import torch\n\n{before}\n    # deeper\n# above\nclass Net(torch.nn.Module):\n    pass\n", "Net")
+    text = found.text("The model.")
+    assert "# above\nclass Net" in text
+    assert ("# deeper" in text) == goes_along
