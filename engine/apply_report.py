@@ -92,18 +92,20 @@ def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
         else "  metric   none",
         f"  files    {', '.join(sorted(comparison.changed))}",
     ]  # fmt: skip
-    lines += [f"  {label:8} {text}" for label, text in judgements(outcome)]
+    for label, text, otherwise in judgements(outcome):
+        lines += [f"  {label:8} {text}", *([f"           otherwise: {otherwise}"] if otherwise else [])]
     lines += [f"  stale    {name} is no longer written; delete it" for name in comparison.stale]
     lines += ["", f"Next: python -m codemods verify {folder}", f"      python -m codemods simulate {folder}"]
     return redacted("\n".join(lines))
 
 
-def judgements(outcome: Outcome) -> list[tuple[str, str]]:
-    """What a person should know of a conversion: what was decided, and which steps were left out."""
+def judgements(outcome: Outcome) -> list[tuple[str, str, str]]:
+    """What a person should know of a conversion: what was decided and how to decide otherwise, and what is left out."""
     assert outcome.conversion is not None
-    decided = [("decided", f"{each.subject}: {each.decision}") for each in outcome.conversion.plan.decisions]
+    decisions = outcome.conversion.plan.decisions
+    decided = [("decided", f"{each.subject}: {each.decision}", each.otherwise) for each in decisions]
     reasons = [f"{step.name}, which is there for a reason: {step.why}" for step in outcome.conversion.left_out]
-    return [*decided, *(("left out", reason) for reason in reasons)]
+    return [*decided, *(("left out", reason, "") for reason in reasons)]
 
 
 def _line(result: Result) -> str:

@@ -159,6 +159,11 @@ def test_help_is_shown_for_what_is_no_answer(answer: str) -> None:
     assert "a - make this change and all that follow" in result.stderr
 
 
+def test_a_decision_is_told_with_how_to_decide_otherwise(folder: Path) -> None:
+    decided = "  decided  metrics: no metrics are sent: the script does not evaluate its model\n"
+    assert f"{decided}           otherwise: write the evaluation" in run("apply", "train.py").stdout
+
+
 def test_skipping_a_step_is_told_as_well(folder: Path) -> None:
     result = run("apply", "train.py", "--skip", "safe_checkpoint_load")
     assert "converted in part" in result.stdout

@@ -70,7 +70,8 @@ def convert(path: Path, texts: Texts, tools: Tools) -> Converted:
     comparison = output.compare(folder, outcome.files)
     output.guard(folder, comparison, force=False)
     files = [_file(folder / name, content, texts) for name, content in comparison.changed.items()]
-    return Converted(files, [f"{label}: {text}" for label, text in judgements(outcome)])
+    notes = [f"{label}: {text}" + f" (otherwise: {other})" * bool(other) for label, text, other in judgements(outcome)]
+    return Converted(files, notes)
 
 
 def refusal(name: str, results: list[Result]) -> str:

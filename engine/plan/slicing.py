@@ -53,7 +53,7 @@ class Slice:
 
     def text(self, docstring: str) -> str:
         """The statements as a module of their own, with the comments that stand right above them."""
-        imports = [s for s in self.statements if isinstance(s, (ast.Import, ast.ImportFrom, ast.Try))]
+        imports = [s for s in self.statements if isinstance(s, (*IMPORTS, ast.Try))]
         others = [s for s in self.statements if s not in imports]
         parts = [f'"""{docstring}"""\n']
         if imports:
@@ -97,7 +97,7 @@ def slice_module(file: SourceFile, names: set[str], keep: bool = False) -> Slice
             stars = [s for s in file.tree.body if isinstance(s, ast.ImportFrom) and s.names[0].name == "*"]
             wanted.update({id(s): s for s in stars})
     statements = sorted(wanted.values(), key=lambda s: s.lineno)
-    definitions = [s for s in statements if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+    definitions = [s for s in statements if isinstance(s, DEFINITIONS)]
     if keep:
         return Slice(file, tuple(statements))
     rest = [s for s in file.tree.body if not any(s is d for d in definitions)]
@@ -127,7 +127,7 @@ def _top_level(body: list[ast.stmt]):
 
 def _binds(statement: ast.stmt) -> set[str]:
     """The names a top-level statement binds."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    if isinstance(statement, DEFINITIONS):
         return {statement.name}
     names: set[str] = set()
     for node in ast.walk(statement):
@@ -151,12 +151,12 @@ def reads(statement: ast.AST) -> set[str]:
 
 def _impure(statement: ast.stmt, name: str) -> str:
     """Why a statement cannot be lifted out of the script; empty where it can."""
-    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    if isinstance(statement, (*IMPORTS, *DEFINITIONS)):
         for node in ast.walk(statement):
             if isinstance(node, ast.Global):
                 return f"the model needs {name}(), which changes the global {node.names[0]}"
         return ""
-    if isinstance(statement, ast.Try) and all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in statement.body):
+    if isinstance(statement, ast.Try) and all(isinstance(s, IMPORTS) for s in statement.body):
         return ""
     if isinstance(statement, (ast.Assign, ast.AnnAssign)):
         for node in ast.walk(statement):
