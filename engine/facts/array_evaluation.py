@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from engine.facts.array_flow import carried, outer_names
 from engine.facts.arrays import ArrayTraining
 from engine.facts.evaluation import rank
-from engine.facts.metrics import returned_metrics
+from engine.facts.metrics import names_given, returned_metrics
 from engine.facts.program import EvaluationFact
-from engine.facts.source_text import expression, text_of
+from engine.facts.source_text import expression
 from engine.facts.trace import Event, Trace
 
 RANDOM = ("random.", "numpy.random.")
@@ -68,7 +68,7 @@ def _draws(trace: Trace, event: Event) -> bool:
 def _evaluation(event: Event, training: ArrayTraining) -> EvaluationFact:
     """The fact of one call."""
     function = event.function
-    returns, metrics = returned_metrics(function.node, _targets(event))
+    returns, metrics = returned_metrics(function.node, names_given(event.statement, event.node))
     return EvaluationFact(
         function=function.readable_name,
         definition=function.file.place(function.node),
@@ -78,15 +78,6 @@ def _evaluation(event: Event, training: ArrayTraining) -> EvaluationFact:
         metrics=metrics,
         call_event=event,
     )
-
-
-def _targets(event: Event) -> list[str]:
-    """The names that what a call gives back is bound to."""
-    statement = event.statement
-    if not isinstance(statement, ast.Assign) or statement.value is not event.node:
-        return []
-    target = statement.targets[0]
-    return [text_of(part) for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
 
 
 def _where(event: Event, training: ArrayTraining) -> str:

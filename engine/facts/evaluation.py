@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 
-from engine.facts.metrics import printed_metrics, returned_metrics
+from engine.facts.metrics import names_given, printed_metrics, returned_metrics
 from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
-from engine.facts.program import EvaluationFact
+from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace
 from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
@@ -138,14 +138,14 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
     if holder is None or holder.function.node in around or training.first_step.within(holder):
         return _inline(training, event)
     calling = next((e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None)
-    returns, metrics = returned_metrics(holder.function.node, _targets(calling))
+    returns, metrics = _returned(holder, calling)
     telling = None if metrics else _telling(inner[: inner.index(holder)], training)
     if telling is not None:
         holder = telling
         calling = next(
             (e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None
         )
-        returns, metrics = returned_metrics(holder.function.node, _targets(calling))
+        returns, metrics = _returned(holder, calling)
     inside = [one for one in trace.events if one.within(holder)]
     return EvaluationFact(
         function=holder.function.readable_name,
@@ -159,6 +159,11 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
         leaves_eval_mode=_leaves_eval_mode(inside),
         leaves_grad_off=_leaves_grad_off(inside),
     )
+
+
+def _returned(holder: Call, calling: Event | None) -> tuple[str, tuple[MetricFact, ...]]:
+    """How an evaluating function gives back what it computes, and the metrics in it."""
+    return returned_metrics(holder.function.node, names_given(calling.statement, calling.node) if calling else [])
 
 
 def _telling(around: list[Call], training: TrainingLoop) -> Call | None:
@@ -224,15 +229,6 @@ def _block_of(node: ast.AST | None, event: Event) -> list[ast.stmt]:
                 rest = _block_of(outer, event)[1:] if isinstance(outer, ast.With) else []
                 return [*block[block.index(node) :], *rest]
     return []
-
-
-def _targets(calling: Event | None) -> list[str]:
-    """The names a call's result is bound to."""
-    statement = calling.statement if calling is not None else None
-    if not isinstance(statement, ast.Assign) or statement.value is not calling.node:
-        return []
-    target = statement.targets[0]
-    return [text_of(part) for part in (target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target])]
 
 
 def _where(event: Event, training: TrainingLoop) -> str:

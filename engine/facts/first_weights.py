@@ -15,6 +15,7 @@ from engine.facts.values import Function, Object, objects, plain
 
 IN_PLACE = re.compile(r"^\.(copy|fill|zero|normal|uniform|trunc_normal|constant|mul|div|add|sub|clamp)_$")
 DOWNLOADS = re.compile(r"load_url$|load_state_dict_from_url$|get_state_dict$")
+REPARAMETRISES = re.compile(r"^torch\.nn\.utils\.(prune|parametriz\w+|(remove_)?(weight|spectral)_norm)\b")
 INITIALISES = re.compile(r"\binit\.|\.\w+_\(")
 """What the body of a function handed to ``model.apply`` says where it sets weights."""
 
@@ -47,7 +48,7 @@ def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
         applied = event.args[0] if event.args else None
         body = text_of(applied.node) if isinstance(applied, Function) else ""
         return bool(INITIALISES.search(body)) and any(belongs(one, model) for one in objects(event.receiver))
-    if event.name.startswith("torch.nn.init."):
+    if event.name.startswith("torch.nn.init.") or reparametrises(event):
         written = event.args[0] if event.args else next(iter(event.kwargs.values()), None)
     elif IN_PLACE.match(event.name):
         written = event.receiver
@@ -55,6 +56,11 @@ def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
         return False
     owners = objects(written)
     return any(belongs(one, model) for one in owners) if owners else _names(event, model, training)
+
+
+def reparametrises(event: Event) -> bool:
+    """True for weight and spectral norm, pruning and parametrizations: a state has other keys after them."""
+    return bool(REPARAMETRISES.match(event.name))
 
 
 def _names(event: Event, model: Object, training: TrainingLoop) -> bool:

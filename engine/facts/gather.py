@@ -177,16 +177,19 @@ def optimizer_name(event: Event, optimizer: Value, training: TrainingLoop, forwa
 def optimizers(trace: Trace, training: TrainingLoop, forward: Event | None) -> tuple[OptimizerFact, ...]:
     """The optimizers that step in an epoch loop."""
     found = []
+    built_in_loop = any(
+        event.name.startswith("torch.optim.") and not event.name.startswith("torch.optim.lr_scheduler.")
+        for event in trace.where(lambda event: event.within_node(training.epoch.node))
+    )
     for event, optimizer in training.steps:
         value = next(iter(objects(optimizer)), None)
-        built = trace.events[value.event] if value is not None else None
         found.append(
             OptimizerFact(
                 variable=optimizer_name(event, optimizer, training, forward),
                 name=value.kind if value is not None else "?",
                 construction=construction(value) if value is not None else None,
                 step=event.place,
-                built_in_loop=built is not None and built.within_node(training.epoch.node),
+                built_in_loop=built_in_loop,
                 value=value,
                 step_event=event,
             )

@@ -181,9 +181,14 @@ def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
             words = _named(text, hint)
             if any(known.text == text for known in found.values()):
                 continue
-            if words is not None and (words[0] not in found or not found[words[0]].text.isidentifier()):
+            if words is not None and (words[0] not in found or _better(text, found[words[0]].text)):
                 found[words[0]] = MetricFact(words[0], words[1], text)
     return _ordered(found.values())
+
+
+def _better(text: str, known: str) -> bool:
+    """True where a number of the same name counts instead of one computed before: not for the training data's."""
+    return not known.isidentifier() or _split(text) < _split(known)
 
 
 def _named(text: str, hint: str) -> tuple[str, str] | None:
@@ -239,24 +244,48 @@ def _printed(call: ast.Call) -> Iterator[tuple[str, str]]:
 
 def _labels(call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
     """The numbers a call prints as such, each with the word that stands right before it in the text."""
+    for value, before, spec in _said(call):
+        if spec or _is_computed(value):
+            yield from _labelled(value, before, spec or "f")
+
+
+def _said(call: ast.Call) -> Iterator[tuple[ast.expr, str, str]]:
+    """The values a call reports, each with the text that stands right before it, and its format where it has one."""
     for text, value in pairwise(call.args):
-        if isinstance(text, ast.Constant) and isinstance(text.value, str) and _is_computed(value):
-            yield from _labelled(value, text.value, "f")
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            yield value, text.value, ""
     for node in ast.walk(call):
         if isinstance(node, ast.JoinedStr):
             for before, value in pairwise(node.values):
-                if isinstance(before, ast.Constant) and isinstance(value, ast.FormattedValue) and value.format_spec:
-                    yield from _labelled(value.value, str(before.value), ast.unparse(value.format_spec).strip("'\""))
+                if isinstance(before, ast.Constant) and isinstance(value, ast.FormattedValue):
+                    spec = ast.unparse(value.format_spec).strip("'\"") if value.format_spec else ""
+                    yield value.value, str(before.value), spec
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             text = node.func.value.value if isinstance(node.func.value, ast.Constant) else ""
             parts = re.findall(r"([^{}]*)\{:?([^{}]*)\}", text) if isinstance(text, str) else []
-            for value, (before, spec) in zip(node.args, parts, strict=False):
-                yield from _labelled(value, before, spec)
+            yield from ((value, *part) for value, part in zip(node.args, parts, strict=False))
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
             parts = re.findall(r"([^%]*)%([-+ #0-9.]*[a-zA-Z])", str(node.left.value))
             values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
-            for value, (before, spec) in zip(values, parts, strict=False):
-                yield from _labelled(value, before, spec)
+            yield from ((value, *part) for value, part in zip(values, parts, strict=False))
+
+
+def names_given(statement: ast.stmt | None, call: ast.Call) -> list[str]:
+    """The names that what a call gives back is bound to, in order; the word before it where it is printed right away.
+
+    Args:
+        statement: where the call stands.
+        call: the call of an evaluating function.
+    """
+    if isinstance(statement, ast.Assign) and statement.value is call:
+        target = statement.targets[0]
+        return [text_of(part) for part in (target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target])]
+    report = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(report, ast.Call) and report is not call and REPORTS.search(text_of(report.func)):
+        return next(
+            (re.findall(r"[A-Za-z_]\w*", before)[-1:] for value, before, _ in _said(report) if value is call), []
+        )
+    return []
 
 
 def _labelled(value: ast.expr, before: str, spec: str) -> Iterator[tuple[ast.expr, str]]:

@@ -182,7 +182,7 @@ class OptimizerFact:
         name: qualified name of the class, such as ``torch.optim.Adam``; ``?`` where it is not known.
         construction: the expression that builds it; None where it is not known.
         step: the call that steps (``scaler.step(optimizer)`` included).
-        built_in_loop: True where it is built inside the epoch loop.
+        built_in_loop: True where it is built inside the epoch loop, or another one in its place.
         value: the object of the trace.
     """
 

@@ -75,9 +75,9 @@ def _names(metric: MetricFact) -> set[str]:
 def _own_slice(block: _Block, wanted: set[str], frame: Frame) -> list[ast.stmt] | None:
     """The statements that names depend on, where these are the evaluation's own; None where training is among them."""
     kept = _without_dead(block, _slice(block, wanted), wanted)
-    if block.target not in kept or _trains(kept) or not _self_contained(kept, wanted, frame, block):
+    if block.target not in kept or _trains(kept) or _training_reaches(block, kept, wanted):
         return None
-    return kept
+    return kept if _self_contained(kept, wanted, frame, block) else None
 
 
 def _beside(frame: Frame, target: ast.AST) -> list[ast.stmt] | None:
@@ -218,6 +218,51 @@ def _without_dead(block: _Block, kept: list[ast.stmt], wanted: set[str]) -> list
         if names and not any(_is_read(name, later, wanted) for name in names):
             dead.append(order[position])
     return [statement for statement in kept if statement not in dead]
+
+
+def _training_reaches(block: _Block, kept: list[ast.stmt], wanted: set[str]) -> bool:
+    """True where what training counted or collected is read by the statements that are kept without it."""
+    training = [s for body in block.bodies for s in body if s not in block.headers and _trains([s])]
+    order = _in_order(block, [*kept, *training])
+    for position, statement in enumerate(order):
+        if statement in training:
+            later = [s for s in order[position + 1 :] if s not in training]
+            left = _plain_stores(statement) | _collected(statement)
+            if any(_reaches(name, later, wanted) for name in left):
+                return True
+    return False
+
+
+def _reaches(name: str, later: list[ast.stmt], wanted: set[str]) -> bool:
+    """True where the value a name has is read by later statements, or is wanted after them."""
+    for statement in later:
+        if name in _reads_before_store(statement) and not _starts_anew(statement, name):
+            return True
+        if name in _assigned(statement) or _starts_anew(statement, name):
+            return False
+    return name in wanted
+
+
+def _collected(node: ast.AST) -> set[str]:
+    """The names of lists and meters that a node adds to."""
+    called = [n.func for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    return {
+        function.value.id
+        for function in called
+        if function.attr in ("append", "extend", "add", "update") and isinstance(function.value, ast.Name)
+    }
+
+
+def _starts_anew(statement: ast.stmt, name: str) -> bool:
+    """True for ``name.reset()`` and its like."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr in ("reset", "clear", "zero")
+        and isinstance(function.value, ast.Name)
+        and function.value.id == name
+    )
 
 
 def _in_order(block: _Block, kept: list[ast.stmt], depth: int = 0) -> list[ast.stmt]:

@@ -74,6 +74,13 @@ LOCAL_WEIGHTS_IN_LOOP = Refusal(
     "load weights before the loop, or after it",
     "they would take the place of the weights the site has received, or of those it has trained before these are sent",
 )
+MODEL_CHANGES_IN_LOOP = Refusal(
+    "FLR163",
+    "ModelChangesInLoop",
+    "the model is pruned or parametrized anew inside the epoch loop",
+    "do it before the loop, or after the federated training, to the global model",
+    "every site would come to parameters and masks of its own, of which the server's mean is no model that was trained",
+)
 MODEL_ARGUMENT_NEEDED = Refusal(
     "FLR160",
     "ModelArgumentNeeded",
@@ -156,6 +163,7 @@ REFUSALS = (
     RETURN_IN_LOOP,
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,
+    MODEL_CHANGES_IN_LOOP,
     CLOSURE_STEP,
     OPTIMIZER_IN_OPTIMIZER,
     ASCENT,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from engine.edit import Edit, Insert
 from engine.facts import Facts, LoopFact
+from engine.facts.first_weights import reparametrises
 from engine.facts.models import unwrapped
 from engine.facts.source_text import assigned, own_nodes
 from engine.facts.trace import Event
@@ -20,7 +21,7 @@ from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.literals import leaves, value_of
 from engine.plan.names import Names
-from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, RETURN_IN_LOOP
+from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, MODEL_CHANGES_IN_LOOP, RETURN_IN_LOOP
 from engine.plan.settings import Setting
 from engine.result import Result
 
@@ -55,7 +56,9 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     loop = facts.loop
     assert loop is not None
     endings = returns_in(frame)
-    trouble = _leaving(frame, endings) or _reloading(facts, frame) or _exhausted(facts, frame)
+    trouble = (
+        _leaving(frame, endings) or _reloading(facts, frame) or _exhausted(facts, frame) or _restructuring(facts, frame)
+    )
     if trouble is not None:
         return trouble
     decisions: list[Decision] = []
@@ -174,6 +177,14 @@ def _gives_iterator(event: Event | None) -> bool:
     if event is None or event.function is None or isinstance(event.function.node, ast.Lambda):
         return event is not None and event.name.startswith(ITERATORS) and event.name not in ENDLESS
     return any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in own_nodes(event.function.node.body))
+
+
+def _restructuring(facts: Facts, frame: Frame) -> Result | None:
+    """Pruning and its like inside the epoch loop: the state of the model is another one after it, at each site."""
+    for event in facts.trace.where(reparametrises):
+        if event.within_node(frame.node):
+            return MODEL_CHANGES_IN_LOOP.at(event.scope.file, event.place)
+    return None
 
 
 def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:

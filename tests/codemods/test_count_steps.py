@@ -139,6 +139,50 @@ def test_an_optimizer_built_in_the_loop() -> None:
     )
 
 
+def test_an_optimizer_that_the_loop_replaces() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            if loss > 1:
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        """,
+        """\
+        from collections import Counter
+
+        import torch
+        from torch import nn
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        steps = Counter()  # optimizer steps really done: the weight of this site
+        register_optimizer_step_post_hook(lambda *_: steps.update(done=1))
+
+        while flare.is_running():
+
+            steps.clear()
+            for epoch in range(3):
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(x), y)
+                loss.backward()
+                optimizer.step()
+                if loss > 1:
+                    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        """,
+    )
+
+
 def test_an_optimizer_out_of_reach() -> None:
     check_converted(
         """\

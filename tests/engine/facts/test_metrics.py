@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from engine.facts.metrics import printed_metrics, returned_metrics
+from engine.facts.metrics import names_given, printed_metrics, returned_metrics
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,22 @@ def test_a_name_says_more_than_the_word_before_it() -> None:
 )
 def test_a_number_counts_once_under_its_own_name(statements: str, names: dict[str, str]) -> None:
     assert {m.name: m.text for m in printed_metrics(ast.parse(statements).body)} == names
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("accuracy, loss = test(model)", ["accuracy", "loss"]),
+        ("print(epoch, 'accuracy:', test(model))", ["accuracy"]),
+        ("print('epoch {} accuracy {:.3f}'.format(epoch, test(model)))", ["accuracy"]),
+        ("print(f'epoch {epoch}: accuracy = {test(model)}')", ["accuracy"]),
+        ("print('epoch %d accuracy %.3f' % (epoch, test(model)))", ["accuracy"]),
+        ("print(test(model))", []),
+        ("keep('accuracy', test(model))", []),
+        ("test(model)", []),
+    ],
+)
+def test_what_a_call_gives_back_has_the_name_it_is_bound_to_or_printed_by(statement: str, names: list[str]) -> None:
+    node = ast.parse(statement).body[0]
+    call = next(n for n in ast.walk(node) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "test")
+    assert names_given(node, call) == names

@@ -92,6 +92,8 @@ INITIALISES = """
         ("model.head.bias.data.fill_(0.5)", ""),
         ("for parameter in model.parameters():\n    nn.init.normal_(parameter, std=0.02)", ""),
         ("with torch.no_grad():\n    model.head.weight.mul_(0.1)", ""),
+        ("nn.utils.parametrizations.weight_norm(model.head)", ""),
+        ("for layer in [model.body, model.head]:\n    nn.utils.prune.l1_unstructured(layer, 'weight', 0.3)", ""),
     ],
 )
 def test_the_server_initialises_the_model_as_the_script_does(tmp_path: Path, statements: str, functions: str) -> None:

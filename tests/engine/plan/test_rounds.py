@@ -86,3 +86,32 @@ def test_a_round_of_a_training_in_no_loop_is_a_decision(tmp_path: Path) -> None:
         "a round does lines 6 to 8 of train.py once, since no loop is around what trains; all before it, the data it "
         "uses among it, is made once"
     ]
+
+
+PRUNING = """
+import torch
+from torch import nn
+from torch.nn.utils import prune
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(4):
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+{when}
+        prune.l1_unstructured(model, "weight", amount=0.1)
+"""
+
+
+def test_a_model_that_is_pruned_while_it_trains_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PRUNING.format(when="    if epoch % 2:"))
+    result = make_plan(gather(Project(script)))
+    assert isinstance(result, list)
+    assert [(one.code, one.place.line) for one in result] == [("FLR163", 12)]
+
+
+def test_a_model_that_is_pruned_after_training_is_not(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PRUNING.format(when="if True:\n    for _ in range(3):"))
+    assert isinstance(make_plan(gather(Project(script))), Plan)
