@@ -23,7 +23,7 @@ from engine.plan.literals import leaves, value_of
 from engine.plan.names import Names
 from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, MODEL_CHANGES_IN_LOOP, RETURN_IN_LOOP
 from engine.plan.settings import Setting
-from engine.result import Result
+from engine.result import Place, Result
 
 ITERATORS = (
     "builtins.iter", "builtins.zip", "builtins.map", "builtins.filter", "builtins.enumerate", "builtins.reversed",
@@ -106,6 +106,14 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
                 "stopping early ends a site's round, not the job; its best value and patience go on over the rounds",
                 "stop the job on the global metric with stop_cond in job.py",
                 ("P2",),
+            )
+        )
+    for name, place in _step_limits(loop, frame) if loop.kind != "while" else ():
+        decisions.append(
+            Decision(
+                "step limit",
+                f"{name}, at which {place} ends the training, is counted over all rounds: later rounds do nothing",
+                f"raise the limit, or set {name} anew at the start of a round in client.py",
             )
         )
     if endings:
@@ -222,6 +230,17 @@ def _followed(value: ast.expr, frame: Frame, loop: ast.While) -> list[ast.expr]:
 def _ends_for_good(loop: LoopFact, frame: Frame, name: str) -> Result:
     """The refusal of a loop that could not run in a second round."""
     return LOOP_ENDS_FOR_GOOD.at(frame.file, loop.place, name)
+
+
+def _step_limits(loop: LoopFact, frame: Frame) -> Iterator[tuple[str, Place]]:
+    """Counters that only ever grow in the loop, and that end it when they reach a limit."""
+    nodes = list(ast.walk(loop.loop.node))
+    grown = {ast.unparse(n.target) for n in nodes if isinstance(n, ast.AugAssign) and _is_constant(n.value)}
+    set_anew = {ast.unparse(target) for target, _ in _assignments(loop.loop.node)}
+    for node in nodes:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and _breaks(node):
+            for name in sorted({ast.unparse(part) for part in ast.walk(node.test)} & grown - set_anew):
+                yield name, frame.file.place(node)
 
 
 def _is_constant(node: ast.expr) -> bool:

@@ -115,3 +115,32 @@ def test_a_model_that_is_pruned_after_training_is_not(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(PRUNING.format(when="if True:\n    for _ in range(3):"))
     assert isinstance(make_plan(gather(Project(script))), Plan)
+
+
+LIMITED = """
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+step = 0
+for epoch in range(4):
+    {first}
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        if step >= 6:
+            break
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+        step += 1
+"""
+
+
+@pytest.mark.parametrize(("first", "told"), [("print(epoch)", ["step limit"]), ("step = 0", [])])
+def test_a_limit_of_steps_over_all_epochs_is_told(first: str, told: list[str], tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(LIMITED.format(first=first))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    decisions = plan.rounds.decisions
+    assert [decision.subject for decision in decisions] == told
+    assert all("train.py:10" in decision.decision for decision in decisions)
