@@ -188,7 +188,8 @@ def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
 
 def _better(text: str, known: str) -> bool:
     """True where a number of the same name counts instead of one computed before: not for the training data's."""
-    return not known.isidentifier() or _split(text) < _split(known)
+    is_kept = text.endswith("]")  # a place in a list or a table, to which it was written before
+    return not is_kept and (not known.isidentifier() or _split(text) < _split(known))
 
 
 def _named(text: str, hint: str) -> tuple[str, str] | None:
@@ -212,7 +213,8 @@ def _computed(statement: ast.stmt) -> Iterator[tuple[str, str]]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Div, ast.Mult)):
         yield text_of(statement.target), ""
     elif isinstance(statement, ast.Assign) and _is_number(statement.value):
-        if isinstance(statement.targets[0], ast.Name):
+        counts = COUNTS & set(_words(text_of(statement.targets[0]))) and not _is_ratio(statement.value)
+        if isinstance(statement.targets[0], ast.Name) and not counts:
             yield statement.targets[0].id, text_of(statement.value)
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         yield from _printed(statement.value)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
+from engine.facts.array_flow import outer_names
+from engine.facts.source_text import assigned, own_nodes, text_of
 from engine.facts.trace import Call, Event
-from engine.facts.values import Object, options
+from engine.facts.values import Function, Object, objects, options
 from engine.plan.frame import Frame, function_node
 from engine.plan.inline_evaluation import inline_function, phase_evaluation
 from engine.plan.names import Names
@@ -63,16 +65,23 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     event = _call_in_frame(facts, evaluation, frame)
     if event is None:
         return f"{evaluation.function}() is not called where the model is trained"
+    changed = _changes_training(facts, event, frame)
+    if changed:
+        return f"{evaluation.function}() also {changed}, so that calling it once more would change the training"
     call = _call_text(facts, event, frame)
     if call is None:
         return f"{evaluation.function}() needs values that only exist while training"
+    unset = _read_around(facts, event, frame) - frame.bound_outside
+    if not all(name in _loop_variables(facts, frame) for name in unset):
+        return f"{evaluation.function}() reads values that only exist while training"
     edits: tuple[Insert, ...] = ()
     if evaluation.returns == "none":
         inserted = _return_metrics(evaluation, event)
         if inserted is None:
             return f"{evaluation.function}() ends early on some paths, so what it computes cannot be returned"
         edits = (inserted,)
-    lines = _lines(evaluation, call, names)
+    starts = [f"{name} = {_first_epoch(facts)}  # {evaluation.function}() reads it" for name in sorted(unset)]
+    lines = (*starts, *_lines(evaluation, call, names))
     return EvaluationPlan(lines, evaluation.metrics[0], edits, _needs_guard(facts, evaluation))
 
 
@@ -97,12 +106,11 @@ def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
     """The call as source that can stand before the loop: the loop variable becomes the first epoch's number."""
     available = frame.bound_outside
     replaced: dict[str, str] = {}
-    loop = facts.loop
     for node in ast.walk(event.node):
         if not isinstance(node, ast.Name) or node.id in available:
             continue
-        if loop is not None and frame.is_loop and node.id in _targets(loop.loop.node):
-            replaced[node.id] = loop.start.text if loop.start is not None else "0"
+        if node.id in _loop_variables(facts, frame):
+            replaced[node.id] = _first_epoch(facts)
         elif _is_builtin(node.id) or node.id in _bound_inside(event.node):
             continue
         else:
@@ -110,9 +118,55 @@ def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
     return source_with(frame.file.text, frame.file.place(event.node), event.node, replaced)
 
 
-def _targets(loop: ast.AST) -> list[str]:
-    """The names a ``for`` binds."""
-    return [n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)] if isinstance(loop, ast.For) else []
+def _changes_training(facts: Facts, event: Event, frame: Frame) -> str:
+    """What an evaluation does to the training besides measuring the model; empty where that is nothing."""
+    inside = [one for one in facts.trace.events if one is event or one.within_node(event.node)]
+    stepping = [one for fact in (*facts.optimizers, *facts.schedulers) for one in objects(fact.value)]
+    if any(one.name == ".step" and any(o in stepping for o in objects(one.receiver)) for one in inside):
+        return "steps the optimizer or the schedule"
+    functions = [function.node for one in inside for function in _called(one)]
+    nodes = [node for function in functions for node in own_nodes(ast.iter_child_nodes(function))]
+    globals_ = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
+    targets = [text_of(target) for node in nodes for target in assigned(node)]
+    changed = {target.rpartition(".")[2] for target in targets if "." in target or target in globals_}
+    ends = sorted(changed & _tested_to_leave(frame.node))
+    return f"sets {ends[0]}, which ends the training" if ends else ""
+
+
+def _called(event: Event) -> list[Function]:
+    """The functions of the project that a call runs: the one it names, or the ``__call__`` of an object."""
+    methods = [one.cls.find("__call__") for one in objects(event.receiver) if event.name == "()" and one.cls]
+    return [one for one in (event.function, *methods) if isinstance(one, Function)]
+
+
+def _tested_to_leave(loop: ast.AST) -> set[str]:
+    """The names, or last parts of dotted ones, that the conditions are made of under which a loop is left."""
+    tests = [loop.test] if isinstance(loop, ast.While) else []
+    for node in ast.walk(loop):
+        if isinstance(node, ast.If) and any(isinstance(one, (ast.Break, ast.Return)) for one in ast.walk(node)):
+            tests.append(node.test)
+    parts = [part for test in tests for part in ast.walk(test) if isinstance(part, (ast.Name, ast.Attribute))]
+    return {text_of(part).rpartition(".")[2] for part in parts}
+
+
+def _read_around(facts: Facts, event: Event, frame: Frame) -> set[str]:
+    """The names of the frame's own scope that a called function reads from around it, or one that it calls."""
+    inside = (one for one in facts.trace.events if one is event or one.within_node(event.node))
+    called = [function for one in inside for function in _called(one)]
+    inner = {id(f): f.node for f in called if f.scope is frame.scope}
+    own = {n.id for n in own_nodes(frame.body) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {name for node in inner.values() for name in outer_names(node)} & own
+
+
+def _loop_variables(facts: Facts, frame: Frame) -> list[str]:
+    """The names that the epoch loop binds, where it is what becomes a round."""
+    node = facts.loop.loop.node if facts.loop is not None and frame.is_loop else None
+    return [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)] if isinstance(node, ast.For) else []
+
+
+def _first_epoch(facts: Facts) -> str:
+    """The number of the first epoch, as source."""
+    return facts.loop.start.text if facts.loop is not None and facts.loop.start is not None else "0"
 
 
 def _bound_inside(node: ast.AST) -> set[str]:
@@ -149,23 +203,13 @@ def _return_metrics(evaluation: EvaluationFact, event: Event) -> Insert | None:
     function = event.function
     if function is None or not isinstance(function.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
-    own = [n for n in _own_nodes(function.node) if isinstance(n, (ast.Return, ast.Yield, ast.YieldFrom))]
+    own = [n for n in own_nodes(function.node.body) if isinstance(n, (ast.Return, ast.Yield, ast.YieldFrom))]
     if own:
         return None
     last = function.node.body[-1]
     entries = ", ".join(f'"{metric.name}": float({metric.text})' for metric in evaluation.metrics)
     text = f"\nreturn {{{entries}}}  # for the server: what is printed above\n"
     return Insert(function.file.place(last), text, after=True)
-
-
-def _own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef):
-    """The nodes of a function without those of functions inside it."""
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            pending.extend(ast.iter_child_nodes(node))
 
 
 def _lines(evaluation: EvaluationFact, call: str, names: Names) -> tuple[str, ...]:

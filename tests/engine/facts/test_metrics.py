@@ -78,3 +78,18 @@ def test_what_a_call_gives_back_has_the_name_it_is_bound_to_or_printed_by(statem
     node = ast.parse(statement).body[0]
     call = next(n for n in ast.walk(node) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "test")
     assert names_given(node, call) == names
+
+
+@pytest.mark.parametrize(
+    ("statements", "text"),
+    [
+        ("correct = sum(hits)\nprint('accuracy', 100 * correct / total)", "100 * correct / total"),
+        ("history['val_acc'].append(hits / n)\nprint(f\"{history['val_acc'][-1]:.2f}\")", None),
+        ("history['acc'].append(correct / n)\nprint(f\"{history['acc'][-1]:.2f}\")", "correct / n"),
+        ("train_acc = a / n\nval_acc = b / m\nprint(train_acc, val_acc)", "val_acc"),
+        ("train_acc = a / n\nprint(f'train acc {train_acc:.2f} test acc {correct / m:.2f}')", "correct / m"),
+    ],
+)
+def test_the_ratio_itself_counts_that_was_computed_last_and_not_on_training_data(statements: str, text: str) -> None:
+    found = {m.name: m.text for m in printed_metrics(ast.parse(statements).body)}
+    assert found.get("accuracy") == (text or "history['val_acc'][-1]")

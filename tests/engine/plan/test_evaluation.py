@@ -1,0 +1,106 @@
+"""Whether the script's evaluation can be called once more, for the received model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.plan.evaluation import EvaluationPlan
+from tests.codemods.tools import plan_of, written
+
+HEAD = """\
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+loader = DataLoader(TensorDataset(torch.ones(8, 2), torch.ones(8, 1)), batch_size=4)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+best, bad = 1e9, 0
+
+
+class Patience:
+    def __init__(self):
+        self.best, self.bad, self.is_over = 1e9, 0, False
+
+    def __call__(self, loss):
+        self.bad = 0 if loss < self.best else self.bad + 1
+        self.best = min(loss, self.best)
+        self.is_over = self.bad > 2
+
+
+patience = Patience()
+
+
+def validate():
+    global best, bad
+    model.eval()
+    total = 0
+    with torch.no_grad():
+        for x, y in loader:
+            total += nn.functional.mse_loss(model(x), y).item()
+    loss = total / len(loader)
+    {also}
+    return loss
+
+
+for epoch in range(3):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+    loss = validate()
+    {then}
+"""
+
+
+def evaluation(folder: Path, also: str, then: str, head: str = HEAD) -> EvaluationPlan | str:
+    """How the received model is evaluated, where the evaluation does something besides; or why it is not."""
+    plan = plan_of(written(folder, head.format(also=also, then=then), {}))
+    told = [decision.decision for decision in plan.decisions if decision.subject == "metrics"]
+    return plan.evaluation or told[0].removeprefix("no metrics are sent: ")
+
+
+@pytest.mark.parametrize(
+    ("also", "then", "reason"),
+    [
+        ("scheduler.step(loss)", "", "steps the optimizer or the schedule"),
+        ("bad = 0 if loss < best else bad + 1; best = min(loss, best)", "if bad > 2: break", "sets bad"),
+        ("patience(loss)", "if patience.is_over: break", "sets is_over"),
+    ],
+)
+def test_an_evaluation_that_changes_the_training_is_not_called_once_more(
+    also: str, then: str, reason: str, tmp_path: Path
+) -> None:
+    found = evaluation(tmp_path, also, then)
+    assert isinstance(found, str)
+    assert f"validate() also {reason}" in found
+
+
+@pytest.mark.parametrize(
+    ("also", "then"),
+    [
+        ("if loss < best: best = loss; torch.save(model.state_dict(), 'best.pt')", "print('best', best)"),
+        ("", "scheduler.step(loss)"),
+        ("", "patience(loss)\n    if patience.is_over: break"),
+    ],
+)
+def test_what_changes_nothing_that_training_goes_by_is_in_order(also: str, then: str, tmp_path: Path) -> None:
+    found = evaluation(tmp_path, also, then)
+    assert isinstance(found, EvaluationPlan)
+    assert found.lines == ('metrics = {"loss": float(validate())}',)
+
+
+def test_the_epochs_number_is_set_for_an_evaluation_that_reads_it(tmp_path: Path) -> None:
+    found = evaluation(tmp_path, "print(epoch, loss)", "")
+    assert isinstance(found, EvaluationPlan)
+    assert found.lines == ("epoch = 0  # validate() reads it", 'metrics = {"loss": float(validate())}')
+
+
+def test_what_else_the_loop_sets_cannot_be_known_before_it(tmp_path: Path) -> None:
+    script = HEAD.replace("    loss = validate()", "    seen = epoch * 8\n    loss = validate()")
+    found = evaluation(tmp_path, "print(seen, loss)", "", script)
+    assert found == "validate() reads values that only exist while training"
