@@ -281,7 +281,7 @@ def _story(facts: Mapping[str, Any]) -> list[str]:
     lines = []
     model, optimizer, loop = facts["model"], facts["optimizer"], facts["epoch_loop"]
     if model:
-        given = ", ".join(f"{name}={'?' if value is None else repr(value)}" for name, value in model["args"].items())
+        given = ", ".join(_argument_text(*argument) for argument in model["args"].items())
         lines.append(f"model      {model['variable']} = {model['class']}({given})  [{_spot(model)}]")
     if facts["arrays"]:
         update = facts["arrays"]["update"]
@@ -308,6 +308,12 @@ def _story(facts: Mapping[str, Any]) -> list[str]:
     if besides:
         lines.append(f"besides    {', '.join(besides)}")
     return lines or ["no training was found"]
+
+
+def _argument_text(name: str, value: Any) -> str:
+    """A constructor argument; one given by position has no name but its own text."""
+    text = "?" if value is None else repr(value)
+    return f"{name}={text}" if name.isidentifier() else text
 
 
 def _measured(facts: Mapping[str, Any]) -> list[str]:

@@ -180,7 +180,8 @@ def test_annotations_and_sarif_point_into_the_file(folder: Path) -> None:
 def test_a_notebook_is_inspected(folder: Path) -> None:
     (folder / "train.ipynb").write_text(notebook(*TRAINING))
     told = run("inspect", "train.ipynb").stdout
-    assert "[train.ipynb" not in told and "by the loop at train.ipynb:cell 5:2" in told
+    assert "model = Linear(2, 1)  [train.ipynb:cell 3:1]" in told
+    assert "by the loop at train.ipynb:cell 5:2" in told
     document = json.loads(run("inspect", "train.ipynb", "--format", "json").stdout)
     schema = json.loads((Path(__file__).parents[2] / "docs/schemas/inspect.schema.json").read_text())
     jsonschema.validate(document, schema)
