@@ -8,11 +8,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from codemods.__main__ import main
 from codemods.commands import ERROR, FINDINGS, OK, REFUSED
+from engine.fixes import edited
 from engine.notebook import read
-from engine.result import UserError
+from engine.notebook_json import in_document
+from engine.result import Place, TextEdit, UserError
+from engine.source import decode
 
 TRAINING = [
     "%matplotlib inline\nimport torch\n!pip install torch\n",
@@ -134,6 +139,33 @@ def test_a_fix_changes_the_code_and_no_other_byte(folder: Path, content: str) ->
     assert (result.exit_code, result.stdout) == (OK, "nothing found in 1 file, 1 fixed\n")
     assert path.read_bytes().decode() == content.replace(".pt')", ".pt', weights_only=True)")
     assert run("lint", "train.ipynb", "--fix", "--select", "FLR202").stdout == "nothing found in 1 file\n"
+
+
+ANY_LINES = st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=6), max_size=5)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), ANY_LINES, ANY_LINES, st.booleans(), st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_any_edit_of_a_cell_is_an_edit_of_its_json(data, old, new, as_list, ascii_only, indent) -> None:
+    lines = ["x = 1  # " + line for line in [*old, "end"]]
+    text = "\n".join(lines)
+    first, last = sorted(data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2)))
+    column, end = data.draw(st.integers(8, len(lines[first]))), len(lines[last])
+
+    def document(source: str) -> str:
+        held = source.splitlines(keepends=True) if as_list else source
+        cells = [{"source": held, "cell_type": "code", "outputs": []}, {"cell_type": "code", "source": ["y = 2"]}]
+        return json.dumps({"cells": cells, "nbformat": 4}, indent=indent, ensure_ascii=ascii_only)
+
+    before = decode(Path("a.ipynb"), "a.ipynb", document(text).encode())
+    if before.lines[: len(lines)] != lines:
+        return  # Python reads a line otherwise
+    replacement = "\n".join(new)
+    edit = TextEdit(Place("a.ipynb", first + 1, column), Place("a.ipynb", last + 1, end), replacement)
+    after = json.loads(edited(before.document, [in_document(before, edit)]))
+    after["cells"] = [{**cell, "source": "".join(cell["source"])} for cell in after["cells"]]
+    wanted = edited(text, [edit])
+    assert [cell["source"] for cell in after["cells"]] == [wanted, "y = 2"]
 
 
 def test_a_fix_may_span_lines_of_a_cell(folder: Path) -> None:
