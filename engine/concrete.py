@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper
+from libcst.metadata import CodePosition, CodeRange, MetadataWrapper
 
 from engine.names import Names
 from engine.result import Place, Result, Safety, TextEdit, UserError
 from engine.source import NEWLINE, SourceFile
-from engine.tree import spans, walk
+from engine.tree import Printed, walk
 
 if TYPE_CHECKING:
     from fixit import LintRule
@@ -35,16 +37,33 @@ class Tree:
             place = Place(source.name, getattr(error, "raw_line", 1))
             raise UserError("libcst cannot parse this, so that only the program was checked", place) from None
         self.module = self.wrapper.module
-        self.names = Names(self.module)
+        self.names = Names(self.module, source.text)
 
     @cached_property
-    def spans(self) -> Mapping[cst.CSTNode, CodeRange]:
-        """Where each node stands in what libcst prints."""
-        return self._printed[0]
+    def printed(self) -> Printed:
+        """The module as libcst prints it."""
+        return Printed(self.module)
 
     @cached_property
-    def _printed(self) -> tuple[Mapping[cst.CSTNode, CodeRange], str]:
-        return spans(self.module)
+    def starts(self) -> list[int]:
+        """The offsets at which the lines start that libcst prints."""
+        return [0, *(newline.end() for newline in NEWLINE.finditer(self.printed.code))]
+
+    def span(self, node: cst.CSTNode) -> CodeRange:
+        """Where a node stands in what libcst prints."""
+        first, last = (
+            CodePosition(line := bisect_right(self.starts, offset), offset - self.starts[line - 1])
+            for offset in self.printed.span(node)
+        )
+        return CodeRange(first, last)
+
+    @cached_property
+    def nodes(self) -> Mapping[tuple[Place, Place], list[cst.CSTNode]]:
+        """The nodes between two places, the outermost first."""
+        found = defaultdict(list)
+        for node in walk(self.module):
+            found[self.places(self.span(node))].append(node)
+        return found
 
     @cached_property
     def shifts(self) -> Mapping[int, int]:
@@ -53,7 +72,7 @@ class Tree:
         Raises:
             UserError: it prints other lines, so that its places are not those of the file.
         """
-        printed = self._printed[1].rstrip()  # comments that it drops at the end move nothing
+        printed = self.printed.code.rstrip()  # comments that it drops at the end move nothing
         shifts: dict[int, int] = {}
         if self.source.text.startswith(printed):
             return shifts
@@ -76,15 +95,13 @@ class Tree:
         """A finding of a program rule with its fix, where there is one."""
         if result.edit:
             return result
-        wanted = (result.place, result.end or result.place)
-        spanned = [node for node in walk(self.module) if node in self.spans and self.places(self.spans[node]) == wanted]
-        mended = rule.mend(spanned, self.names)
+        mended = rule.mend(self.nodes[result.place, result.end or result.place], self.names)
         return replace(result, edit=self.edit(*mended)) if mended else replace(result, safety=Safety.DISPLAY_ONLY)
 
     def matched(self, rule: type[LintRule]) -> Iterator[Result]:
         """What the patterns of a rule find."""
         for node, replacement in rule.mended(self.module, self.names):
-            yield self.result(rule, rule.MESSAGE, self.spans[node], node, replacement)
+            yield self.result(rule, rule.MESSAGE, self.span(node), node, replacement)
 
     def visited(self, rule: type[LintRule]) -> Iterator[Result]:
         """What any other fixit rule reports."""
@@ -119,7 +136,7 @@ class Tree:
 
     def edit(self, node: cst.CSTNode, replacement: cst.CSTNode) -> TextEdit:
         """The edit that puts a replacement in the place of an expression or a small statement."""
-        start, end = self.places(self.spans[node])
+        start, end = self.places(self.span(node))
         return TextEdit(start, end, self.code(replacement, self.indent(start.line)))
 
     def indent(self, line: int) -> str:

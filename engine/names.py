@@ -19,8 +19,10 @@ class Names:
     The scopes of the module are worked out only when the imports alone do not settle a question.
     """
 
-    def __init__(self, module: cst.Module) -> None:
+    def __init__(self, module: cst.Module, text: str | None = None) -> None:
+        """Take a module, and its text where that is at hand."""
         self.module = module
+        self.text = text
 
     def mean(self, node: cst.CSTNode, qualified: str) -> bool:
         """True where this name or attribute is the thing of that full name, and no local name hides it."""
@@ -76,8 +78,9 @@ class Names:
     @cached_property
     def _bound_elsewhere(self) -> frozenset[str] | None:
         """The names that anything but an import at the top level binds somewhere; ``None`` where Python cannot tell."""
+        text = self.module.code if self.text is None else self.text
         try:
-            return frozenset(_bound(symtable.symtable(self.module.code, "module", "exec"), top=True))
+            return frozenset(_bound(symtable.symtable(text, "module", "exec"), top=True))
         except (SyntaxError, ValueError, RecursionError):
             return None
 

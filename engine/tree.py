@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import accumulate
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
-from libcst.metadata.position_provider import PositionProvidingCodegenState
 
 _LAYOUT = (
     cst.BaseParenthesizableWhitespace,
@@ -46,12 +44,18 @@ def fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind) if not field.name.startswith(_LAYOUT_FIELDS))
 
 
+@cache
+def is_code(kind: type) -> bool:
+    """True for a kind of node that is no layout. To ask a kind once is faster: libcst's are abstract classes."""
+    return issubclass(kind, cst.CSTNode) and not issubclass(kind, _LAYOUT)
+
+
 def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """The nodes directly inside a node, in the order of the source, without whitespace, commas and brackets."""
     for name in fields(type(node)):
         value = getattr(node, name)
         for child in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(child, cst.CSTNode) and not isinstance(child, _LAYOUT):
+            if is_code(type(child)):
                 yield child
 
 
@@ -62,29 +66,6 @@ def walk(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
         node = stack.pop()
         yield node
         stack.extend(reversed(list(children(node))))
-
-
-class _Printer(PositionProvider):
-    """Tells where the nodes of a module stand, and keeps what it has printed to know."""
-
-    code = ""
-
-    def _gen_impl(self, module: cst.Module) -> None:
-        state = PositionProvidingCodegenState(
-            default_indent=module.default_indent, default_newline=module.default_newline, provider=self
-        )
-        module._codegen(state)
-        self.code = "".join(state.tokens)
-
-
-def spans(module: cst.Module) -> tuple[Mapping[cst.CSTNode, CodeRange], str]:
-    """Where each node stands in the code as libcst prints it, and that code.
-
-    This is what ``MetadataWrapper.resolve(PositionProvider)`` does, without the second walk through the tree which that
-    adds for providers that nobody asked for.
-    """
-    printer = _Printer()
-    return printer._gen(MetadataWrapper(module, unsafe_skip_copy=True)), printer.code
 
 
 class Printed(CodegenState):

@@ -13,10 +13,10 @@ def is_module(match: Match) -> bool:
     """True where the module calls something on ``$model`` that only an ``nn.Module`` has."""
     import libcst as cst
 
-    from engine.tree import dotted, walk
+    from engine.tree import dotted
 
     saved = dotted(match.captures["model"])
-    called = {dotted(node.func) for node in walk(match.names.module) if isinstance(node, cst.Call)}
+    called = {dotted(call.func) for call in match.names.nodes[cst.Call]}
     return saved is not None and any(f"{saved}.{method}" in called for method in ONLY_MODULES_HAVE)
 
 
