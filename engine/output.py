@@ -14,7 +14,8 @@ from engine.facts import Expression
 from engine.pipeline import Conversion
 from engine.plan import Plan
 from engine.plan.literals import Range
-from engine.plan.settings import Setting
+from engine.plan.packaging import settings_options
+from engine.plan.settings import Setting, flag_of
 from engine.result import UserError
 
 CONVERSION = "conversion.json"
@@ -49,6 +50,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "rounds": _setting(plan.num_rounds),
             "partitions": _setting(plan.partitions),
             "data": [_setting(path) | {"kind": path.path_kind or "any"} for path in _distinct(plan)],
+            **_settings_options(plan),
             **_given_files(plan, job_settings.get("script_arguments") or ()),
         },
         "original": {
@@ -118,6 +120,12 @@ def _setting(setting: Setting | None) -> dict[str, Any] | None:
         return None
     beyond = {"beyond": setting.beyond} if setting.declared and setting.beyond else {}
     return {"option": setting.option, "default": setting.default, **beyond}
+
+
+def _settings_options(plan: Plan) -> dict[str, list[dict[str, str]]]:
+    """The options that name a file of settings; a site can have a file of its own."""
+    found = [{"option": flag_of(option)} for option in settings_options(plan.facts)]
+    return {"settings": found} if found else {}
 
 
 def _given_files(plan: Plan, words: Sequence[str]) -> dict[str, list[str]]:

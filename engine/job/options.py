@@ -44,7 +44,18 @@ def client_arguments(spec: JobSpec) -> list[str]:
         (arguments.partitions if spec.is_split else None, "{args.clients}:{args.partition}"),
         *((data, _data(data)) for data in arguments.data),
     ]
-    return given + [_argument(option.option, value) for option, value in values if option]
+    return given + [_argument(option.option, value) for option, value in values if option] + _settings(spec)
+
+
+def _settings(spec: JobSpec) -> list[str]:
+    """Sources of the arguments that only sites with a file of settings of their own are given."""
+    names = {name for values in spec.sites.values() for name in values}
+    found = [(option, option_name(option)) for option in spec.arguments.settings]
+    return [
+        f'*([{_argument(option.option, f"{{args.{name}}}")}] if "{name}" in args else [])'
+        for option, name in found
+        if name in names
+    ]
 
 
 def _given(spec: JobSpec, argument: str) -> str:

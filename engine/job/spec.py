@@ -57,6 +57,7 @@ class Arguments(BaseModel):
         rounds: number of rounds, for schedules that span them all.
         partitions: in how many parts the training data is split in a simulation.
         data: where the data is; relative values are relative to the source project.
+        settings: files of settings, which only sites with one of their own are told.
         files: files of the source project that the script is given on its command line.
     """
 
@@ -66,6 +67,7 @@ class Arguments(BaseModel):
     rounds: Option | None = None
     partitions: Option | None = None
     data: tuple[Option, ...] = ()
+    settings: tuple[Option, ...] = ()
     files: tuple[str, ...] = ()
 
 
@@ -246,7 +248,7 @@ class JobSpec(Frozen):
     def _sites_have_known_values(self) -> JobSpec:
         if self.sites and not RECIPES[self.recipe].per_site:
             raise ValueError(f"{self.recipe} has no arguments per site")
-        known = {option_name(option) for option in self.arguments.data}
+        known = {option_name(option) for option in (*self.arguments.data, *self.arguments.settings)}
         known |= {"local_epochs"} if self.local_epochs else set()
         for site, values in self.sites.items():
             for name in sorted(values.keys() - known):

@@ -26,6 +26,7 @@ from engine.plan.schedules import SchedulePlan, plan_schedules
 from engine.plan.server_model import ModelPlan
 from engine.plan.settings import (
     Setting,
+    fixed_path,
     fixed_paths,
     flag,
     free_option,
@@ -235,15 +236,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
             )
         )
     for path in fixed_paths(facts, paths):
-        decisions.append(
-            Decision(
-                "data location",
-                f"{path.expression.text} at {path.expression.place} stays as it is written: no option can set it there",
-                "give another with --arg"
-                if path.option is not None
-                else "make it an argument of the script, and read that in its place",
-            )
-        )
+        decisions.append(fixed_path(path))
     if launches_processes(facts):
         decisions.append(
             Decision(

@@ -6,7 +6,8 @@ import ast
 from dataclasses import dataclass
 
 from engine.facts import Facts
-from engine.facts.values import Literal, Object, Value, options
+from engine.facts.configuration import Option
+from engine.facts.values import Literal, Object, Value, options, written_parts
 from engine.plan.literals import Range, origins
 from engine.result import Place
 
@@ -56,6 +57,14 @@ def plan_settings_files(facts: Facts, layout: dict[str, tuple[str, ...]]) -> tup
                     depth = places[0].count("/")
                     found[literal.place] = SettingsFile(leaf.value, literal, depth, path.read_bytes())
     return tuple(found.values())
+
+
+def settings_options(facts: Facts) -> tuple[Option, ...]:
+    """The options of the script, with a flag, that name a file it reads its settings from; each once."""
+    files = facts.trace.settings_files
+    parts = (part for file in files for value in file.args[:1] for part in written_parts(value))
+    named = (option for part in parts if (option := part.option) is not None and not option.positional)
+    return tuple({option.destination: option for option in named}.values())
 
 
 def _paths(value: Value | None) -> list[Literal]:

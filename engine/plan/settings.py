@@ -11,6 +11,7 @@ from engine.facts import Facts, LoopFact, PathFact
 from engine.facts.configuration import Option
 from engine.facts.trace import Call, Event
 from engine.facts.values import Literal, plain
+from engine.plan.decision import Decision
 from engine.plan.literals import Range, leaves, parameter_of, value_of
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read, parsed_at
@@ -185,6 +186,23 @@ def fixed_paths(facts: Facts, found: list[Setting]) -> list[PathFact]:
     return positional + [
         p for p in paths if p.option is None and p.value and not any(s.literal == literal_of(p) for s in found)
     ]
+
+
+def fixed_path(path: PathFact) -> Decision:
+    """What is said of a path that no option sets."""
+    text = f"{path.expression.text} at {path.expression.place} stays as it is written: no option can set it there"
+    if path.option is not None:
+        return Decision("data location", text, "give another with --arg")
+    otherwise = "make it an argument of the script, and read that in its place"
+    if path.value and not isinstance(path.expression.node, ast.Constant) and is_beside_the_script(path.value):
+        text += f"; it is {path.value}, which a site looks for in the folder that it runs in"
+        otherwise = f"write the whole path where {path.value} stands, or {otherwise}"
+    return Decision("data location", text, otherwise)
+
+
+def is_beside_the_script(path: str) -> bool:
+    """True for a path that is relative to where the script runs."""
+    return not re.match(r"/|~|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://", path)
 
 
 def is_settable(path: PathFact) -> bool:
