@@ -13,6 +13,7 @@ from engine.facts.configuration import Option
 from engine.pipeline import Conversion, Step, check_needs, convert, left_out
 from engine.plan import Choices, Plan, make_plan
 from engine.plan.arguments import missing_options
+from engine.plan.model import is_made_by_the_script
 from engine.plan.refusals import (
     ARGUMENT_NEEDED,
     FIRST_WEIGHTS_NEEDED,
@@ -145,7 +146,11 @@ def _need(facts: Facts, name: str, source: str) -> Result:
     named = facts.model.name if facts.model else ", ".join(array.written for array in arrays)
     reason = "it is read from local data" if source == "dataset" else "its value cannot be told from the source"
     asked = MODEL_ARGUMENT_NEEDED.at(built.scope.file, built.place, name)
-    return replace(asked, message=f"the server needs {name} of {named} to build the model: {reason}")
+    message = f"the server needs {name} of {named} to build the model: {reason}"
+    if facts.model and is_made_by_the_script(facts.model.value, name):
+        message = f"the server needs {name} of {named} to build the model, an object that no option can give"
+        asked = replace(asked, remedy=f"build it in the constructor of {named}, from plain values")
+    return replace(asked, message=message)
 
 
 __all__ = ["Outcome", "UserError", "build"]

@@ -99,11 +99,12 @@ def _choice(facts: Facts, result: Result) -> dict[str, Any]:
 
 def _model_choice(model: ModelFact) -> dict[str, Any]:
     """The models that an option without a default, or the machine, decides between."""
+    tells = len(set(model.undecided)) == len(model.undecided)
     return {
         "name": "model",
         "message": f"the source does not decide which model is trained: {_listed(model.undecided)}",
-        "option": f"--model {model.undecided[0]}",
-        "choices": list(model.undecided),
+        "option": f"--model {model.undecided[0]}" if tells else "--arg=--OPTION=VALUE",
+        "choices": list(model.undecided) if tells else [],
         **_at(model.construction.place if model.construction else None),
     }
 

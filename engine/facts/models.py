@@ -212,9 +212,11 @@ def undecided(trace: Trace, group: list[Object]) -> list[str]:
     built = {(model.kind, repr(_plain_arguments(model))) for model in possible}
     if len(built) < 2:
         return []
-    names = [names_of(trace, model)[0] for model in possible]
+    factories = [names_of(trace, model)[0] for model in possible]
+    classes = [model.cls.name if model.cls else model.short_kind for model in possible]
     modules = [model.cls.file.path.stem for model in possible if model.cls]
-    return modules if len(set(names)) == 1 and len(set(modules)) == len(possible) else names
+    telling = (names for names in (factories, classes, modules) if len(set(names)) == len(possible))
+    return next(telling, max(factories, classes, key=lambda names: len(set(names))))
 
 
 def _plain_arguments(model: Object) -> dict[str, Any]:

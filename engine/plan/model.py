@@ -21,6 +21,8 @@ from engine.plan.model_by_function import (
 from engine.plan.model_by_name import builders, by_name, constructor_parameters, sets_all
 from engine.plan.server_model import ModelPlan, free_file, pinned
 
+OBJECT_READERS = ("torch.load", "torch.jit.load", "pickle.load", "joblib.load", "dill.load")
+
 
 def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str, Any]) -> ModelPlan:
     """Decide how the server builds the model: by its class, by the factory that builds it, or by a function of our own.
@@ -78,6 +80,11 @@ def passed_values(model: Object, name: str) -> list[Value]:
     """What a constructor argument may be."""
     position = constructor_parameters(model).index(name) if name in constructor_parameters(model) else len(model.args)
     return options(model.argument(position, name))
+
+
+def is_made_by_the_script(model: Object, name: str) -> bool:
+    """True for a constructor argument that is a module, or an object read from a file: no option can give it."""
+    return any(isinstance(v, Object) and (v.is_module or v.kind in OBJECT_READERS) for v in passed_values(model, name))
 
 
 def _unsaid(model: Object, name: str) -> bool:

@@ -93,7 +93,7 @@ MODEL_UNDECIDED = Refusal(
     "FLR161",
     "ModelUndecided",
     "the source does not decide which model is trained: {what}",
-    "--model NAME",
+    "--model NAME, or the option that decides: --arg=--OPTION=VALUE",
     "an option without a default, or the machine, decides between several models; the server builds one, "
     "and it is never guessed",
 )

@@ -106,6 +106,18 @@ def test_one_of_two_models_is_asked_for(script) -> None:
     document = inspected(script(UNDECIDED))
     assert document["verdict"] == "needs_input"
     assert document["needs"][0]["name"] == "model"
+    assert document["needs"][0]["option"] == "--arg=--OPTION=VALUE"  # both are a Linear
+    facts = gather(Project(script(UNDECIDED)), Choices(arguments=("--net=large",)))
+    assert facts.model.arguments == {"0": 2, "1": 100} and facts.model.undecided == ()
+
+
+def test_models_that_one_function_builds_are_chosen_by_their_classes(script) -> None:
+    text = UNDECIDED.replace("nn.Linear(2, 1)", "build(A)").replace("nn.Linear(2, 100)", "build(B)")
+    classes = "class A(nn.Linear): pass\nclass B(nn.Linear): pass\ndef build(cls):\n    return cls(2, 1)\n"
+    text = text.replace("parser = ", f"{classes}parser = ", 1)
+    needed = inspected(script(text))["needs"][0]
+    assert (needed["option"], needed["choices"]) == ("--model A", ["A", "B"])
+    assert gather(Project(script(text)), Choices(model="B")).model.name == "B"
 
 
 def test_a_model_that_is_not_there(script) -> None:
