@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.result import UserError
-from engine.simulate.preparation import conclude, keep, prepare
+from engine.simulate.preparation import conclude, keep, prepare, rounds_of
 from engine.simulate.process import Finished, ProcessTree
 from engine.simulate.progress import Progress
 from engine.simulate.result import Simulation
@@ -20,6 +20,7 @@ from engine.simulate.run import TIME_LIMIT
 
 COMMAND_LIMIT = 120.0  # seconds for a command other than the one that waits for the job
 POLL = 1  # seconds between two questions how the job is
+READY_LIMIT = 100  # seconds for server and sites to find each other; FLARE gives them 30, too few on a busy machine
 
 
 def deploy(
@@ -49,10 +50,10 @@ def deploy(
         "HOME": str(home),  # FLARE keeps there which deployment is meant
         "NVFLARE_POC_WORKSPACE": str(flare),
     }
-    with Progress(prepared.spec.num_rounds) as progress, ProcessTree(environment) as tree:
+    with Progress(rounds_of(prepared.spec)) as progress, ProcessTree(environment) as tree:
         _command(tree, home, "poc", "prepare", "--force", "-c", *prepared.sites)
         kits = next(flare.glob("*/prod_00"))
-        _command(tree, home, "poc", "start")
+        _command(tree, home, "poc", "start", "--timeout", str(READY_LIMIT))
         job = _submitted(tree, home, prepared.job)
         server_log = kits / "server" / job / "log.txt"
         command = _nvflare("job", "monitor", job, "--interval", str(POLL))
