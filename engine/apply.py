@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from engine.facts import Facts
 from engine.facts.configuration import Option
 from engine.pipeline import Conversion, Step, check_needs, convert, left_out
 from engine.plan import Choices, Plan, make_plan
-from engine.plan.arguments import missing_options
+from engine.plan.arguments import missing_options, option_behind
 from engine.plan.model import is_made_by_the_script
 from engine.plan.refusals import (
     ARGUMENT_NEEDED,
@@ -88,17 +88,12 @@ def build(
     plan = make_plan(facts, choices)
     if isinstance(plan, list):
         return Outcome(facts, tuple(plan))
-    if plan.model.missing:
-        needs = tuple(_need(facts, name, source) for name, source in plan.model.missing)
+    needs = tuple(_needs(facts, plan, job_settings.get("script_arguments") or ()))
+    if needs:
         return Outcome(facts, needs=needs)
-    asked = missing_options(facts.arguments, plan.settings, job_settings.get("script_arguments") or ())
-    if asked:
-        files = facts.project.files
-        needs = tuple(ARGUMENT_NEEDED.at(files[each.place.file], each.place, each.flags[0]) for each in asked)
-        return Outcome(facts, needs=needs)
-    if plan.first_weights.needed:
-        place = plan.first_weights.needed.place
-        return Outcome(facts, needs=(FIRST_WEIGHTS_NEEDED.at(facts.project.files.get(place.file), place),))
+    command, words = facts.arguments.command, job_settings.get("script_arguments") or ()
+    if command and command not in words:
+        job_settings = {**job_settings, "script_arguments": (command, *words)}
     if choose:
         steps = choose(plan, steps)
         wanted = {step.name for step in steps}
@@ -139,7 +134,20 @@ def settings_needed(facts: Facts, option: Option) -> Result:
     return SETTINGS_FILE_NEEDED.at(facts.project.files.get(option.place.file), option.place, flag_of(option))
 
 
-def _need(facts: Facts, name: str, source: str) -> Result:
+def _needs(facts: Facts, plan: Plan, script_arguments: Sequence[str]) -> Iterator[Result]:
+    """The values that only a person can say: for the server to build the model, and for the script to start."""
+    files, weights = facts.project.files, plan.first_weights.needed
+    missing = missing_options(facts.arguments, plan.settings, script_arguments)
+    for name, source in plan.model.missing:
+        if option_behind(facts, name, missing) is None:
+            yield _model_argument(facts, name, source)
+    for option in missing:
+        yield ARGUMENT_NEEDED.at(files[option.place.file], option.place, option.flags[0])
+    if weights:
+        yield FIRST_WEIGHTS_NEEDED.at(files.get(weights.place.file), weights.place)
+
+
+def _model_argument(facts: Facts, name: str, source: str) -> Result:
     """A model argument that a person has to say."""
     arrays = facts.arrays.arrays if facts.arrays else ()
     built = facts.model.construction if facts.model else arrays[0].construction

@@ -143,10 +143,19 @@ def _head(tree: ast.Module) -> list[ast.stmt]:
     return tree.body[:count]
 
 
-def insert_imports(source: SourceFile, texts: Iterable[str]) -> list[Insert]:
-    """The edits that add imports to a file, sorted as isort does: by section, ``import x`` before ``from x import``."""
+def insert_imports(source: SourceFile, texts: Iterable[str], use: tuple[Place, bool] | None = None) -> list[Insert]:
+    """The edits that add imports to a file, sorted as isort does: by section, ``import x`` before ``from x import``.
+
+    Args:
+        source: the file.
+        texts: the imports, as source.
+        use: the statement before which, or after which, other edits start, as ``first_use`` says.
+    """
     imports = [
-        s for s in _head(source.tree) if isinstance(s, (ast.Import, ast.ImportFrom)) and _module_of(s) != "__future__"
+        statement
+        for statement in _head(source.tree)
+        if isinstance(statement, (ast.Import, ast.ImportFrom)) and _module_of(statement) != "__future__"
+        if use is None or (source.place(statement), False) < use
     ]
     added = sorted((ast.parse(text).body[0] for text in texts), key=_sorting)
     inserts = []
@@ -189,11 +198,20 @@ def _new_section(source: SourceFile, section: int, new: list[ast.stmt], imports:
     return Insert(source.place(first), f"{lines}\n")
 
 
+def first_use(edits: Iterable[Edit], name: str) -> tuple[Place, bool] | None:
+    """Where a file is first edited, and whether that is after the statement there; None where it is not."""
+    return min(((edit.place, getattr(edit, "after", False)) for edit in edits if edit.place.file == name), default=None)
+
+
 def in_order(edits: Iterable[Edit | AddImport]) -> list[Edit]:
-    """Edits with their imports resolved, each import once and before all else."""
+    """Edits with their imports resolved, each import once, before all else and before what may use it."""
     edits = list(edits)
-    imports = [edit for edit in edits if isinstance(edit, AddImport) and edit.text not in edit.source.lines]
-    sources = {edit.source.name: edit.source for edit in imports}
-    texts = {name: sorted({edit.text for edit in imports if edit.source.name == name}) for name in sources}
-    inserts = [insert for name, source in sources.items() for insert in insert_imports(source, texts[name])]
-    return [*inserts, *[edit for edit in edits if isinstance(edit, Edit)]]
+    others = [edit for edit in edits if isinstance(edit, Edit)]
+    sources = {edit.source.name: edit.source for edit in edits if isinstance(edit, AddImport)}
+    inserts: list[Edit] = []
+    for name, source in sources.items():
+        use = first_use(others, name)
+        present = source.lines[: use[0].line - 1] if use else source.lines
+        texts = {edit.text for edit in edits if isinstance(edit, AddImport) and edit.source.name == name}
+        inserts += insert_imports(source, sorted(texts.difference(present)), use)
+    return [*inserts, *others]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.facts import ArraysFact, Facts, ModelFact, Symbol
@@ -27,6 +27,7 @@ def inspect_program(
     blockers: Findings,
     warnings: Findings = lambda facts: (),
     first_weights: bool = False,
+    script_arguments: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What a program is, what forbids converting it, and what only its author can say.
 
@@ -36,13 +37,16 @@ def inspect_program(
         blockers: the rules that refuse.
         warnings: the rules that warn.
         first_weights: the weights to start from were given.
+        script_arguments: what the script is given on its command line, one item per word.
 
     Returns:
         the document of ``docs/schemas/inspect.schema.json``.
     """
     from engine.plan import Choices, make_plan
+    from engine.plan.arguments import missing_options
 
-    refusals = list(blockers(facts))
+    refusals: Sequence[Result] = list(blockers(facts))
+    asked: Sequence[Option] = ()
     needs = [_choice(facts, result) for result in refusals if result.code in ASKS_TO_CHOOSE]
     if len(needs) < len(refusals):
         needs = []
@@ -53,7 +57,8 @@ def inspect_program(
     elif not refusals:
         plan = make_plan(facts, Choices(dict(model_args), first_weights=first_weights))
         refusals = plan if isinstance(plan, list) else []
-        needs = [] if isinstance(plan, list) else list(_needed(facts, plan))
+        asked = () if isinstance(plan, list) else missing_options(facts.arguments, plan.settings, script_arguments)
+        needs = [] if isinstance(plan, list) else list(_needed(facts, plan, asked))
     if needs:
         refusals = []
     verdict = "needs_input" if needs else "refuse" if refusals else "convert"
@@ -63,7 +68,7 @@ def inspect_program(
         "verdict": verdict,
         "needs": needs,
         "blockers": [_finding(result) for result in refusals],
-        "warnings": [_finding(result) for result in warnings(facts)],
+        "warnings": [_finding(result) for result in (*warnings(facts), *_started_with(facts, asked))],
         "facts": redacted(describe(facts)),
     }
 
@@ -121,17 +126,29 @@ def _settings_file(option: Option) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _started_with(facts: Facts, asked: Iterable[Option]) -> Iterator[Result]:
+    """The arguments without which the script does not start: `apply` asks for them."""
+    from engine.plan.refusals import ARGUMENT_NEEDED
+
+    for option in asked:
+        yield ARGUMENT_NEEDED.at(facts.project.files.get(option.place.file), option.place, option.flags[0])
+
+
 def _listed(names: tuple[str, ...]) -> str:
     """The first names of a list."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" or one of {more} more" if more > 0 else "")
 
 
-def _needed(facts: Facts, plan: Plan) -> Iterator[dict[str, Any]]:
+def _needed(facts: Facts, plan: Plan, asked: Sequence[Option]) -> Iterator[dict[str, Any]]:
     """The values that only a person can say."""
+    from engine.plan.arguments import option_behind
     from engine.plan.refusals import FIRST_WEIGHTS_NEEDED as REASON
 
-    yield from (_argument(facts, *missing) for missing in plan.model.missing)
+    for name, source in plan.model.missing:
+        option = option_behind(facts, name, asked)
+        need = _argument(facts, name, source)
+        yield need if option is None else {**need, "option": f"--arg={option.flags[0]}=VALUE"}
     if plan.first_weights.needed:
         yield {
             "name": "initial_ckpt",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.facts.trace import is_default
 from engine.facts.values import Object, Parameters, objects, options
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
@@ -128,7 +129,8 @@ class AveragedWeights(ProgramRule):
         seen = set()
         for event in facts.trace.events:
             built = next((value for value in objects(event.result) if value.node is event.node), None)
-            if built and event.place not in seen and is_average(event, built) and used_in_training(facts, built):
+            kept = built and is_default(event.path) and is_average(event, built)
+            if kept and event.place not in seen and used_in_training(facts, built):
                 seen.add(event.place)
                 yield cls.found(event.scope.file, event.node)
         trailing = next((event for event in facts.trace.named("builtins.zip") if trails(facts, event)), None)

@@ -36,7 +36,10 @@ def command(
         facts = read_facts(path, entry, model, loop, script_arguments)
         rules = extended(rule_files, (path,)).rules
         checks = (partial(blockers, rules=rules), partial(warnings, rules=rules))
-        report = inspect_program(facts, model_arguments(model_args), *checks, first_weights=bool(initial_ckpt))
+        report = inspect_program(
+            facts, model_arguments(model_args), *checks,
+            first_weights=bool(initial_ckpt), script_arguments=script_arguments,
+        )  # fmt: skip
     except NotPython3 as error:
         refusal = not_python3.NotPython3.refusal(error)
         report = refused_file(path.name, replace(refusal, source=error.source))

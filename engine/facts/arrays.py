@@ -33,8 +33,8 @@ from engine.facts.array_problems import (
 from engine.facts.library import comes_from_data, is_namespace
 from engine.facts.program import ArrayFact, ArrayProblem, ArraysFact
 from engine.facts.source_text import expression, own_nodes
-from engine.facts.trace import Call, Entry, Loop, Trace
-from engine.facts.training import TrainingLoop, is_default, is_statement
+from engine.facts.trace import Call, Entry, Loop, Trace, is_default
+from engine.facts.training import TrainingLoop, is_statement
 from engine.facts.values import (
     Class,
     External,

@@ -161,6 +161,10 @@ def _join(interpreter, node, scope, args, kwargs) -> Value | None:
     return None
 
 
+def _getcwd(interpreter, node, scope, args, kwargs) -> Value:
+    return Literal(".", written=(node, scope))  # the script is run where it stands
+
+
 def _environ_get(interpreter, node, scope, args, kwargs) -> Value:
     default = plain(args[1]) if len(args) > 1 else None
     return Literal(default, ARGUMENTS) if default is not ... else Unknown()
@@ -231,6 +235,7 @@ HANDLERS = {
     "collections.OrderedDict": _dict, "builtins.list": _list, "builtins.tuple": _list, "builtins.int": _convert(int),
     "builtins.float": _convert(float), "builtins.str": _convert(str), "builtins.max": _fold(max),
     "builtins.min": _fold(min), "builtins.sum": _fold(sum), "builtins.len": _len, "os.path.join": _join,
+    "os.getcwd": _getcwd,
     "os.environ.get": _environ_get, "os.getenv": _environ_get, "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace, "easydict.EasyDict": _namespace, "munch.Munch": _namespace,
     "builtins.isinstance": _isinstance, "builtins.exec": _exec, "apex.amp.initialize": _initialize,

@@ -234,7 +234,7 @@ def _call_argument(
     position, keyword = CALLS_ITS_ARGUMENT[name]
     target = kwargs.get(keyword) or (args[position] if position is not None and position < len(args) else None)
     if target is None and name == "fire.Fire":
-        target = _commands(scope)
+        target = _commands(interpreter, scope)
     passed = kwargs.get("args") or (args[1] if "spawn" in name and len(args) > 1 else None)
     values = list(passed.items) if isinstance(passed, Sequence) else []
     if "multiprocessing.s" in name:
@@ -246,9 +246,13 @@ def _call_argument(
     return interpreter.trace.add_object(name, node, scope, args, kwargs)
 
 
-def _commands(scope: Scope) -> Value:
-    """What ``fire.Fire()`` without an argument lets the user call: the functions that are named like a training."""
+def _commands(interpreter: Interpreter, scope: Scope) -> Value:
+    """What ``fire.Fire()`` without an argument lets the user call: the function that is given, or those that are named
+    like a training."""
     functions = {name: value for name, value in scope.module.variables.items() if isinstance(value, Function)}
+    given = next((functions[word] for word in interpreter.arguments if word in functions), None)
+    if given is not None:
+        return given
     named = [value for name, value in functions.items() if name in ("train", "main", "fit", "run")]
     return choose(list(named or functions.values()))
 

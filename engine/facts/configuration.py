@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.facts.paths import beside_script
+from engine.facts.trace import is_default
 from engine.facts.values import (
     ARGUMENTS,
     CONFIG,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 PARSERS = {"argparse.ArgumentParser", "configargparse.ArgParser", "configargparse.ArgumentParser", "tap.Tap"}
 LOADERS = {"json.load", "json.loads", "yaml.load", "yaml.safe_load", "yaml.full_load", "toml.load", "tomllib.load"}
+TRAINS = re.compile(r"train|fit$|run$|main$")
 LARGEST_CONFIGURATION = 1_000_000
 
 
@@ -66,9 +69,13 @@ def parser_method(
     kwargs: dict[str, Value],
 ) -> Value | None:  # fmt: skip
     """A method of an argument parser; None for any other object."""
+    if receiver.kind == "argparse.subparsers" and method == "add_parser":
+        return _command(receiver, node, scope, args)
     parser = _parser_of(receiver)
     if parser is None:
         return None
+    if method == "add_subparsers":
+        return Object("argparse.subparsers", scope.file.place(node), node, receiver=parser, kwargs=kwargs, scope=scope)
     if method in ("add_argument_group", "add_mutually_exclusive_group"):
         group = Object("argparse.group", scope.file.place(node), node, receiver=parser, scope=scope)
         return group
@@ -95,6 +102,24 @@ def _parser_of(receiver: Object) -> Object | None:
     if receiver.kind in PARSERS or (receiver.cls is not None and receiver.cls.derives_from(*PARSERS)):
         return receiver
     return None
+
+
+def _command(subparsers: Object, node: ast.Call, scope: Scope, args: list[Value]) -> Object:
+    """The parser of one of several commands of a script."""
+    command = Object("argparse.ArgumentParser", scope.file.place(node), node, args=args, scope=scope)
+    if isinstance(subparsers.receiver, Object):
+        subparsers.receiver.attributes.setdefault("#subparsers", subparsers)
+        subparsers.attributes[str(plain(args[0]) if args else "")] = command
+    return command
+
+
+def _chosen_command(parser: Object, given: tuple[str, ...]) -> tuple[str, Object | None]:
+    """The command of a script that is given, else the one that is named like a training, with its parser."""
+    subparsers = parser.attributes.get("#subparsers")
+    commands = subparsers.attributes if isinstance(subparsers, Object) else {}
+    named = [name for name in commands if name in given] + [name for name in commands if TRAINS.match(name)]
+    name = next(iter([*named, *commands]), "")
+    return name, commands.get(name)
 
 
 def _option(node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, Value]) -> Option | None:
@@ -163,20 +188,33 @@ def _as_argument(value: Value, option: Option | None = None) -> Value:
 def _namespace(interpreter: Interpreter, parser: Object, node: ast.Call, scope: Scope) -> Object:
     """What ``parse_args()`` gives back."""
     namespace = Object("argparse.Namespace", scope.file.place(node), node, receiver=parser, scope=scope)
-    declared = parser.attributes.get("#options", Mapping({})).items
-    declared.update(_given([option for option, _ in declared.values()], interpreter.arguments))
-    for name, (_, default) in declared.items():
-        namespace.attributes[name] = default
-    namespace.attributes.update(parser.attributes.get("#defaults", Mapping({})).items)
+    command, chosen = _chosen_command(parser, interpreter.arguments)
+    for one in filter(None, (parser, chosen)):
+        declared = one.attributes.get("#options", Mapping({})).items
+        words = tuple(word for word in interpreter.arguments if word != command)
+        declared.update(_given([option for option, _ in declared.values()], words))
+        for name, (_, default) in declared.items():
+            namespace.attributes[name] = default
+        namespace.attributes.update(one.attributes.get("#defaults", Mapping({})).items)
+    if chosen is not None:
+        destination = plain(parser.attributes["#subparsers"].kwargs.get("dest"))
+        namespace.attributes[str(destination)] = Literal(command, ARGUMENTS)
+        namespace.attributes["#command"] = chosen
     interpreter.trace.objects.append(namespace)
     return namespace
 
 
 def options_of(namespace: Object) -> list[Option]:
-    """The options behind what ``parse_args()`` gave back."""
-    parser = namespace.receiver
-    declared = parser.attributes.get("#options") if isinstance(parser, Object) else None
-    return [option for option, _ in declared.items.values()] if declared else []
+    """The options behind what ``parse_args()`` gave back, those of a script's chosen command among them."""
+    parsers = [namespace.receiver, namespace.attributes.get("#command")]
+    declared = [parser.attributes.get("#options") for parser in parsers if isinstance(parser, Object)]
+    return [option for options in declared if options for option, _ in options.items.values()]
+
+
+def command_of(namespace: Object) -> tuple[str, Object] | None:
+    """The command that a script was given by ``parse_args()``, with its parser; None where it has no commands."""
+    chosen = namespace.attributes.get("#command")
+    return (str(plain(chosen.args[0])), chosen) if isinstance(chosen, Object) and chosen.args else None
 
 
 def bind_command_options(interpreter: Interpreter, function: Function, scope: Scope) -> None:
@@ -219,13 +257,14 @@ def external(
         if not isinstance(opened, Object) or not opened.kind.startswith(("builtins.open", "pathlib.Path")):
             continue
         named = opened.receiver or next(iter(opened.args), None)
-        parts = [part for part in written_parts(named) if isinstance(part, Literal)]
-        path = next((part.value for part in parts if isinstance(part.value, str)), None)
+        parts = list(written_parts(named))
+        path = next((part.value for part in parts if isinstance(part, Literal) and isinstance(part.value, str)), None)
         data = read_configuration(scope.file, interpreter.project.root, path) if path else None
         if data is not None:
             interpreter.trace.settings_files.append(opened)
             return as_value(data)
-        needed = [part.option for part in parts if part.option is not None and part.value is None]
+        asks = is_default(interpreter.path)
+        needed = [part.option for part in parts if asks and part.option is not None and plain(part) in (None, ...)]
         interpreter.trace.needed_options += [one for one in needed if one not in interpreter.trace.needed_options]
     return None
 
@@ -266,4 +305,4 @@ def as_value(data: Any) -> Value:
     return Literal(data, CONFIG)
 
 
-__all__ = ["Option", "bind_command_options", "choose", "external", "options_of", "parser_method"]
+__all__ = ["Option", "bind_command_options", "choose", "command_of", "external", "options_of", "parser_method"]

@@ -32,6 +32,9 @@ ORIGINS = ("none", *CERTAINTY)
 DEEPEST = 6
 
 
+LAYERS = {"torch.nn.Linear": ["in_features", "out_features", "bias"]}
+
+
 def constructor_arguments(built: Object) -> dict[str, tuple[Value, ast.AST | None]]:
     """The arguments by name, with the expression each is written as; a library's positional ones are numbered."""
     call = built.node if isinstance(built.node, ast.Call) else None
@@ -49,7 +52,10 @@ def constructor_arguments(built: Object) -> dict[str, tuple[Value, ast.AST | Non
 
 
 def parameter_names(built: Object) -> list[str]:
-    """The names of a local class's constructor parameters, ``self`` left out; none for a library's class."""
+    """The names of a local class's constructor parameters, ``self`` left out; none for a library's class, but for a
+    layer whose arguments have to be asked for by name."""
+    if built.kind in LAYERS and any(plain(value) is ... for value in built.args):
+        return LAYERS[built.kind]
     constructor = built.cls.find("__init__") if built.cls else None
     if not isinstance(constructor, Function):
         return []

@@ -71,6 +71,8 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
     source = _source(dataset) if loader is not None else _source(loop.iterable)
     node = _dataset_node(loader)
     paths = (*read_paths(trace, partial(_reads_data, trace)), *read_paths(trace, weights.__contains__))
+    known = {path.value for path in paths}
+    paths += tuple(path for path in read_paths(trace, _looks_for) if path.option is None and path.value in known)
     written = next((part.value for part in _texts(source)), None)
     return DataFact(
         source=source.kind if source is not None else next((path.reader for path in paths), None),
@@ -171,12 +173,22 @@ def _reads_data(trace: Trace, event: Event) -> bool:
     if is_path(event.receiver) and name in (".glob", ".rglob", ".iterdir", ".read_text", ".read_bytes"):
         return True
     if name.endswith(".open"):
-        position = 0 if name == ".open" else 1
-        mode = plain(event.args[position]) if len(event.args) > position else plain(event.kwargs.get("mode"))
-        return not (isinstance(mode, str) and set(mode) & set("wax+")) and not restores(trace, event)
+        return not writes(event) and not restores(trace, event)
     if name == "torch.load":
         return not restores(trace, event)
     return name.startswith(DATA_READERS) and not name.startswith("torch.utils.data.")
+
+
+def writes(event: Event) -> bool:
+    """True for opening a file to write it."""
+    position = 0 if event.name == ".open" else 1
+    mode = plain(event.args[position]) if len(event.args) > position else plain(event.kwargs.get("mode"))
+    return isinstance(mode, str) and bool(set(mode) & set("wax+"))
+
+
+def _looks_for(event: Event) -> bool:
+    """True for asking whether a path is there."""
+    return event.name in ("os.path.exists", "os.path.isdir", "os.path.isfile")
 
 
 def restores(trace: Trace, event: Event) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
 from engine.facts.library import comes_from_data
-from engine.facts.models import belongs
+from engine.facts.models import altering, belongs
 from engine.facts.program import FirstWeights
 from engine.facts.source_text import text_of
-from engine.facts.trace import Branch, Call, Event, Loop, Trace
-from engine.facts.training import TrainingLoop, is_default
+from engine.facts.trace import Branch, Call, Event, Loop, Trace, is_default
+from engine.facts.training import TrainingLoop
 from engine.facts.values import Function, Object, objects, plain
 
 IN_PLACE = re.compile(r"^\.(copy|fill|zero|normal|uniform|trunc_normal|constant|mul|div|add|sub|clamp)_$")
@@ -36,10 +37,10 @@ def first_weights(trace: Trace, training: TrainingLoop, model: Object) -> Iterat
         if event.name == ".load_state_dict":
             if any(belongs(one, model) for one in objects(event.receiver)):
                 file, read = _reading(trace, event, model)
-                yield FirstWeights(event, place, _origin(event), file, _is_certain(event), read)
+                yield FirstWeights(event, place, _origin(event), file, _is_certain(trace, event), read)
         elif _sets(event, model, training):
             origin = "file" if event.name == ".copy_" and any(map(comes_from_data, event.args)) else "drawn"
-            yield FirstWeights(event, place, origin, None, _is_certain(event))
+            yield FirstWeights(event, place, origin, None, _is_certain(trace, event))
 
 
 def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
@@ -84,9 +85,11 @@ def _origin(event: Event) -> str:
 def _reading(trace: Trace, event: Event, model: Object) -> tuple[str | None, Event | None]:
     """The path of the file that holds the whole state of the model and nothing else, and the call that reads it.
 
-    What a part of the model loads is not the whole; the keys of what a wrapper loads have its prefix.
+    What a part of the model loads is not the whole; the keys of what a wrapper loads have its prefix; and the file has
+    other layers than a model in which layers are replaced after that.
     """
-    if any(one is not model for one in objects(event.receiver)):
+    later = any(one.event > event.number for store in altering(trace, model) for one in objects(store.value))
+    if later or any(one is not model for one in objects(event.receiver)):
         return None, None
     loaded = next(iter(objects(event.args[0])), None) if event.args else None
     strict = plain(event.kwargs.get("strict")) if "strict" in event.kwargs else True
@@ -96,6 +99,22 @@ def _reading(trace: Trace, event: Event, model: Object) -> tuple[str | None, Eve
     return (path, trace.events[loaded.event]) if isinstance(path, str) else (None, None)
 
 
-def _is_certain(event: Event) -> bool:
-    """True for what happens whenever the program runs with its defaults."""
-    return all(entry.default for entry in event.path if isinstance(entry, Branch))
+def _is_certain(trace: Trace, event: Event) -> bool:
+    """True for what happens whenever the program runs with its defaults, and nothing fails before."""
+    return all(entry.default for entry in event.path if isinstance(entry, Branch)) and not _may_be_left_out(
+        trace, event
+    )
+
+
+def _may_be_left_out(trace: Trace, event: Event) -> bool:
+    """True where one of the functions around a call may return before it, as ``except FileNotFoundError: return``."""
+    calls = [entry for entry in event.path if isinstance(entry, Call)]
+    for statement, _, path in trace.exits:
+        function = next((entry for entry in reversed(path) if isinstance(entry, Call)), None)
+        branches = [entry for entry in path if isinstance(entry, Branch) and entry not in event.path]
+        if isinstance(statement, ast.Return) and function in calls and any(b.default is not False for b in branches):
+            within = event.path[event.path.index(function) + 1 :]
+            reached = next((entry.statement for entry in within if isinstance(entry, Call)), event.statement)
+            if reached is not None and statement.lineno < reached.lineno:
+                return True
+    return False

@@ -212,7 +212,7 @@ def _computed(statement: ast.stmt) -> Iterator[tuple[str, str]]:
     """The numbers a statement computes or prints, as text with the words said beside them."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Div, ast.Mult)):
         yield text_of(statement.target), ""
-    elif isinstance(statement, ast.Assign) and _is_number(statement.value):
+    elif isinstance(statement, ast.Assign) and _is_number(statement.value) and not _builds(statement.value):
         counts = COUNTS & set(_words(text_of(statement.targets[0]))) and not _is_ratio(statement.value)
         if isinstance(statement.targets[0], ast.Name) and not counts:
             yield statement.targets[0].id, text_of(statement.value)
@@ -319,6 +319,11 @@ def _is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         return not isinstance(node.left, (ast.Constant, ast.JoinedStr))
     return not re.search(r"\.format\(|\bstr\(", text_of(node))
+
+
+def _builds(node: ast.AST) -> bool:
+    """True for ``nn.BCELoss()``: by its name a class is called, so that what comes out is an object."""
+    return isinstance(node, ast.Call) and text_of(node.func).rpartition(".")[2][:1].isupper()
 
 
 def _ordered(found: Iterable[MetricFact | None]) -> tuple[MetricFact, ...]:

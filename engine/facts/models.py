@@ -12,8 +12,8 @@ from engine.facts.constructor import ORIGINS, argument_value, constructor_argume
 from engine.facts.optimizers import trained_by
 from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
-from engine.facts.trace import Branch, Call, Trace
-from engine.facts.training import TrainingLoop, is_default, owners_of
+from engine.facts.trace import Branch, Call, Store, Trace, is_default
+from engine.facts.training import TrainingLoop, owners_of
 from engine.facts.values import Object, Scope, Sequence, Value, objects, options
 from engine.result import Place
 
@@ -248,13 +248,20 @@ def construction(model: Object) -> Expression | None:
 def alterations(trace: Trace, model: Object) -> Iterator[Expression]:
     """The statements that replace a part of a model after it was built, those of its own methods aside."""
     seen = set()
-    for store in trace.stores:
-        inside = any(isinstance(entry, Call) and is_module(entry.receiver) for entry in store.path)
+    for store in altering(trace, model):
         place = store.scope.file.place(store.statement)
-        wraps = any(wrapped_model(one) is not None for one in objects(store.value))
-        if not (inside or wraps or place in seen) and (store.owner is model or _is_part(store.owner, model)):
+        if place not in seen:
             seen.add(place)
             yield expression(store.statement, store.scope)
+
+
+def altering(trace: Trace, model: Object) -> Iterator[Store]:
+    """What is stored in a model after it was built, by other code than its own methods."""
+    for store in trace.stores:
+        inside = any(isinstance(entry, Call) and is_module(entry.receiver) for entry in store.path)
+        wraps = any(wrapped_model(one) is not None for one in objects(store.value))
+        if not (inside or wraps) and (store.owner is model or _is_part(store.owner, model)):
+            yield store
 
 
 def is_module(value: Value | None) -> bool:

@@ -124,8 +124,8 @@ def compare(interpreter: Interpreter, node: ast.Compare, scope: Scope) -> Value:
     if isinstance(node.ops[0], (ast.Is, ast.IsNot)) and isinstance(right[0], Literal) and right[0].value is None:
         nones = [isinstance(option, Literal) and option.value is None for option in options(left)]
         known = all(nones) or (not any(nones) and not any(isinstance(o, Unknown) for o in options(left)))
-        overridable = any(isinstance(o, Literal) and o.source != LITERAL for o in options(left))
-        return Literal(nones[0] == isinstance(node.ops[0], ast.Is)) if known and not overridable else Unknown()
+        held = nones[0] == isinstance(node.ops[0], ast.Is)
+        return Literal(held, least_certain(options(left))) if known else Unknown()
     one, two = plain(left), plain(right[0])
     action = COMPARISONS.get(type(node.ops[0]))
     if action and one is not ... and two is not ...:

@@ -346,11 +346,12 @@ class ArgumentsFact:
     """The script's own command line.
 
     Attributes:
-        kind: ``argparse``, ``click``, ... or ``none``.
+        kind: ``argparse``, ``fire`` or ``none``.
         parser: the name of the parser where ``parse_args`` is called; empty where there is none.
         variable: the name its result is bound to.
         parse: the statement that calls ``parse_args``.
         options: what it declares.
+        command: the word by which the script is told which of its functions is meant; empty where it needs none.
     """
 
     kind: str
@@ -358,6 +359,7 @@ class ArgumentsFact:
     variable: str = ""
     parse: Expression | None = None
     options: tuple[Option, ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)

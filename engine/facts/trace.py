@@ -89,6 +89,12 @@ class Context:
 Entry = Loop | Call | Branch | Context
 
 
+def is_default(path: tuple[Entry, ...]) -> bool:
+    """True for what the program comes to unless the user sets an option or something fails."""
+    branches = [entry for entry in path if isinstance(entry, Branch)]
+    return not any(branch.default is False or isinstance(branch.node, ast.ExceptHandler) for branch in branches)
+
+
 @dataclass(eq=False)
 class Event:
     """One call, in the order of the program.

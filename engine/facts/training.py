@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.facts.library import comes_from_data
 from engine.facts.optimizers import goes_backward, stepped_optimizer, trained_by
 from engine.facts.source_text import text_of
-from engine.facts.trace import Branch, Call, Entry, Event, Loop, Once, Trace
+from engine.facts.trace import Branch, Call, Entry, Event, Loop, Once, Trace, is_default
 from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
 from engine.result import Place
 
@@ -100,12 +100,6 @@ def _exclude(first: Step, second: Step) -> bool:
             if isinstance(entry.node, ast.ExceptHandler) or sides.get(id(entry.node), entry.taken) != entry.taken:
                 return True
     return False
-
-
-def is_default(path: tuple[Entry, ...]) -> bool:
-    """True for what the program comes to unless the user sets an option or something fails."""
-    branches = [entry for entry in path if isinstance(entry, Branch)]
-    return not any(branch.default is False or isinstance(branch.node, ast.ExceptHandler) for branch in branches)
 
 
 def reached_from(trace: Trace, loop: Loop) -> tuple[tuple[Place, ...], ...]:

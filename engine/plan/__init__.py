@@ -219,6 +219,14 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     decisions = [*round_plan.decisions, *schedules.decisions, *decide_algorithm(facts, choices.recipe)]
     decisions += array_decisions(facts.arrays) if facts.arrays else []
     decisions += starts.decisions
+    if facts.arguments.command:
+        decisions.append(
+            Decision(
+                "command",
+                f"the job starts the script with {facts.arguments.command}, which trains",
+                "name another with --arg",
+            )
+        )
     if isinstance(evaluation, str):
         decisions.append(
             Decision(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.facts import ArgumentsFact
+from engine.facts import ArgumentsFact, Facts
 from engine.facts.configuration import Option
+from engine.facts.values import Unknown
+from engine.plan.model import passed_values
 from engine.plan.settings import Setting
 
 
@@ -27,6 +29,19 @@ def missing_options(arguments: ArgumentsFact, settings: Iterable[Setting], given
     free = [word for word, before in zip(given, ["", *given], strict=False) if not _belongs(word, before)]
     flags = {word.partition("=")[0] for word in given}
     return (*positional[len(free) :], *(option for option in named if not flags.intersection(option.flags)))
+
+
+def option_behind(facts: Facts, argument: str, missing: Iterable[Option]) -> Option | None:
+    """The missing option of the script that gives a constructor argument of the model its value: it is asked for once.
+
+    Args:
+        facts: of the program.
+        argument: the constructor argument.
+        missing: the options without which the script does not start.
+    """
+    passed = passed_values(facts.model.value, argument) if facts.model else []
+    behind = {value.option.destination for value in passed if isinstance(value, Unknown) and value.option is not None}
+    return next((one for one in missing if not one.positional and one.destination in behind), None)
 
 
 def _belongs(word: str, before: str) -> bool:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.facts import Expression, Facts
-from engine.facts.trace import Event
-from engine.facts.training import is_default
+from engine.facts.trace import Event, is_default
 from engine.facts.values import plain
 
 DRAWS = {

@@ -17,6 +17,7 @@ from engine.source import SourceFile
 
 EVALUATING = {"val", "valid", "validation", "test", "eval", "dev"}
 TRAINING_CALLS = {"backward", "step", "zero_grad"}
+SHOWN = {"desc", "postfix", "set_description", "set_description_str", "set_postfix", "set_postfix_str"}
 
 
 @dataclass
@@ -53,7 +54,15 @@ def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> tupl
     start = _beside(frame, target)
     if start is None:
         return None
-    block = _Block(target)
+    return _function_of(_Block(target), start, evaluation, frame, name) or _function_of(
+        *_without_progress(target, start), evaluation, frame, name
+    )
+
+
+def _function_of(
+    block: _Block, start: list[ast.stmt], evaluation: EvaluationFact, frame: Frame, name: str
+) -> tuple[str, tuple[MetricFact, ...]] | None:
+    """The function and its metrics, from the statements among which the evaluating loop stands."""
     if not _descend(start, block):
         return None
     metrics = tuple(m for m in evaluation.metrics if _own_slice(block, _names(m), frame) is not None)
@@ -65,6 +74,38 @@ def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> tupl
     lines += [f"    {line}" if line else "" for line in _written(frame.file, block, kept)]
     entries = ", ".join(f'"{m.name}": float({m.text})' for m in metrics)
     return "\n".join([*lines, f"    return {{{entries}}}"]) + "\n", metrics
+
+
+def _without_progress(target: ast.AST, start: list[ast.stmt]) -> tuple[_Block, list[ast.stmt]]:
+    """The same statements without what a progress bar shows beside its count, such as the number of the epoch."""
+    place = (target.lineno, target.col_offset)
+    quiet = [s for statement in copy.deepcopy(start) if (s := _Quiet().visit(statement)) is not None]
+    loops = [node for statement in quiet for node in ast.walk(statement) if isinstance(node, type(target))]
+    found = next(node for node in loops if (node.lineno, node.col_offset) == place)
+    return _Block(found, rewritten=True), quiet
+
+
+class _Quiet(ast.NodeTransformer):
+    """Takes out what a progress bar shows."""
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        shown = isinstance(node.targets[0], ast.Attribute) and node.targets[0].attr in SHOWN
+        return None if shown else self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        called = node.value.func if isinstance(node.value, ast.Call) else None
+        return None if isinstance(called, ast.Attribute) and called.attr in SHOWN else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if _root(node.func) in ("tqdm", "trange") or isinstance(node.func, ast.Attribute) and node.func.attr == "tqdm":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN]
+        return self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if getattr(node, "body", None) == []:
+            node.body = [ast.copy_location(ast.Pass(), node)]
+        return node
 
 
 def _names(metric: MetricFact) -> set[str]:

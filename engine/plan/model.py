@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.facts import Facts, Symbol
+from engine.facts.constructor import parameter_names
 from engine.facts.library import comes_from_data, is_namespace
 from engine.facts.values import Object, Unknown, Value, options
 from engine.plan.model_by_function import (
@@ -18,7 +19,7 @@ from engine.plan.model_by_function import (
     is_record,
     stands_under,
 )
-from engine.plan.model_by_name import builders, by_name, constructor_parameters, sets_all
+from engine.plan.model_by_name import builders, by_name, sets_all
 from engine.plan.server_model import ModelPlan, free_file, pinned
 
 OBJECT_READERS = ("torch.load", "torch.jit.load", "pickle.load", "joblib.load", "dill.load")
@@ -78,7 +79,7 @@ def _initialised(
 
 def passed_values(model: Object, name: str) -> list[Value]:
     """What a constructor argument may be."""
-    position = constructor_parameters(model).index(name) if name in constructor_parameters(model) else len(model.args)
+    position = parameter_names(model).index(name) if name in parameter_names(model) else len(model.args)
     return options(model.argument(position, name))
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from engine.facts import Facts, ModelFact
 from engine.facts.library import DATA_READERS, is_namespace
-from engine.facts.trace import Call, Event
-from engine.facts.training import is_default
+from engine.facts.trace import Call, Event, is_default
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
 from engine.plan.layout import dotted_name

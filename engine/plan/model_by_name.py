@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.facts import Facts, FirstWeights, ModelFact
+from engine.facts.constructor import parameter_names
 from engine.facts.library import DATA_READERS
 from engine.facts.trace import Call
-from engine.facts.values import Class, Function, Object, options, plain
+from engine.facts.values import Class, Function, options, plain
 from engine.plan.layout import dotted_name
 from engine.plan.server_model import ModelPlan, pinned, unbuildable
 from engine.plan.slicing import slice_module
@@ -48,16 +49,8 @@ def _spelled_out(model: ModelFact) -> dict[str, Any]:
     """The constructor's arguments; those handed over in an unknown ``**mapping`` stand for every parameter left."""
     args = {name: value for name, value in model.arguments.items() if not name.startswith("*")}
     if len(args) < len(model.arguments):
-        args |= {name: ... for name in constructor_parameters(model.value) if name not in args}
+        args |= {name: ... for name in parameter_names(model.value) if name not in args}
     return args
-
-
-def constructor_parameters(model: Object) -> list[str]:
-    """The parameters of a local class's constructor, without ``self``."""
-    constructor = model.cls.find("__init__") if model.cls else None
-    if not isinstance(constructor, Function):
-        return []
-    return [a.arg for a in (*constructor.node.args.posonlyargs, *constructor.node.args.args)][1:]
 
 
 def by_name(

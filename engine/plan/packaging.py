@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.facts import Facts
 from engine.facts.configuration import Option
+from engine.facts.data import writes
 from engine.facts.values import Literal, Object, Value, options, written_parts
 from engine.plan.literals import Range, origins
 from engine.result import Place
@@ -38,6 +39,8 @@ def plan_settings_files(facts: Facts, layout: dict[str, tuple[str, ...]]) -> tup
     found: dict[Place, SettingsFile] = {}
     for event in facts.trace.events:
         if event.name not in ("builtins.open", ".open", ".read_text", "pathlib.Path", "yaml.safe_load"):
+            continue
+        if event.name.endswith("open") and writes(event):
             continue
         for value in [*event.args[:1], event.receiver]:
             for leaf in _paths(value):

@@ -111,8 +111,10 @@ def first_code(file: SourceFile) -> Place:
 
 
 def _is_setting(statement: ast.stmt) -> bool:
-    """True for ``DATA = "./data"`` and the like, which an option may replace."""
+    """True for ``DATA = "./data"`` and the like, which an option may replace; not for ``__author__``."""
     if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return False
+    if statement.targets[0].id.startswith("__"):
         return False
     plain_parts = (
         ast.Constant,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.facts import Facts, LoopFact, PathFact
+from engine.facts.calls import CALLS_ITS_ARGUMENT
 from engine.facts.configuration import Option
 from engine.facts.trace import Call, Event
 from engine.facts.values import Literal, plain
@@ -124,8 +125,12 @@ def _beyond(loop: LoopFact, leaf: Literal) -> int | None:
 
 
 def defaulting_call(facts: Facts, place: Range) -> Call | None:
-    """The call on the way to the epoch loop that leaves a parameter at the default that stands at a place."""
+    """The call on the way to the epoch loop that leaves a parameter at the default that stands at a place; none where a
+    library calls the function, as ``fire.Fire`` and ``mp.spawn`` do."""
+    handed_over = {event.node for event in facts.trace.events if event.name in CALLS_ITS_ARGUMENT}
     for call in facts.loop.calls if facts.loop else ():
+        if call.node in handed_over:
+            continue
         arguments = call.function.node.args
         defaults = [*arguments.defaults, *[d for d in arguments.kw_defaults if d is not None]]
         if any(call.function.file.place(default) == place.place for default in defaults) and isinstance(
@@ -206,10 +211,11 @@ def is_beside_the_script(path: str) -> bool:
 
 
 def is_settable(path: PathFact) -> bool:
-    """True for a path that stands in the source as a literal of its own, or begins an f-string."""
-    if path.value is None or not isinstance(path.expression.node, (ast.Constant, ast.JoinedStr)):
+    """True for a path that stands in the source as a literal of its own, begins an f-string, or is ``os.getcwd()``."""
+    node = path.expression.node
+    if path.value is None or not isinstance(node, (ast.Constant, ast.JoinedStr, ast.Call)):
         return False
-    return isinstance(path.expression.node, ast.Constant) or _in_text(path, "") is not None
+    return not isinstance(node, ast.JoinedStr) or _in_text(path, "") is not None
 
 
 def _in_text(path: PathFact, reader: str) -> str | None:

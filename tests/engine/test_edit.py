@@ -187,6 +187,21 @@ def test_an_import_goes_to_its_section(case: str) -> None:
     assert Document(file).apply([AddImport(file, "import nvflare.client as flare")]).code == after
 
 
+@pytest.mark.parametrize(
+    ("before", "line", "after"),
+    [
+        ("EPOCHS = 7\nimport torch\n", 1, "import nvflare\n\nuse()\nEPOCHS = 7\nimport torch\n"),
+        ("import a\nx = 1\nimport torch\n", 2, "import a\nimport nvflare\nuse()\nx = 1\nimport torch\n"),
+        ("import torch\nx = 1\nimport nvflare\n", 2, "import nvflare\nimport torch\nuse()\nx = 1\nimport nvflare\n"),
+        ("import nvflare\nx = 1\n", 2, "import nvflare\nuse()\nx = 1\n"),
+    ],
+)
+def test_an_import_stands_before_what_uses_it(before: str, line: int, after: str) -> None:
+    file = source(before)
+    made = Document(file).apply([AddImport(file, "import nvflare"), Insert(at(line), "use()\n")])
+    assert made.code == after
+
+
 def test_several_imports_are_sorted_into_sections(tmp_path: Path) -> None:
     (tmp_path / "mine.py").touch()
     text = "import torch\nfrom torch import nn\n\nfrom mine import x\n\nx()\n"

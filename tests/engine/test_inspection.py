@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 import rules
+from codemods import PIPELINE
+from engine.apply import build
 from engine.facts import Choices, gather
 from engine.inspection import as_json, as_text, inspect_program, refused_file
+from engine.plan import Choices as Pinned
 from engine.result import UserError
 from engine.source import NotPython3, Project
 
@@ -45,11 +49,26 @@ for epoch in range(2):
     optimizer.step()
 """
 
+STARTS_WITH = """import argparse
+import torch
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("experiment")
+parser.add_argument("--run-name", required=True)
+args = parser.parse_args()
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+"""
 
-def inspected(path: Path, **choices: str) -> dict:
+
+def inspected(path: Path, **choices: Any) -> dict:
     """The document of a script, valid against the published schema."""
     facts = gather(Project(path), Choices(**choices))
-    document = json.loads(as_json(inspect_program(facts, {}, rules.blockers, rules.warnings)))
+    given = choices.get("arguments", ())
+    document = json.loads(as_json(inspect_program(facts, {}, rules.blockers, rules.warnings, script_arguments=given)))
     jsonschema.validate(document, SCHEMA)
     return document
 
@@ -118,6 +137,29 @@ def test_models_that_one_function_builds_are_chosen_by_their_classes(script) -> 
     needed = inspected(script(text))["needs"][0]
     assert (needed["option"], needed["choices"]) == ("--model A", ["A", "B"])
     assert gather(Project(script(text)), Choices(model="B")).model.name == "B"
+
+
+@pytest.mark.parametrize("given", [(), ("first",), ("--run-name=a",), ("first", "--run-name=a")])
+def test_what_apply_will_ask_for_to_start_the_script_is_told(script, tmp_path: Path, given) -> None:
+    path = script(STARTS_WITH)
+    document = inspected(path, arguments=given)
+    asked = build(
+        gather(Project(path)), PIPELINE, rules.blockers, tmp_path, Pinned(), {"script_arguments": list(given)}
+    ).needs  # fmt: skip
+    told = [warning["message"] for warning in document["warnings"] if warning["rule"] == "FLR165"]
+    assert told == [need.message for need in asked]
+    assert len(told) == 2 - len(given)
+
+
+def test_a_size_that_an_option_gives_is_asked_for_once(script, tmp_path: Path) -> None:
+    path = script(STARTS_WITH.replace("nn.Linear(2, 1)", "nn.Linear(2, int(args.run_name))"))
+    document = inspected(path, arguments=("first",))
+    assert [need["option"] for need in document["needs"]] == ["--arg=--run-name=VALUE"]
+    given = ("first", "--run-name=3")
+    facts = gather(Project(path), Choices(arguments=given))
+    outcome = build(facts, PIPELINE, rules.blockers, tmp_path, Pinned(), {"script_arguments": list(given)})
+    assert outcome.needs == ()
+    assert facts.model.arguments == {"0": 2, "1": 3}
 
 
 def test_a_model_that_is_not_there(script) -> None:

@@ -55,6 +55,7 @@ def test_a_name_says_more_than_the_word_before_it() -> None:
         ("value = F.mse_loss(out, y).item()\nprint('loss', value)", {"mse": "value"}),
         ("error = 1 - correct / total\nprint(error)", {"error": "error"}),
         ("score = 100 * correct / total\nprint(score)", {"accuracy": "score"}),
+        ("criterion = nn.BCELoss()\nprint('loss', test_loss / n)", {"loss": "test_loss / n"}),
     ],
 )
 def test_a_number_counts_once_under_its_own_name(statements: str, names: dict[str, str]) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import re
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from codemods.__main__ import main
 from engine.facts import ArgumentsFact
 from engine.facts.configuration import Option
 from engine.plan.arguments import missing_options
 from engine.plan.settings import Setting
 from engine.result import Place
+from engine.verify.launch import Settings
+from engine.verify.run import verify
 
 
 def option(name: str, required: bool = True) -> Option:
@@ -33,3 +41,103 @@ DATA = Setting("--data", "data", None, "str", "", True)
 )
 def test_what_nobody_gives_is_missing(given: list[str], missing: list[str]) -> None:
     assert [each.flags[0] for each in missing_options(ARGUMENTS, [DATA], given)] == missing
+
+
+FIRE = """\
+import fire
+import torch
+from torch import nn
+
+
+def train(folder, epochs=3):
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(epochs):
+        model(torch.ones(8, 4)).sum().backward()
+        optimizer.step()
+
+
+def predict(text):
+    print(text)
+
+
+if __name__ == "__main__":
+    fire.Fire()
+"""
+
+
+def applied(folder: Path, text: str, *options: str) -> tuple[int, str]:
+    (folder / "train.py").write_text(text)
+    result = CliRunner().invoke(main, ["apply", str(folder / "train.py"), *options])
+    return result.exit_code, result.output
+
+
+def test_fire_is_told_which_function_trains_and_asks_for_what_that_needs(tmp_path: Path) -> None:
+    code, told = applied(tmp_path, FIRE)
+    assert (code, "the script does not start without --folder" in told) == (3, True)
+    code, told = applied(tmp_path, FIRE, "--arg=--folder=here")
+    assert code == 0, told
+    assert "the job starts the script with train" in told
+    record = json.loads((tmp_path / "federated" / "conversion.json").read_text())
+    assert record["job"]["script_arguments"] == ["train", "--folder=here"]
+    assert '            "train",\n' in (tmp_path / "federated" / "job.py").read_text()
+    assert applied(tmp_path, FIRE, "--arg", "train", "--arg=--folder=here")[0] == 0
+    again = json.loads((tmp_path / "federated" / "conversion.json").read_text())
+    assert again["job"]["script_arguments"] == record["job"]["script_arguments"]
+
+
+@pytest.mark.parametrize("start", ["fire.Fire(train)", "typer.run(train)"])
+def test_a_default_is_set_where_it_stands_when_a_library_calls_the_function(tmp_path: Path, start: str) -> None:
+    text = FIRE.replace("fire.Fire()", start).replace("import fire", f"import {start[: start.index('.')]}")
+    text = text.replace("folder, epochs", "rank=0, epochs")
+    code, told = applied(tmp_path, text)
+    assert code == 0, told
+    client = (tmp_path / "federated" / "client.py").read_text()
+    assert f"    {start}\n" in client
+    assert "def train(rank=0, epochs=args.epochs):" in client
+
+
+COMMANDS = """\
+import argparse
+import torch
+from torch import nn
+
+
+def train(args):
+    torch.manual_seed(args.seed)
+    model = nn.Linear(4, args.width)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(args.epochs):
+        optimizer.zero_grad()
+        model(torch.ones(8, 4)).pow(2).sum().backward()
+        optimizer.step()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=1)
+    commands = parser.add_subparsers(dest="command")
+    evaluating = commands.add_parser("eval")
+    evaluating.add_argument("--weights", required=True)
+    training = commands.add_parser("train")
+    training.add_argument("--epochs", type=int, default=2)
+    training.add_argument("--width", type=int, required=True)
+    args = parser.parse_args()
+    if args.command == "train":
+        train(args)
+
+
+main()
+"""
+
+
+def test_the_command_that_trains_is_given_with_its_own_options(tmp_path: Path) -> None:
+    code, told = applied(tmp_path, COMMANDS)
+    assert code == 3
+    assert re.findall(r"does not start without (\S+)", told) == ["--width"]
+    code, told = applied(tmp_path, COMMANDS, "--arg=--width=3")
+    assert code == 0, told
+    assert "the job starts the script with train" in told
+    assert "--epochs={args.local_epochs}" in (tmp_path / "federated" / "job.py").read_text()
+    report = verify(tmp_path / "federated", Settings(sites=()))
+    assert report.exit_code == 0, report.failures

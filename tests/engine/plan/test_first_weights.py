@@ -139,6 +139,19 @@ def test_a_checkpoint_that_may_be_there_is_told(tmp_path: Path) -> None:
     assert decision.decision == "the job starts from new weights, also where train.py:25 would load some"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "try:\n        state = torch.load('last.pt')\n    except FileNotFoundError:\n        return\n",
+        "if not os.path.exists('last.pt'):\n        return\n    state = torch.load('last.pt')\n",
+    ],
+)
+def test_a_function_that_may_return_before_it_loads_is_told(tmp_path: Path, body: str) -> None:
+    plan = planned(tmp_path, script("resume(model)", f"def resume(net):\n    {body}    net.load_state_dict(state)\n"))
+    assert plan.first_weights.needed is None
+    assert ["also where" in one.decision for one in plan.first_weights.decisions] == [True]
+
+
 def test_a_branch_that_is_not_taken_says_nothing(tmp_path: Path) -> None:
     plan = planned(tmp_path, script(f"resume = False\nif resume:\n    {WHOLE}"))
     assert plan.first_weights.decisions == ()
@@ -184,6 +197,7 @@ def test_a_job_starts_from_the_state_that_the_script_loads(project: Path) -> Non
         "model.load_state_dict(torch.load('first.pt'), strict=False)",
         "model.body.load_state_dict(torch.load('body.pt'))",  # a part of the model
         "model = nn.DataParallel(model)\nmodel.load_state_dict(torch.load('first.pt'))",  # keys begin with module.
+        f"{WHOLE}\nmodel.head = nn.Linear(8, 2)",  # the file has another head
     ],
 )
 def test_weights_that_only_the_script_can_put_together_are_asked_for(project: Path, statements: str) -> None:

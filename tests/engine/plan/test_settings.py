@@ -145,6 +145,14 @@ def test_a_file_of_settings_is_asked_for(tmp_path: Path) -> None:
     assert [(need.code, need.remedy) for need in needs] == [("FLR166", "name the file: --arg=--config=FILE")]
 
 
+@pytest.mark.parametrize("test", ["args.config", "args.config is not None"])
+def test_a_file_of_settings_that_may_be_left_out_is_not_asked_for(test: str, tmp_path: Path) -> None:
+    optional = CONFIGURED.replace("with Path", f'config = {{"wide": 3}}\nif {test}:\n    with Path')
+    optional = optional.replace("\n    config = json", "\n        config = json")
+    plan = plan_of(tmp_path, optional, "0.1")
+    assert plan.facts.trace.needed_options == []
+
+
 @pytest.mark.parametrize("words", GIVEN)
 def test_a_file_of_settings_is_read_and_found_by_the_client(words: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "small.json").write_text('{"wide": 7}')
@@ -173,3 +181,39 @@ def test_data_that_an_argument_without_a_flag_names(tmp_path: Path) -> None:
     assert [d for d in given.decisions if d.subject == "data location"] == []
     record = output.record(convert(given, []), tmp_path / "out", {"script_arguments": ("points",)})
     assert 'str(SOURCE / "points")' in render(job_spec({**record, "files": {}}))
+
+
+READS = """\
+import json
+import os
+{before}
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+{step}"""
+
+
+def client_of(folder: Path, before: str) -> tuple[str, str]:
+    """What the client and its job are where these statements stand before the training."""
+    script = folder / "train.py"
+    script.write_text(f"import torch\nfrom torch import nn\n{READS.format(before=before, step=indent(STEP, '    '))}")
+    outcome = build(gather(Project(script)), PIPELINE, lambda _: (), folder / "federated", Pinned(), {})
+    return outcome.files["client.py"].decode(), outcome.files["job.py"].decode()
+
+
+def test_data_below_the_working_directory_gets_a_location(tmp_path: Path) -> None:
+    root = 'root = os.path.abspath(os.path.join(os.getcwd(), "../.."))\n'
+    client, job = client_of(tmp_path, root + 'names = open(os.path.join(root, "data", "names.txt")).read()')
+    assert 'root = os.path.abspath(os.path.join(args.data_dir, "../.."))' in client
+    assert 'default=str(SOURCE / ".")' in job
+
+
+def test_a_path_is_looked_for_where_it_is_read(tmp_path: Path) -> None:
+    client, _ = client_of(tmp_path, 'if os.path.exists("names.txt"):\n    names = open("names.txt").read()')
+    assert "if os.path.exists(args.data_path):\n    names = open(args.data_path).read()" in client
+
+
+def test_a_file_of_settings_that_is_written_stays_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "classes.json").write_text("{}")
+    client, _ = client_of(tmp_path, 'with open("classes.json", "w") as file:\n    json.dump({}, file)')
+    assert 'with open("classes.json", "w") as file:' in client
