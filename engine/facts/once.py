@@ -10,8 +10,8 @@ from engine.facts.features import LOADS, SAVES
 from engine.facts.models import belongs, root, unwrapped
 from engine.facts.optimizers import goes_backward, is_optimizer, is_scaler, is_scheduler, stepped_optimizer
 from engine.facts.source_text import NESTED, own_nodes
-from engine.facts.trace import Call, Event, Loop, Trace
-from engine.facts.training import is_default, is_statement, owners_of
+from engine.facts.trace import Call, Event, Loop, Trace, is_default
+from engine.facts.training import is_statement, owners_of
 from engine.facts.values import Object, Parameters, Scope, objects
 from engine.source import SourceFile
 
