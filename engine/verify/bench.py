@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ class Bench:
         self.settings = settings
         self._scratch = scratch.resolve()
         self._numbers = itertools.count(1)
+        self._running: set[Child] = set()
+        self._is_over = False
         self._code = mirror_project(conversion.directory, (), self._folder("converted"))
         if conversion.updates:
             instrument_client(conversion, self._code)
@@ -114,7 +116,7 @@ class Bench:
             mu=self.conversion.mu,
         )
         try:
-            with Child(harness.run_original, launch, self.settings.time_limit) as child:
+            with self._child(harness.run_original, launch) as child:
                 seen = child.receive()
                 output = child.output()
         except ChildError as error:
@@ -139,7 +141,7 @@ class Bench:
         with contextlib.ExitStack() as stack:
             children = {
                 f"site-{index + 1}": stack.enter_context(
-                    Child(harness.run_site, self._site(index, sites, epochs, rounds), self.settings.time_limit)
+                    self._child(harness.run_site, self._site(index, sites, epochs, rounds))
                 )
                 for index in range(sites)
             }
@@ -156,11 +158,28 @@ class Bench:
         conversion = self.conversion
         client = Path(conversion.client).stem
         launch = self._launch(folder=self._folder("server"), script=self._code, import_roots=(self._code,), name=client)
-        with Child(harness.build_model, launch, self.settings.time_limit) as child:
+        with self._child(harness.build_model, launch) as child:
             reply = child.ask((conversion.class_path, conversion.model_args, conversion.initial_ckpt))
         if reply["error"]:
             raise ChildError(reply["error"])
         return reply["state"]
+
+    def end(self) -> None:
+        """End all that is running, and start nothing more."""
+        self._is_over = True
+        for child in tuple(self._running):
+            child.end()
+
+    @contextlib.contextmanager
+    def _child(self, target: Callable[..., None], launch: Launch) -> Iterator[Child]:
+        with Child(target, launch, self.settings.time_limit) as child:
+            self._running.add(child)
+            try:
+                if self._is_over:
+                    raise ChildError("the proofs have been broken off")
+                yield child
+            finally:
+                self._running.discard(child)
 
     def _site(self, index: int, sites: int, epochs: int, rounds: int) -> Launch:
         conversion, name = self.conversion, f"site-{index + 1}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +78,7 @@ class Evidence:
 
 
 def gather(bench: Bench, recording: Recording | None, announce: Announce) -> Evidence:
-    """Run the original, unless its recording is given, and play all jobs; those of several sites at the same time.
+    """Run the original, unless its recording is given, and play all jobs; as many at the same time as need not wait.
 
     Args:
         bench: where.
@@ -88,16 +88,21 @@ def gather(bench: Bench, recording: Recording | None, announce: Announce) -> Evi
     Raises:
         UserError: the original cannot be run or observed here.
     """
-    with ThreadPoolExecutor(1) as beside:
-        others = beside.submit(_sites_together, bench, announce)
-        if recording is None:
-            announce(f"the original {bench.conversion.entry}")
-            recording = bench.record_original()
-        one, several = _single_site(bench, recording, announce)
-        repeated = bench.record_original(times=bench.settings.rounds) if bench.trains_once else None
-        server, together = others.result()
+    with ThreadPoolExecutor(2) as beside:
+        try:
+            others = beside.submit(_sites_together, bench, announce)
+            if recording is None:
+                announce(f"the original {bench.conversion.entry}")
+                recording = bench.record_original()
+            several = beside.submit(_several_rounds, bench, recording, announce)
+            one = _one_round(bench, recording, several, announce)
+            repeated = bench.record_original(times=bench.settings.rounds) if bench.trains_once else None
+            server, together = others.result()
+        except BaseException:
+            bench.end()
+            raise
     changed = _changed(bench, recording, announce) if bench.conversion.recipe in (FEDPROX, SCAFFOLD) else None
-    return Evidence(recording, server, one, several, together, repeated, changed)
+    return Evidence(recording, server, one, several.result(), together, repeated, changed)
 
 
 def _changed(bench: Bench, original: Recording, announce: Announce) -> tuple[Recording, Seen]:
@@ -109,17 +114,25 @@ def _changed(bench: Bench, original: Recording, announce: Announce) -> tuple[Rec
     return expected, _play(bench, 1, epochs, 1, original.initial, _end, changed=True)
 
 
-def _single_site(bench: Bench, original: Recording, announce: Announce) -> tuple[Seen, Seen]:
+def _several_rounds(bench: Bench, original: Recording, announce: Announce) -> Seen:
     settings = bench.settings
     announce(f"one site, {settings.rounds} rounds")
-    several = _play(bench, 1, settings.local_epochs, settings.rounds, original.initial, _several_rounds)
-    # other weights than those trained last, in another order than they were trained
-    states = [evaluation["state"] for evaluation in original.evaluations]
-    states += [one.received for one in reversed(several.rounds)]
+    return _play(bench, 1, settings.local_epochs, settings.rounds, original.initial, _other_tasks)
+
+
+def _one_round(bench: Bench, original: Recording, several: Future[Seen], announce: Announce) -> Seen:
+    """One round of all epochs; then what the original and the job of several rounds had is evaluated here."""
+
+    def evaluate(server: Server, seen: Seen) -> None:
+        # other weights than those trained last, in another order than they were trained
+        states = [evaluation["state"] for evaluation in original.evaluations]
+        states += [one.received for one in reversed(several.result().rounds)]
+        seen.evaluated = [server.evaluate(state) for state in states]
+        _end(server, seen)
+
     announce("one site, one round")
-    epochs = settings.rounds * settings.local_epochs
-    one = _play(bench, 1, epochs, 1, original.initial, lambda server, seen: _evaluate(server, seen, states))
-    return one, several
+    epochs = bench.settings.rounds * bench.settings.local_epochs
+    return _play(bench, 1, epochs, 1, original.initial, evaluate)
 
 
 def _sites_together(bench: Bench, announce: Announce) -> tuple[State | str, dict[int, Seen]]:
@@ -156,16 +169,11 @@ def _play(
     return seen
 
 
-def _evaluate(server: Server, seen: Seen, states: Sequence[State]) -> None:
-    seen.evaluated = [server.evaluate(state) for state in states]
-    _end(server, seen)
-
-
 def _end(server: Server, seen: Seen) -> None:
     seen.ends = list(server.end().values())
 
 
-def _several_rounds(server: Server, seen: Seen) -> None:
+def _other_tasks(server: Server, seen: Seen) -> None:
     """Evaluate, submit, and fail."""
     seen.evaluated = [server.evaluate(seen.rounds[0].received)]
     try:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import functools
 import multiprocessing
+import multiprocessing.connection
 import os
 import pickle
+import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
+from engine.verify import warm
 from engine.verify.launch import ENVIRONMENT, Launch
 
-if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, SpawnContext
-
 LAST_LINES = 8
-PRELOADED = ("torch", "torch._dynamo", "nvflare.client", "nvflare.app_common.executors.task_script_runner")
-"""What takes long to import (an optimizer loads `torch._dynamo`); the fork server sees installed packages alone."""
+PRELOADED = ("torch", "engine.verify.harness", "engine.verify.run")
+"""What every process needs."""
+PRELOADED_FOR_SCRIPTS = ("torch._dynamo",)
+"""What every script needs: an optimizer loads it at its first step."""
 PRELOADED_IF_USED = frozenset({"pandas", "scipy", "sklearn", "torchaudio", "torchvision"})
 """What a script may import that takes long and does nothing but define things."""
+READ_WHEN_LOADED = re.compile(r"(TORCH|PYTORCH|SCIPY|SKLEARN|PANDAS)\w*_\w+")
+"""Environment variables that these read when they are loaded: a script that names one loads them itself."""
 
 
 class ChildError(Exception):
@@ -41,49 +46,38 @@ class ChildError(Exception):
         self.hangs = hangs
 
 
-@functools.cache
-def _context() -> ForkServerContext | SpawnContext:
-    """Processes are forked from a server that has loaded what they need, or started afresh where there is none."""
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("forkserver")
-    return multiprocessing.get_context("spawn")
-
-
-def load_ahead(code: Path) -> None:
-    """Start the fork server, with what all children need and what the scripts of a folder import; once per process.
+def load_ahead(code: Path) -> bool:
+    """Start the process to fork from, with what all children need and what the scripts of a folder import.
 
     Args:
         code: the folder of the converted scripts.
+
+    Returns:
+        False where processes are started afresh, since they cannot be forked.
     """
-    context = _context()
-    if context.get_start_method() != "forkserver":
-        return
-    from multiprocessing import forkserver  # it cannot be imported on every system
-
-    context.set_forkserver_preload([*PRELOADED, *sorted(_slow_imports(code))])
-    before = dict(os.environ)
-    os.environ |= ENVIRONMENT  # which libraries read when they are loaded: one thread each
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    if warm.AVAILABLE:
+        warm.start([*PRELOADED, *needed_by(code)], {**os.environ, **ENVIRONMENT})
+    return warm.AVAILABLE
 
 
-def _slow_imports(code: Path) -> set[str]:
-    """The modules of `PRELOADED_IF_USED` that scripts import, under their full names."""
+def needed_by(code: Path) -> list[str]:
+    """Names of the modules that the scripts of a folder need and that can be loaded before they run."""
     names: set[str] = set()
-    for path in code.rglob("*.py"):
-        try:
-            nodes = ast.walk(ast.parse(path.read_bytes()))
-        except SyntaxError:
-            continue  # said when it is run
-        for node in nodes:
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.partition(".")[0] in PRELOADED_IF_USED}
+    for node in _nodes(code):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and READ_WHEN_LOADED.fullmatch(node.value):
+            return []
+    used = sorted(name for name in names if name.partition(".")[0] in PRELOADED_IF_USED)
+    return [*PRELOADED_FOR_SCRIPTS, *used]
+
+
+def _nodes(code: Path) -> Iterator[ast.AST]:
+    for path in sorted(code.rglob("*.py")):
+        with contextlib.suppress(SyntaxError, ValueError):  # said when it is run
+            yield from ast.walk(ast.parse(path.read_bytes()))
 
 
 class Child:
@@ -92,7 +86,7 @@ class Child:
     Args:
         target: one of the functions of `engine.verify.harness`.
         launch: what it runs.
-        seconds: its time limit, from now until it has answered everything.
+        seconds: its time limit: that long its answers are waited for, in all.
 
     Raises:
         ChildError: from `send`, `receive` and `ask`: it ended or ran past its limit.
@@ -101,19 +95,22 @@ class Child:
     def __init__(self, target: Callable[..., None], launch: Launch, seconds: float) -> None:
         self._launch = launch
         self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        self._connection, theirs = multiprocessing.Pipe()
-        self._process = _context().Process(target=target, args=(theirs, launch))
-        self._process.start()
-        theirs.close()
+        self._process, self._connection = _started(target, launch)
+        self._left = seconds
 
     def __enter__(self) -> Child:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
-        end_tree(self._process.pid)
+        self.end()
         self._process.join()
+        with contextlib.suppress(ValueError):  # psutil has seen its end, which multiprocessing then does not
+            self._process.close()
+
+    def end(self) -> None:
+        """End it and all that it started."""
+        end_tree(self._process.pid)
 
     def send(self, message: Any) -> None:
         """Give it a message."""
@@ -124,11 +121,17 @@ class Child:
 
     def receive(self) -> Any:
         """Wait for its next message."""
+        started = time.monotonic()
         try:
-            if self._connection.poll(max(0.0, self._deadline - time.monotonic())):
+            # what it has started may hold its end of the connection, and so keep it open
+            if multiprocessing.connection.wait([self._connection, self._process.sentinel], self._left):
+                if not self._connection.poll():
+                    raise EOFError
                 return pickle.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
             raise ChildError(self._ended()) from error
+        finally:
+            self._left = max(0.0, self._left - (time.monotonic() - started))
         message = f"no answer within {self._seconds:g} s (--time-limit); its last output: {self.output()}"
         raise ChildError(message, hangs=True)
 
@@ -145,6 +148,18 @@ class Child:
     def _ended(self) -> str:
         self._process.join(1)
         return f"the process ended early (exit code {self._process.exitcode}); its last output: {self.output()}"
+
+
+def _started(target: Callable[..., None], launch: Launch) -> tuple[warm.Fork | SpawnProcess, Connection]:
+    """A process that calls a function, forked or else started afresh, and our end of its connection."""
+    forked = warm.fork(target, launch)
+    if forked:
+        return forked, forked.connection
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=target, args=(theirs, launch))
+    process.start()
+    theirs.close()
+    return process, ours
 
 
 def end_tree(pid: int | None) -> None:

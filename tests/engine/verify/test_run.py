@@ -15,6 +15,7 @@ import pytest
 
 import engine.verify
 from engine.result import UserError
+from engine.verify import warm
 from engine.verify.launch import Settings
 from engine.verify.report import Outcome, render_json, render_text
 from engine.verify.run import record, verify
@@ -257,11 +258,27 @@ def test_nothing_reaches_the_environment_of_the_caller(project):
     assert dict(os.environ) == before
 
 
-def test_command_line_entry_imports_torch_only_when_it_runs(project):
-    look = "import sys, engine.verify; print([name for name in ('torch', 'nvflare', 'psutil') if name in sys.modules])"
-    seen = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
-    assert seen == "[]\n"
-    said: list[str] = []
-    report = engine.verify.verify(project("schedule"), QUICK, said.append)
-    assert report.exit_code == 0, render_text(report)
-    assert {"the original train.py", "one site, one round", "2 sites, 2 rounds"} <= set(said)
+def test_entry_of_the_command_line_loads_neither_torch_nor_flare(project):
+    """A fork of the process that has loaded them makes the proofs, where processes can be forked."""
+    look = (
+        "import sys, engine.verify; from pathlib import Path\n"
+        "def loaded(*more): print(*[name for name in ('torch', 'nvflare', *more) if name in sys.modules], sep=', ')\n"
+        "loaded('psutil')\n"
+        "settings = engine.verify.Settings(sites=(2,), time_limit=120)\n"
+        "report = engine.verify.verify(Path(sys.argv[1]), settings, lambda text: print('said', text))\n"
+        "loaded()\n"
+        "from engine.verify.report import render_text; print(render_text(report)); sys.exit(report.exit_code)\n"
+    )
+    command = [sys.executable, "-c", look, str(project("schedule"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, *said, after = done.stdout.partition("/federated: conversion of")[0].splitlines()[:-1]
+    assert (before, after) == ("", "" if warm.AVAILABLE else "torch, nvflare")
+    assert {"said the original train.py", "said one site, one round", "said 2 sites, 2 rounds"} <= set(said)
+
+
+def test_entry_of_the_command_line_names_the_mistakes_of_the_user(project):
+    directory = project("schedule")
+    change(directory.parent / "train.py", "    torch.manual_seed(11)", "    torch.manual_seed(undefined)")
+    with pytest.raises(UserError, match="undefined"):
+        engine.verify.verify(directory, QUICK)
