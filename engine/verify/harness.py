@@ -125,6 +125,7 @@ def _prepared(launch: Launch) -> Iterator[None]:
     multiprocessing.set_start_method(None, force=True)  # the user's scripts start processes as they always do
     _end_with_parent()
     os.environ |= {**ENVIRONMENT, **dict(launch.environment)}
+    sys.dont_write_bytecode = True
     launch.folder.mkdir(parents=True, exist_ok=True)
     os.chdir(launch.folder)
     log = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -56,7 +56,9 @@ def load_ahead(code: Path) -> bool:
         False where processes are started afresh, since they cannot be forked.
     """
     if warm.AVAILABLE:
-        warm.start([*PRELOADED, *needed_by(code)], {**os.environ, **ENVIRONMENT})
+        environment = {**os.environ, **ENVIRONMENT}
+        del environment["PYTHONDONTWRITEBYTECODE"]  # it loads installed packages alone
+        warm.start([*PRELOADED, *needed_by(code)], environment)
     return warm.AVAILABLE
 
 

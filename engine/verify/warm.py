@@ -135,13 +135,13 @@ def serve(requests: int, modules: Sequence[str]) -> None:
         requests: file descriptor of its end of the socket.
         modules: what it loads, by full name.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends those who ask
     gc.disable()
     for name in modules:
         with contextlib.suppress(Exception):  # the script that needs it will say so
             importlib.import_module(name)
     gc.enable()
     gc.freeze()  # what is loaded is not looked through for modules, and its memory stays shared
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends those who ask
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakes)
