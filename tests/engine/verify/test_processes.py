@@ -99,6 +99,17 @@ def test_the_end_of_a_fork_is_seen_with_its_exit_code(ready):
     forked.close()
 
 
+@linux
+def test_nothing_is_forked_from_a_process_that_has_threads(tmp_path, monkeypatch):
+    lines = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    (tmp_path / "starts_a_thread.py").write_text(lines)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(warm, "_requests", None)
+    warm.start(["starts_a_thread"], os.environ)
+    assert warm.fork(look) is None
+    warm._requests.close()
+
+
 def test_what_scripts_import_is_loaded_ahead_where_they_do_not_change_how_it_loads(tmp_path):
     (tmp_path / "client.py").write_text("import torch, pandas as pd\nfrom sklearn.datasets import load_digits\n")
     (tmp_path / "broken.py").write_text("import import\n")
