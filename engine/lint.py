@@ -91,7 +91,7 @@ def lint(
     """
     unsaved = unsaved or {}
     configuration = Configuration()
-    files = [path for path in python_files(paths, unsaved) if not configuration.of(path).excludes(path)]
+    files = [path for path in python_files(paths, unsaved) if not configuration.excludes(path)]
     relevant = [path for path in files if may_train(path, unsaved)]
     selection = Selection(load_rules() if relevant or select or ignore else [], configuration, select, ignore)
     results, errors = examine(relevant, selection, unsaved, jobs)

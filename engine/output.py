@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.configuration import CONVERSION
 from engine.facts import Expression
 from engine.pipeline import Conversion
 from engine.plan import Plan
@@ -18,7 +19,6 @@ from engine.plan.packaging import settings_options
 from engine.plan.settings import Setting, flag_of
 from engine.result import UserError
 
-CONVERSION = "conversion.json"
 SCHEMA_VERSION = 1
 TORCHRUN = "python3 -u -m torch.distributed.run --standalone --nproc_per_node=1"
 

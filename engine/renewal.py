@@ -12,10 +12,11 @@ from typing import Any
 from engine import atomic
 from engine.apply import build
 from engine.apply_report import refusal_text
+from engine.configuration import CONVERSION
 from engine.facts import Choices as ProgramChoices
 from engine.facts import Facts, gather
 from engine.job import read_conversion
-from engine.output import CONVERSION, compare, guard
+from engine.output import compare, guard
 from engine.pipeline import Step, select
 from engine.plan import Choices
 from engine.result import Result, UserError

@@ -42,7 +42,7 @@ class Selection:
     def of(self, path: Path) -> Rules:
         """The rules that may find something in a file; none where it is excluded."""
         settings = self.configuration.of(path)
-        return [] if settings.excludes(path) else chosen(self.started_by(path), (), settings.ignored_in(path))
+        return [] if self.configuration.excludes(path) else chosen(self.started_by(path), (), settings.ignored_in(path))
 
     def _chosen(self, settings: Settings) -> Rules:
         named = (

@@ -350,6 +350,14 @@ def test_what_apply_tells_as_json(folder: Path) -> None:
     assert [(one["rule"], one["line"]) for one in document["blockers"]] == [("FLR101", 2)]
 
 
+def test_what_apply_has_written_is_not_linted(training: Path) -> None:
+    run("apply", "train.py", "--out", "deep/federated")
+    (training / "deep/federated/own.py").write_text((training / "deep/federated/client.py").read_text())
+    told = run("lint", "deep", "deep/federated/client.py").stdout
+    assert "own.py:" in told and "FLR104" in told
+    assert "client.py:" not in told and told.endswith("in 1 file\n")
+
+
 def test_a_converted_script_is_not_converted_again(training: Path) -> None:
     result = run("apply", "federated/client.py")
     assert result.exit_code == REFUSED

@@ -125,7 +125,7 @@ def command(
         elif comparison.changed:
             click.echo(f"{shown} would change: {', '.join(sorted(comparison.changed))}", err=True)
         ctx.exit(FINDINGS if comparison.changed else OK)
-    output.guard(folder, comparison, force)
+    output.guard(shown, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
     tell(comparison)
 

@@ -5,6 +5,7 @@ A table is not merged with that of a folder further up. Patterns are those of ``
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "pyproject.toml"
 TABLE = "flare-codemods"
+CONVERSION = "conversion.json"  # in every converted folder, with the names of the files in it
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Configuration:
 
     def __init__(self) -> None:
         self._known: dict[Path, Settings] = {}
+        self._written: dict[Path, frozenset[Path]] = {}
+
+    def excludes(self, path: Path) -> bool:
+        """True for a file that is not linted: its settings say so, or the tool wrote it; its source is linted."""
+        return self.of(path).excludes(path) or absolute(path) in self._written_around(absolute(path).parent)
 
     def of(self, path: Path) -> Settings:
         """The settings of a file, which need not exist.
@@ -93,6 +100,22 @@ class Configuration:
             above = folder.parent
             self._known[folder] = _settings(folder) or (self._of_folder(above) if above != folder else Settings())
         return self._known[folder]
+
+    def _written_around(self, folder: Path) -> frozenset[Path]:
+        """The files that the tool has written into the converted folder that a folder is, or lies in."""
+        if folder not in self._written:
+            found, above = _written(folder), folder.parent
+            self._written[folder] = found or (self._written_around(above) if above != folder else frozenset())
+        return self._written[folder]
+
+
+def _written(folder: Path) -> frozenset[Path]:
+    """The files that a converted folder says the tool wrote; none for any other folder."""
+    try:
+        files = json.loads((folder / CONVERSION).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+    return frozenset(folder / name for name in files) if isinstance(files, dict) else frozenset()
 
 
 def _settings(folder: Path) -> Settings | None:

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from engine.configuration import CONVERSION
 from engine.job.recipes import RECIPES, recipe_named, recipes_of
 from engine.result import UserError
 
-CONVERSION = "conversion.json"
 CLIENT = "client.py"
 OWN_NAMES = {"clients", "rounds", "partition", "local_epochs", "workspace", "export", "export_dir", "help"}
 GENERATED = {CLIENT, "job.py", CONVERSION}
@@ -23,6 +23,7 @@ ONLY_IN_RECIPES = (
     "stop_cond", "cross_site_eval", "aggregator", "aggregator_data_kind", "params_transfer_type", "optimizer_args",
     "lr_scheduler_args", "sites",
 )  # fmt: skip
+EXAMPLES = {"stop_cond": "accuracy >= 0.9", "aggregator": "my_module:MyAggregator"}
 DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
@@ -315,6 +316,8 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
     except ValidationError as error:
         first = error.errors()[0]
         where, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        if first["type"] == "string_pattern_mismatch" and where in EXAMPLES:
+            message = f"{first['input']!r} is not written like {EXAMPLES[where]}"
         raise UserError(f"{where} of the job: {message}" if where else message) from None
 
 

@@ -8,8 +8,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+from engine.configuration import CONVERSION
 from engine.job.render import render
-from engine.job.spec import CONVERSION, job_spec, read_conversion
+from engine.job.spec import job_spec, read_conversion
 from engine.result import Place, UserError
 
 JOB = "job.py"

@@ -100,7 +100,7 @@ class Analyser:
         for path in texts:
             try:
                 sources[path] = read(Path(name_of(path)), Path())
-                if is_mentioned(sources[path].raw) and not selection.configuration.of(path).excludes(path):
+                if is_mentioned(sources[path].raw) and not selection.configuration.excludes(path):
                     programs[path] = self.program(path, selection.started_by(path), read)
             except UserError as error:
                 errors.append(str(error))

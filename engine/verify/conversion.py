@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.configuration import CONVERSION
 from engine.result import UserError
 
-CONVERSION_FILE = "conversion.json"
 FLARE_MU = 0.01  # of FedProxRecipe, where the job sets none
 
 
@@ -109,9 +109,9 @@ def read_conversion(directory: Path) -> Conversion:
     Raises:
         UserError: the folder is no conversion, or its description cannot be read.
     """
-    path = directory / CONVERSION_FILE
+    path = directory / CONVERSION
     if not path.is_file():
-        raise UserError(f"{directory} holds no {CONVERSION_FILE}; give the folder that `apply` wrote")
+        raise UserError(f"{directory} holds no {CONVERSION}; give the folder that `apply` wrote")
     try:
         return _conversion(directory.resolve(), json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
