@@ -82,7 +82,8 @@ def plan_schedules(
             edits += [_spanning(part, scope, epochs.beyond, reader, whole and part is node) for part in counts]
             if counts:
                 continue
-        if _is_fixed(facts, source_text.expression(node, scope)):
+        is_count = any(_counts(facts, node, scope))
+        if _is_fixed(facts, source_text.expression(node, scope)) or not (whole or is_count):
             fixed.append(ast.unparse(node))
         atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
         product = f"{'{}' if atom else '({})'} * {reader}"
@@ -205,11 +206,35 @@ def _in_rates(
         yield from _counts(facts, expression, scope)
         for name in [node for node in ast.walk(expression) if isinstance(node, ast.Name)]:
             yield from _defined(facts, *written.get(name.id, (name, scope)))
+        yield from _used_up(facts, expression, scope, written)
         called = [node.func for node in ast.walk(expression) if isinstance(node, ast.Call)]
         for value in (value for callee in called for value in value_of(callee, scope)):
             if isinstance(value, Object) and value.kind == "functools.partial" and isinstance(value.node, ast.Call):
                 for argument in [*value.node.args[1:], *[keyword.value for keyword in value.node.keywords]]:
                     yield from _counts(facts, argument, value.scope)
+
+
+def _used_up(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """A length by which a rate has come to its end, other than by the number of epochs: ``limit`` in ``1 - step /
+    limit`` and ``cos(pi * step / limit)``. Beyond it the rate would be negative, or rise again.
+
+    A ``while`` loop counts anew every round, and its rates with it.
+    """
+    if facts.loop is None or facts.loop.kind == "while":
+        return
+    for node in ast.walk(rate):
+        ends = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant)
+        turns = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "cos"
+        inner = node.right if ends else node.args[0] if turns and node.args else None
+        quotients = (
+            [n for n in ast.walk(inner) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)] if inner else []
+        )
+        for length in [one.right for one in quotients]:
+            names = [part for part in ast.walk(length) if isinstance(part, ast.Name)]
+            known = [one for name in names for one in _defined(facts, *written.get(name.id, (name, scope)))]
+            known += [one for name in names for one in _counts(facts, *written.get(name.id, (name, scope)))]
+            if not known and "warm" not in ast.unparse(length):
+                yield (*(written.get(length.id, (length, scope)) if names == [length] else (length, scope)), False)
 
 
 def _defined(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) -> Iterator[tuple[ast.expr, Scope, bool]]:

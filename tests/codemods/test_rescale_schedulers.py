@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from codemods import rescale_schedulers
 from tests.codemods import tools
 
@@ -618,3 +620,38 @@ def test_a_number_of_steps_that_a_count_kept_over_the_rounds_runs_through() -> N
                 done += 1
         """,
     )
+
+
+@pytest.mark.parametrize(
+    ("rate", "stretched"),
+    [
+        ("0.1 * (1 - done / limit)", "0.1 * (1 - done / (limit * args.num_rounds))"),
+        ("0.1 * (1 - done / 40) ** 0.9", "0.1 * (1 - done / (40 * args.num_rounds)) ** 0.9"),
+        ("0.1 * (1 + cos(pi * done / limit))", "0.1 * (1 + cos(pi * done / (limit * args.num_rounds)))"),
+        ("0.1 / (1 + done / limit)", None),
+        ("0.1 * 0.5 ** (done / limit)", None),
+        ("0.1 * min(1, done / warmup)", None),
+    ],
+)
+def test_a_limit_at_which_a_rate_comes_to_its_end(rate: str, stretched: str | None) -> None:
+    before = f"""\
+        from math import cos, pi
+
+        import torch
+        from torch import nn
+
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        done, limit, warmup = 0, 60, 10
+        for epoch in range(3):
+            for group in optimizer.param_groups:
+                group["lr"] = {rate}
+            optimizer.zero_grad()
+            model(torch.ones(4, 2)).mean().backward()
+            optimizer.step()
+            done += 1
+        """
+    if stretched is None:
+        check_unchanged(before)
+    else:
+        check_converted(before, before.replace(rate, stretched))
