@@ -204,7 +204,7 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"patience": 3}, "stop_cond"),
         ({"style": "fedjob", "recipe": "cyclic-pt"}, "leave out cyclic-pt"),
         ({"style": "fedjob", "aggregator": "a:B"}, "leave out aggregator"),
-        ({"stop_cond": "accuracy>=0.9"}, "stop_cond"),
+        ({"stop_cond": "accuracy>=0.9"}, "'accuracy>=0.9' is not written like accuracy >= 0.9"),
         ({"aggregator": "Mean"}, "aggregator"),
         ({"sites": {"a": {"data": "/a"}}}, "site a sets data; it can set data_dir, local_epochs"),
         ({"sites": {"a": {"data_dir": "/a"}}, "recipe": "cyclic-pt"}, "no arguments per site"),
