@@ -62,7 +62,8 @@ def _element_of_object(interpreter: Interpreter, value: Object) -> Value:
     if value.kind.startswith(("tqdm", "rich.progress", "builtins.reversed", "builtins.sorted", "builtins.iter")):
         return element_of(interpreter, value.args[0]) if value.args else Unknown()
     if value.kind in ("builtins.list", "builtins.generator", "builtins.set", "builtins.tuple") and value.args:
-        return value.args[0] if value.node is None or not isinstance(value.node, ast.Call) else Unknown()
+        is_call = isinstance(value.node, ast.Call) and value.kind != "builtins.generator"
+        return Unknown() if is_call else value.args[0]
     if value.cls is not None and not value.is_module:
         method = value.cls.find("__iter__")
         if isinstance(method, Function) and value.node is not None and value.scope is not None:

@@ -303,8 +303,16 @@ def named(interpreter: Interpreter, node: ast.NamedExpr, scope: Scope) -> Value:
 
 
 def inner_value(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
-    """What stands inside ``await``, a star or ``yield``."""
+    """What stands inside ``await`` or a star."""
     return evaluate(interpreter, node.value, scope)
+
+
+def yielded(interpreter: Interpreter, node: ast.Yield | ast.YieldFrom, scope: Scope) -> Value:
+    """A generator hands out a value, or with ``yield from`` the elements of one; it gets nothing back."""
+    value = evaluate(interpreter, node.value, scope) if node.value is not None else Literal(None)
+    element = value if isinstance(node, ast.Yield) else containers.element_of(interpreter, value)
+    interpreter.yields[-1].append(element)
+    return Unknown()
 
 
 def call(interpreter: Interpreter, node: ast.Call, scope: Scope) -> Value:
@@ -377,5 +385,5 @@ HANDLERS = {
     ast.UnaryOp: unary, ast.Compare: compare, ast.IfExp: conditional, ast.ListComp: comprehension,
     ast.SetComp: comprehension, ast.GeneratorExp: comprehension, ast.DictComp: comprehension, ast.JoinedStr: text,
     ast.Lambda: function, ast.NamedExpr: named, ast.Await: inner_value, ast.Starred: inner_value, ast.Call: call,
-    ast.Yield: inner_value, ast.YieldFrom: inner_value,
+    ast.Yield: yielded, ast.YieldFrom: yielded,
 }  # fmt: skip

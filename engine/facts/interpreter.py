@@ -20,6 +20,7 @@ from engine.facts.values import (
     Literal,
     LocalModule,
     Object,
+    Parameters,
     Scope,
     Unknown,
     Value,
@@ -46,6 +47,7 @@ class Interpreter:
         path: the loops, calls, branches and contexts the interpreter is in.
         statement: the statement being followed.
         returns: what each function being followed has returned so far, with whether it does so by default.
+        yields: what each function being followed has yielded so far.
         statements: how many have been followed.
         repeats: how often each function has been followed.
         last_result: what each function gave back last.
@@ -59,6 +61,7 @@ class Interpreter:
         self.path: tuple[Entry, ...] = ()
         self.statement: ast.stmt | None = None
         self.returns: list[list[tuple[Value, str]]] = [[]]
+        self.yields: list[list[Value]] = [[]]
         self.statements = 0
         self.repeats: dict[int, int] = {}
         self.last_result: dict[int, Value] = {}
@@ -181,8 +184,9 @@ class Interpreter:
             for name in (expressions.name_of(self.value(d, function.scope)) for d in function.decorators)
             if name.startswith("torch.")
         ]
-        statement = self.statement
+        statement, called = self.statement, len(self.trace.events) - 1
         self.returns.append([])
+        self.yields.append([])
         with self.entered(entry, *contexts):
             if isinstance(function.node, ast.Lambda):
                 self.returns[-1].append((self.value(function.node.body, scope), "always"))
@@ -190,11 +194,26 @@ class Interpreter:
                 ends = self.block(function.node.body, scope)
                 if not ends and self.returns[-1]:
                     self.returns[-1].append((Literal(None), "perhaps"))
-        returned = self.returns.pop()
+        returned, yielded = self.returns.pop(), self.yields.pop()
         self.statement = statement
         result = _returned(returned) if returned else Literal(None)
+        if yielded and not function.decorators:
+            result = self.generator(choose(yielded), node, caller, called)
         self.last_result[key] = result
         return result
+
+    def generator(self, element: Value, node: ast.AST, scope: Scope, event: int) -> Value:
+        """What a call of a function that yields gives; parameters stay parameters on their way to an optimizer.
+
+        Args:
+            element: what it yields.
+            node, scope, event: of the call.
+        """
+        if isinstance(element, Parameters):
+            return element
+        made = Object("builtins.generator", scope.file.place(node), node, args=[element], scope=scope, event=event)
+        self.trace.objects.append(made)
+        return made
 
     def instantiate(
         self, cls: Class, node: ast.Call, scope: Scope, args: list[Value], kwargs: dict[str, Value]

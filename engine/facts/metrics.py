@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 from engine.facts.program import MetricFact
 from engine.facts.source_text import own_nodes, text_of
@@ -76,8 +76,9 @@ def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[
             _metric(function, element, index, targets[index] if len(targets) == len(value.elts) else "")
             for index, element in enumerate(value.elts)
         ]
-        said = [f"{text_of(element)} {target}" for element, target in zip_longest(value.elts, targets, fillvalue="")]
-        return "tuple", _ordered(one for _, one in sorted(zip(said, found, strict=False), key=lambda p: _split(p[0])))
+        named = [*targets, *[""] * len(value.elts)]  # another call of the function may take more than it returns here
+        said = [f"{text_of(element)} {target}" for element, target in zip(value.elts, named, strict=False)]
+        return "tuple", _ordered(one for _, one in sorted(zip(said, found, strict=True), key=lambda p: _split(p[0])))
     entries = _entries(function, value)
     if entries is not None:
         entries = sorted(entries, key=lambda entry: _split(str(entry[0])))

@@ -203,7 +203,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     evaluation = plan_evaluation(facts, frame, names)
     taken = {option.destination for option in facts.arguments.options}
     rounds_name = free_option("num_rounds", taken)
-    schedules = plan_schedules(facts, parser, names, rounds_name, epochs)
+    schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(round_plan.shifts))
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
     partition = plan_partition(facts)
     partitions = num_rounds = None

@@ -156,6 +156,13 @@ SETTINGS_FILE_NEEDED = Refusal(
     "name the file: --arg={what}=FILE",
     "what is trained, on what and for how long stands in that file; it is read as data, and never guessed",
 )
+ITERATOR_USED_UP = Refusal(
+    "FLR167",
+    "IteratorUsedUp",
+    "{what} can be gone through only once: it is used up when the first round ends",
+    "make it where it is gone through, inside the epoch loop, or go through the data itself",
+    "the later rounds would find nothing in it, and train nothing or fail",
+)
 
 REFUSALS = (
     MODEL_OUT_OF_REACH,
@@ -164,6 +171,7 @@ REFUSALS = (
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,
     MODEL_CHANGES_IN_LOOP,
+    ITERATOR_USED_UP,
     CLOSURE_STEP,
     OPTIMIZER_IN_OPTIMIZER,
     ASCENT,

@@ -11,8 +11,7 @@ from engine.edit import Edit, Insert
 from engine.facts import Facts, LoopFact
 from engine.facts.first_weights import reparametrises
 from engine.facts.models import unwrapped
-from engine.facts.source_text import assigned, own_nodes
-from engine.facts.trace import Event
+from engine.facts.source_text import assigned
 from engine.facts.training import runs_over_data
 from engine.facts.values import Literal, options
 from engine.plan.decision import Decision
@@ -23,13 +22,9 @@ from engine.plan.literals import leaves, value_of
 from engine.plan.names import Names
 from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, MODEL_CHANGES_IN_LOOP, RETURN_IN_LOOP
 from engine.plan.settings import Setting
+from engine.plan.step_limits import step_limits
+from engine.plan.used_up import used_up
 from engine.result import Place, Result
-
-ITERATORS = (
-    "builtins.iter", "builtins.zip", "builtins.map", "builtins.filter", "builtins.enumerate", "builtins.reversed",
-    "itertools.",
-)  # fmt: skip
-ENDLESS = ("itertools.cycle", "itertools.count", "itertools.repeat")
 
 
 @dataclass(frozen=True)
@@ -57,14 +52,14 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     assert loop is not None
     endings = returns_in(frame)
     trouble = (
-        _leaving(frame, endings) or _reloading(facts, frame) or _exhausted(facts, frame) or _restructuring(facts, frame)
+        _leaving(frame, endings) or _reloading(facts, frame) or used_up(facts, frame) or _restructuring(facts, frame)
     )
     if trouble is not None:
         return trouble
     decisions: list[Decision] = []
     resets: tuple[str, ...] = ()
-    if loop.kind == "while":
-        found = _counter_resets(loop, frame)
+    if loop.kind == "while" or step_limits(facts, frame):
+        found = _counter_resets(loop, frame) if loop.kind == "while" else _limit_resets(facts, frame)
         if isinstance(found, Result):
             return found
         resets = found
@@ -77,16 +72,16 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
                     ("P2",),
                 )
             )
-    elif loop.kind == "range" and loop.start is not None and not isinstance(loop.start.node, ast.Constant):
+    if loop.kind == "range" and loop.start is not None and not isinstance(loop.start.node, ast.Constant):
         found = _start_reset(loop, frame)
         if isinstance(found, Result):
             return found
-        resets = found
-        if resets:
+        resets += found
+        if found:
             decisions.append(
                 Decision(
                     "resuming",
-                    f"every round trains all its local epochs, whatever a checkpoint says ({'; '.join(resets)})",
+                    f"every round trains all its local epochs, whatever a checkpoint says ({'; '.join(found)})",
                     "remove the assignment from client.py to start at the checkpoint's epoch",
                 )
             )
@@ -109,6 +104,8 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
             )
         )
     for name, place in _step_limits(loop, frame) if loop.kind != "while" else ():
+        if any(reset.startswith(f"{name} = ") for reset in resets):
+            continue
         decisions.append(
             Decision(
                 "step limit",
@@ -165,28 +162,6 @@ def _reloading(facts: Facts, frame: Frame) -> Result | None:
     return None
 
 
-def _exhausted(facts: Facts, frame: Frame) -> Result | None:
-    """A loop over an iterator that is made before it, of which the second round would find nothing left."""
-    header = getattr(frame.node, "iter", None) if frame.is_loop else None
-    if not isinstance(header, ast.Name):
-        return None
-    values = [value for target, value in _assignments(ast.Module(frame.body, [])) if ast.unparse(target) == header.id]
-    made = {event.node: event for event in facts.trace.events}
-    if not any(isinstance(value, ast.GeneratorExp) or _gives_iterator(made.get(value)) for value in values[-1:]):
-        return None
-    remedy = (
-        f"make the iterator in the line of the loop, or loop over the loader itself: {header.id} ends with one pass"
-    )
-    return replace(LOOP_ENDS_FOR_GOOD.at(frame.file, frame.place, header.id), remedy=remedy)
-
-
-def _gives_iterator(event: Event | None) -> bool:
-    """True for a call whose result can be passed through only once."""
-    if event is None or event.function is None or isinstance(event.function.node, ast.Lambda):
-        return event is not None and event.name.startswith(ITERATORS) and event.name not in ENDLESS
-    return any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in own_nodes(event.function.node.body))
-
-
 def _restructuring(facts: Facts, frame: Frame) -> Result | None:
     """Pruning and its like inside the epoch loop: the state of the model is another one after it, at each site."""
     for event in facts.trace.where(reparametrises):
@@ -216,6 +191,16 @@ def _counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
         if not constant:
             return _ends_for_good(loop, frame, name)
         resets.append(f"{name} = {ast.unparse(constant[0])}")
+    return tuple(resets)
+
+
+def _limit_resets(facts: Facts, frame: Frame) -> tuple[str, ...]:
+    """The assignments that let a loop over epochs run again that ends at a number of steps, or by a flag; those of
+    which it is known how they start."""
+    resets = []
+    for name in step_limits(facts, frame):
+        known = [value for target, value in _assignments(frame.file.tree) if ast.unparse(target) == name]
+        resets += [f"{name} = {ast.unparse(value)}" for value in known if _is_constant(value)][:1]
     return tuple(resets)
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
-from engine.facts.values import Function, Object, Scope, Unknown, Value, options
+from engine.facts.values import Function, Object, Scope, options
 from engine.plan.decision import Decision
-from engine.plan.frame import bodies, body_of
+from engine.plan.epoch_uses import beside_epoch, number_behind, number_in
+from engine.plan.frame import bodies
 from engine.plan.literals import Range, leaves, value_of
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read
 from engine.plan.settings import Setting
+from engine.result import Place
 
 HORIZONS = {
     "CosineAnnealingLR": (("T_max", 1),),
@@ -46,7 +48,7 @@ class SchedulePlan:
 
 
 def plan_schedules(
-    facts: Facts, parser: ParserPlan, names: Names, destination: str, epochs: Setting | None
+    facts: Facts, parser: ParserPlan, names: Names, destination: str, epochs: Setting | None, shifted: bool = False
 ) -> SchedulePlan:
     """Find what sizes a schedule for one run and stretch it over all rounds.
 
@@ -56,12 +58,19 @@ def plan_schedules(
         names: the names of what is added.
         destination: what the number of rounds is called.
         epochs: the option that sets the local epochs of a round.
+        shifted: True where the epoch's number goes on over the rounds, so that what is compared with it has to.
     """
     edits: list[Replace] = []
     lengths: list[Range] = []
     unreached: list[str] = []
     fixed: list[str] = []
-    for node, scope, whole in horizons(facts):
+    scheduled = list(horizons(facts))
+    stretched: set[Place] = set()
+    for node, scope, whole in [*scheduled, *(beside_epoch(facts) if shifted else ())]:
+        place = scope.file.place(node)
+        if place in stretched:
+            continue
+        stretched.add(place)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "len":
             continue  # as long as an epoch, however many there are
         reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
@@ -78,18 +87,26 @@ def plan_schedules(
             )
             continue
         if epochs is not None and epochs.beyond:
-            counts = [part for part, _, _ in _counts(facts, node, scope)]
+            counts = [part for part, _, _ in number_in(facts, node, scope)]
             edits += [_spanning(part, scope, epochs.beyond, reader, whole and part is node) for part in counts]
             if counts:
                 continue
-        is_count = any(_counts(facts, node, scope))
+        is_count = any(number_in(facts, node, scope))
         if _is_fixed(facts, source_text.expression(node, scope)) or not (whole or is_count):
             fixed.append(ast.unparse(node))
         atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
         product = f"{'{}' if atom else '({})'} * {reader}"
-        edits.append(Replace(scope.file.place(node), scope.file.end(node), product if whole else f"({product})"))
+        edits.append(Replace(place, scope.file.end(node), product if whole else f"({product})"))
     decisions = []
-    if edits:
+    if edits and not scheduled:
+        decisions.append(
+            Decision(
+                "epoch numbers",
+                "the number of epochs is multiplied by that of the rounds where the epoch's number meets it",
+                "remove the factor from client.py to reach the end in the first round",
+            )
+        )
+    elif edits:
         decisions.append(
             Decision(
                 "schedule",
@@ -142,25 +159,28 @@ def _length(facts: Facts, node: ast.expr, scope: Scope) -> Range | None:
 
 def horizons(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
     """The expressions that say how long a schedule is; True with those that are an argument of their own."""
-    for schedule in facts.schedulers:
-        for value in options(schedule.value) if schedule.value is not None else ():
+    for fact in (*facts.schedulers, *facts.optimizers):
+        for value in options(fact.value) if fact.value is not None else ():
             if isinstance(value, Object) and isinstance(value.node, ast.Call) and value.scope is not None:
                 yield from _of_scheduler(facts, value.short_kind, value.node, value.scope)
     yield from _written_by_hand(facts)
 
 
 def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
-    """The length of a scheduler: the argument that says it, or wherever else the number of epochs is used."""
+    """The length of a scheduler, or of an optimizer that schedules itself: the argument that says it, or wherever else
+    the number of epochs is used."""
     for name, position in HORIZONS.get(kind, ()):
         node = _argument(call, name, position)
         if node is not None and not (isinstance(node, ast.Constant) and node.value is None):
             yield node, scope, True
             return
     for argument in [*call.args[1:], *[keyword.value for keyword in call.keywords]]:
-        yield from _counts(facts, argument, scope)
+        yield from number_in(facts, argument, scope)
+        if any(number_behind(facts, argument, scope)):
+            yield argument, scope, True
         for value in value_of(argument, scope):
             if isinstance(value, Function) and not isinstance(value.node, ast.Lambda):
-                yield from _counts(facts, value.node, value.scope)
+                yield from number_in(facts, value.node, value.scope)
 
 
 def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
@@ -203,15 +223,15 @@ def _in_rates(
         written: for a function's parameters, the arguments they were called with.
     """
     for expression in rate_expressions(body):
-        yield from _counts(facts, expression, scope)
+        yield from number_in(facts, expression, scope)
         for name in [node for node in ast.walk(expression) if isinstance(node, ast.Name)]:
-            yield from _defined(facts, *written.get(name.id, (name, scope)))
+            yield from number_behind(facts, *written.get(name.id, (name, scope)))
         yield from _used_up(facts, expression, scope, written)
         called = [node.func for node in ast.walk(expression) if isinstance(node, ast.Call)]
         for value in (value for callee in called for value in value_of(callee, scope)):
             if isinstance(value, Object) and value.kind == "functools.partial" and isinstance(value.node, ast.Call):
                 for argument in [*value.node.args[1:], *[keyword.value for keyword in value.node.keywords]]:
-                    yield from _counts(facts, argument, value.scope)
+                    yield from number_in(facts, argument, value.scope)
 
 
 def _used_up(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[tuple[ast.expr, Scope, bool]]:
@@ -231,34 +251,10 @@ def _used_up(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> It
         )
         for length in [one.right for one in quotients]:
             names = [part for part in ast.walk(length) if isinstance(part, ast.Name)]
-            known = [one for name in names for one in _defined(facts, *written.get(name.id, (name, scope)))]
-            known += [one for name in names for one in _counts(facts, *written.get(name.id, (name, scope)))]
+            known = [one for name in names for one in number_behind(facts, *written.get(name.id, (name, scope)))]
+            known += [one for name in names for one in number_in(facts, *written.get(name.id, (name, scope)))]
             if not known and "warm" not in ast.unparse(length):
                 yield (*(written.get(length.id, (length, scope)) if names == [length] else (length, scope)), False)
-
-
-def _defined(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) -> Iterator[tuple[ast.expr, Scope, bool]]:
-    """The number of epochs in what a name was set to before the loop: ``steps = epochs * len(loader)``.
-
-    A name that says how long the loop itself is keeps its meaning.
-    """
-    loop = facts.loop
-    assert loop is not None and isinstance(loop.loop.node, (ast.For, ast.While))
-    header = loop.loop.node.iter if isinstance(loop.loop.node, ast.For) else loop.loop.node.test
-    if not isinstance(node, ast.Name) or any(isinstance(n, ast.Name) and n.id == node.id for n in ast.walk(header)):
-        return
-    if not depth or any(_counts(facts, node, scope)):
-        return
-    holder = next((one for one in scope.chain() if node.id in one.variables), None)
-    statements = [s for body in bodies(body_of(holder)) for s in body] if holder is not None else []
-    values = [
-        s.value for s in statements if isinstance(s, ast.Assign) and [ast.unparse(t) for t in s.targets] == [node.id]
-    ]
-    if len(values) != 1 or holder is None:
-        return
-    yield from _counts(facts, values[0], holder)
-    for name in [part for part in ast.walk(values[0]) if isinstance(part, ast.Name)]:
-        yield from _defined(facts, name, holder, depth - 1)
 
 
 def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
@@ -309,23 +305,3 @@ def _is_fixed(facts: Facts, length: Expression) -> bool:
     counts = list(leaves(loop.count)) if loop is not None and loop.count is not None else []
     known = list(leaves(length))
     return bool(known) and not any(leaf is count for leaf in known for count in counts)
-
-
-def _counts(facts: Facts, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
-    """Where the very number of epochs is used."""
-    loop = facts.loop
-    if loop is None or loop.count is None:
-        return
-    counts: list[Value] = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
-    counts += _computed(loop.count.node, loop.count.scope)
-    for part in ast.walk(node):
-        if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Load):
-            if any(value is count for value in value_of(part, scope) for count in counts):
-                yield part, scope, False
-
-
-def _computed(count: ast.AST, scope: Scope) -> list[Value]:
-    """What a number of epochs is made of, where that is known by name only: computed, or drawn."""
-    if isinstance(count, ast.BinOp):
-        return [*_computed(count.left, scope), *_computed(count.right, scope)]
-    return [value for value in value_of(count, scope) if isinstance(value, (Object, Unknown))]

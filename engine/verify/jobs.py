@@ -9,10 +9,12 @@ from typing import Any
 
 from engine.verify.algorithm import FEDPROX, SCAFFOLD
 from engine.verify.bench import Bench, Recording
+from engine.verify.metrics import same
 from engine.verify.processes import ChildError, tail
 from engine.verify.server import Answer, Round, Server, SiteError, State
 
 Announce = Callable[[str], None]
+OTHER_SEED = 20_231
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Seen:
         answers: every answer of a site.
         rounds: the rounds that came to their end.
         evaluated: the answers to evaluation tasks.
+        again: the last of them once more, with other random streams; None where the first numbers were agreed on.
         submitted: what came of the submit task; None if it was not reached.
         failed: what came of the task with a planted failure; None if it was not reached.
         ends: what each site said about its end.
@@ -32,6 +35,7 @@ class Seen:
     answers: list[Answer] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     evaluated: list[Answer] = field(default_factory=list)
+    again: Answer | None = None
     submitted: Answer | SiteError | None = None
     failed: Sequence[Answer] | SiteError | None = None
     ends: list[dict[str, Any]] = field(default_factory=list)
@@ -128,6 +132,10 @@ def _one_round(bench: Bench, original: Recording, several: Future[Seen], announc
         states = [evaluation["state"] for evaluation in original.evaluations]
         states += [one.received for one in reversed(several.result().rounds)]
         seen.evaluated = [server.evaluate(state) for state in states]
+        trained = list(reversed(several.result().trained))
+        alone = seen.evaluated[len(states) - len(trained) :]
+        if any(not same(a.metrics or {}, b.metrics or {}) for a, b in zip(trained, alone, strict=True)):
+            seen.again = server.evaluate(states[-1], seed=OTHER_SEED)
         _end(server, seen)
 
     announce("one site, one round")

@@ -14,6 +14,25 @@ TOLERANCE = 1e-5
 """Relative; an evaluation may see its batches in another order."""
 
 
+def drawn(first: Answer, again: Answer | None) -> str:
+    """Why the numbers of an evaluation cannot be compared: it draws at random; empty where it does not.
+
+    Args:
+        first: the answer to an evaluation task.
+        again: that to the same task with other random streams.
+    """
+    if again is None or same(first.metrics or {}, again.metrics or {}):
+        return ""
+    numbers = f"{_shown(first.metrics or {})} and then {_shown(again.metrics or {})}"
+    return f"the evaluation draws at random: the same weights give {numbers}"
+
+
+def unless_drawn(check: Check, reason: str) -> Check:
+    """A check on the numbers of an evaluation; not made where these are drawn at random."""
+    failed = check.outcome is Outcome.FAILS and reason
+    return Check(check.proof, check.claim, Outcome.NOT_CHECKED, reason) if failed else check
+
+
 def agreement(pairs: Sequence[tuple[Answer, Answer]], key: str | None) -> Check:
     """Metrics sent with trained weights against those of an evaluation of the same received weights alone.
 
@@ -33,7 +52,7 @@ def agreement(pairs: Sequence[tuple[Answer, Answer]], key: str | None) -> Check:
         sent = training.metrics or {}
         if key not in sent:
             return Check("P3", claim, Outcome.FAILS, f"{training.site} sent no {key!r}, only {sorted(sent)}")
-        if not _equal(sent, alone.metrics or {}):
+        if not same(sent, alone.metrics or {}):
             detail = f"sent {_shown(sent)}; evaluated alone, the same weights give {_shown(alone.metrics or {})}"
             return Check("P3", claim, Outcome.FAILS, detail)
     shown = "; ".join(_shown(training.metrics or {}) for training, _ in pairs)
@@ -81,7 +100,8 @@ def finite(answers: Sequence[Answer]) -> Check:
     return Check("P3", "metrics are finite numbers", Outcome.HOLDS)
 
 
-def _equal(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+def same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """True where two evaluations gave the same numbers."""
     return left.keys() == right.keys() and all(_close(float(left[name]), float(right[name])) for name in left)
 
 

@@ -81,6 +81,9 @@ def steps_claimed(answers: Sequence[Answer]) -> Check:
             return Check("P3", claim, Outcome.FAILS, detail)
     counts = [answer.claimed_steps for answer in answers]
     fewest, most = min(counts), max(counts)
+    if fewest == 0:
+        idle = next(answer.site for answer in answers if not answer.claimed_steps)
+        return Check("P3", claim, Outcome.FAILS, f"{idle} takes no optimizer step in a round: it trains nothing there")
     return Check("P3", claim, Outcome.HOLDS, f"{fewest} to {most} steps in {counted(len(answers), 'round')} of a site")
 
 
@@ -267,7 +270,9 @@ def failing_site(outcome: Sequence[Answer] | SiteError) -> Check:
     """
     claim = "a failing site fails the job"
     if not isinstance(outcome, SiteError):
-        return Check("P6", claim, Outcome.FAILS, "the script sent a result although an optimizer step had failed")
+        idle = not any(answer.steps for answer in outcome)
+        what = "the round takes no optimizer step" if idle else "an optimizer step had failed"
+        return Check("P6", claim, Outcome.FAILS, f"the script sent a result although {what}")
     if outcome.hangs:
         return Check("P6", claim, Outcome.FAILS, f"after a failed optimizer step: {tail(outcome.reason)}")
     return Check("P6", claim, Outcome.HOLDS, "it stopped at the error planted in an optimizer step")

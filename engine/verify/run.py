@@ -125,8 +125,9 @@ def _honest_numbers(conversion: Conversion, evidence: Evidence) -> Iterator[Chec
     observed = list(zip(original.evaluations, one.evaluated, strict=False))
     pairs = list(zip(reversed(several.trained), one.evaluated[len(original.evaluations) :], strict=False))
     pairs += zip(one.trained, several.evaluated, strict=False)
-    yield metrics.agreement(pairs, conversion.metric)
-    yield metrics.original_evaluation(observed, conversion.metric)
+    drawn = metrics.drawn(one.evaluated[-1], one.again) if one.evaluated else ""
+    yield metrics.unless_drawn(metrics.agreement(pairs, conversion.metric), drawn)
+    yield metrics.unless_drawn(metrics.original_evaluation(observed, conversion.metric), drawn)
     yield metrics.finite([answer for job in evidence.jobs for answer in job.answers])
 
 

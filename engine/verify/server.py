@@ -138,9 +138,9 @@ class Server:
         place = {"round": number, "rounds": rounds}
         return {"name": AppConstants.TASK_TRAIN, "params": dict(weights), "meta": self._told.meta(), **place}
 
-    def evaluate(self, weights: Mapping[str, Any]) -> Answer:
+    def evaluate(self, weights: Mapping[str, Any], **told: Any) -> Answer:
         """Let the first site evaluate these weights."""
-        return self.ask({"name": AppConstants.TASK_VALIDATION, "params": dict(weights)})[0]
+        return self.ask({"name": AppConstants.TASK_VALIDATION, "params": dict(weights), **told})[0]
 
     def submit(self) -> Answer:
         """Let the first site submit its model."""

@@ -155,7 +155,8 @@ class Site:
         """Hand one task to the script and wait for its answer.
 
         Args:
-            task: ``name``, ``params`` (None for submit_model), ``round``, ``rounds``, ``meta`` and ``fail_at``.
+            task: ``name``, ``params`` (None for submit_model), ``round``, ``rounds``, ``meta`` and ``fail_at``; with
+                ``seed`` the random streams are seeded anew before it.
 
         Returns:
             ``error``, or ``params``, ``metrics``, ``claimed_steps`` and what was seen of the way there.
@@ -163,6 +164,8 @@ class Site:
         self._api.set_meta(self._task_metadata(task["name"]))
         self._api.received_streams, self._api.complaints = None, []
         self._recorder.restart(task["params"] or (), task.get("fail_at", 0))
+        if "seed" in task:
+            seed_everything(task["seed"])
         self._events.fire_event(TOPIC_GLOBAL_RESULT, self._shareable(task))
         if self._api.sent.get() == "ended":
             self._api.sent.put("ended")

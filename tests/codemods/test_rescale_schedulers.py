@@ -655,3 +655,131 @@ def test_a_limit_at_which_a_rate_comes_to_its_end(rate: str, stretched: str | No
         check_unchanged(before)
     else:
         check_converted(before, before.replace(rate, stretched))
+
+
+def test_an_optimizer_that_schedules_itself() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from pytorch_pretrained_bert import BertAdam
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        epochs = 3
+        t_total = len(batches) * epochs
+        optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total)
+        for epoch in range(epochs):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from pytorch_pretrained_bert import BertAdam
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        epochs = 3
+        t_total = len(batches) * epochs
+        optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total * args.num_rounds)
+        for epoch in range(epochs):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+        """,
+    )
+
+
+def test_a_schedule_of_ones_own_sized_by_a_name() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+        from transformers import WarmupLinearSchedule
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epochs = 3
+        total = len(batches) * epochs
+        scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total)
+        for epoch in range(epochs):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+                scheduler.step()
+        """,
+        """\
+        import torch
+        from torch import nn
+        from transformers import WarmupLinearSchedule
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epochs = 3
+        total = len(batches) * epochs
+        scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total * args.num_rounds)
+        for epoch in range(epochs):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+                scheduler.step()
+        """,
+    )
+
+
+def test_the_number_of_epochs_where_the_epochs_number_meets_it() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        def weight(epoch, epochs):
+            return epoch / epochs
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epochs = 4
+        betas = [i / epochs for i in range(epochs)]
+        for epoch in range(epochs):
+            if epoch >= epochs // 2:
+                model.bias.requires_grad = False
+            for x in batches:
+                optimizer.zero_grad()
+                loss = betas[epoch] * weight(epoch, epochs) * model(x).mean()
+                loss.backward()
+                optimizer.step()
+            print("done with", epoch, "of", epochs)
+        """,
+        """\
+        import torch
+        from torch import nn
+
+        def weight(epoch, epochs):
+            return epoch / (epochs * args.num_rounds)
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        epochs = 4
+        betas = [i / (epochs * args.num_rounds) for i in range(epochs * args.num_rounds)]
+        for epoch in range(epochs):
+            epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+            if epoch >= (epochs * args.num_rounds) // 2:
+                model.bias.requires_grad = False
+            for x in batches:
+                optimizer.zero_grad()
+                loss = betas[epoch] * weight(epoch, epochs) * model(x).mean()
+                loss.backward()
+                optimizer.step()
+            print("done with", epoch, "of", epochs)
+        """,
+    )

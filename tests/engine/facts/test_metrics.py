@@ -94,3 +94,9 @@ def test_what_a_call_gives_back_has_the_name_it_is_bound_to_or_printed_by(statem
 def test_the_ratio_itself_counts_that_was_computed_last_and_not_on_training_data(statements: str, text: str) -> None:
     found = {m.name: m.text for m in printed_metrics(ast.parse(statements).body)}
     assert found.get("accuracy") == (text or "history['val_acc'][-1]")
+
+
+def test_a_call_that_takes_more_than_is_returned() -> None:
+    function = ast.parse("def test(full):\n    if full:\n        return a, b, c\n    return accuracy, loss\n").body[0]
+    _, metrics = returned_metrics(function, ["acc", "loss", "report"])
+    assert [(metric.name, metric.index) for metric in metrics] == [("accuracy", 0), ("loss", 1)]

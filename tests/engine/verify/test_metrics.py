@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.verify.metrics import original_evaluation
-from engine.verify.report import Outcome
+from engine.verify.metrics import drawn, original_evaluation, unless_drawn
+from engine.verify.report import Check, Outcome
 from engine.verify.server import Answer
 
 
@@ -24,3 +24,21 @@ def test_a_number_printed_in_full_may_be_added_in_another_order(printed: str, ou
     answer = Answer.__new__(Answer)
     object.__setattr__(answer, "metrics", {"loss": 0.6931471805599453})
     assert original_evaluation([(evaluation, answer)], "loss").outcome is outcome
+
+
+def evaluated(loss: float) -> Answer:
+    answer = Answer.__new__(Answer)
+    object.__setattr__(answer, "metrics", {"loss": loss})
+    return answer
+
+
+def test_an_evaluation_that_gives_other_numbers_for_the_same_weights_draws_at_random() -> None:
+    assert drawn(evaluated(0.5), evaluated(0.25)).endswith("the same weights give loss 0.5 and then loss 0.25")
+    assert drawn(evaluated(0.5), evaluated(0.5)) == drawn(evaluated(0.5), None) == ""
+
+
+def test_numbers_that_are_drawn_are_no_failure() -> None:
+    wrong, right = Check("P3", "metrics", Outcome.FAILS, "0.5"), Check("P3", "metrics", Outcome.HOLDS)
+    assert unless_drawn(wrong, "drawn") == Check("P3", "metrics", Outcome.NOT_CHECKED, "drawn")
+    assert unless_drawn(wrong, "") == wrong
+    assert unless_drawn(right, "drawn") == right

@@ -10,6 +10,7 @@ import torch
 
 from engine.verify.metrics import TOLERANCE, original_evaluation
 from engine.verify.probe import NUMBER, numbers_in
+from engine.verify.proofs import steps_claimed
 from engine.verify.recorder import digest, digests, find_model, plain_name, random_streams
 from engine.verify.report import Outcome
 from engine.verify.server import Answer
@@ -134,3 +135,13 @@ def test_metric_not_seen_where_no_evaluation_is_named_is_no_failure():
     evaluation = {"printed": ["0.5"], "values": {}, "placed": False}
     check = original_evaluation([(evaluation, evaluated({"accuracy": 0.9}))], "accuracy")
     assert check.outcome is Outcome.NOT_CHECKED
+
+
+def test_a_round_without_a_step_fails():
+    trained = [Answer("site-1", "train", {}, {}, None, n, [], [], None, [], {0: n}, {}, [], []) for n in (4, 0)]
+    check = steps_claimed(trained)
+    assert (check.outcome, check.detail) == (
+        Outcome.FAILS,
+        "site-1 takes no optimizer step in a round: it trains nothing there",
+    )
+    assert steps_claimed(trained[:1]).outcome is Outcome.HOLDS

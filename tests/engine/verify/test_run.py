@@ -282,3 +282,19 @@ def test_entry_of_the_command_line_names_the_mistakes_of_the_user(project):
     change(directory.parent / "train.py", "    torch.manual_seed(11)", "    torch.manual_seed(undefined)")
     with pytest.raises(UserError, match="undefined"):
         engine.verify.verify(directory, QUICK)
+
+
+def test_an_evaluation_on_samples_drawn_at_random_is_not_compared(project):
+    directory = project("functions")
+    drawn = "test_loader = DataLoader(make_data(45, seed=2), batch_size=32{})"
+    sampler = ", sampler=torch.utils.data.RandomSampler(range(45), num_samples=9)"
+    for script in (directory / "client.py", directory.parent / "train.py"):
+        change(script, drawn.format(""), drawn.format(sampler))
+    report = verify(directory, QUICK)
+    assert report.exit_code == 0, render_text(report)
+    found = [check for check in report.checks if check.outcome is Outcome.NOT_CHECKED]
+    assert [check.claim for check in found] == [
+        "metrics are those of the received weights",
+        "metrics are what the original computes",
+    ]
+    assert all("the evaluation draws at random" in check.detail for check in found)

@@ -1,0 +1,157 @@
+"""Where the number of epochs is used besides the header of the epoch loop."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import TypeGuard
+
+from engine.facts import Facts
+from engine.facts.source_text import text_of
+from engine.facts.trace import Event
+from engine.facts.values import Object, Scope, Unknown, Value
+from engine.plan.epoch_number import REPORTS
+from engine.plan.frame import bodies, body_of
+from engine.plan.literals import leaves, value_of
+
+Use = tuple[ast.expr, Scope, bool]
+"""An expression to stretch, its scope, and True where it is an argument of its own."""
+
+
+def number_in(facts: Facts, node: ast.AST, scope: Scope) -> Iterator[Use]:
+    """Where the very number of epochs is used."""
+    passed = _passed(node)
+    for part in ast.walk(node):
+        if _is_number(facts, part, scope):
+            yield part, scope, part in passed
+
+
+def _passed(node: ast.AST) -> set[ast.AST]:
+    """The expressions that are arguments of calls."""
+    calls = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return {one for call in calls for one in (*call.args, *[keyword.value for keyword in call.keywords])}
+
+
+def _is_number(facts: Facts, node: ast.AST, scope: Scope) -> TypeGuard[ast.expr]:
+    """True for a name, attribute or subscript that stands for the number of epochs."""
+    loop = facts.loop
+    if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) or not isinstance(node.ctx, ast.Load):
+        return False
+    if loop is None or loop.count is None:
+        return False
+    counts: list[Value] = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
+    counts += _made_of(loop.count.node, loop.count.scope)
+    return any(value is count for value in value_of(node, scope) for count in counts)
+
+
+def _made_of(count: ast.AST, scope: Scope) -> list[Value]:
+    """What a number of epochs is made of, where that is known by name only: computed, or drawn."""
+    if isinstance(count, ast.BinOp):
+        return [*_made_of(count.left, scope), *_made_of(count.right, scope)]
+    return [value for value in value_of(count, scope) if isinstance(value, (Object, Unknown))]
+
+
+def number_behind(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) -> Iterator[Use]:
+    """The number of epochs in what a name was set to before the loop: ``steps = epochs * len(loader)``.
+
+    A name that says how long the loop itself is keeps its meaning.
+    """
+    loop = facts.loop
+    assert loop is not None and isinstance(loop.loop.node, (ast.For, ast.While))
+    header = loop.loop.node.iter if isinstance(loop.loop.node, ast.For) else loop.loop.node.test
+    if not isinstance(node, ast.Name) or any(isinstance(n, ast.Name) and n.id == node.id for n in ast.walk(header)):
+        return
+    if not depth or any(number_in(facts, node, scope)):
+        return
+    holder = next((one for one in scope.chain() if node.id in one.variables), None)
+    statements = [s for body in bodies(body_of(holder)) for s in body] if holder is not None else []
+    values = [
+        s.value for s in statements if isinstance(s, ast.Assign) and [ast.unparse(t) for t in s.targets] == [node.id]
+    ]
+    if len(values) != 1 or holder is None:
+        return
+    yield from number_in(facts, values[0], holder)
+    for name in [part for part in ast.walk(values[0]) if isinstance(part, ast.Name)]:
+        yield from number_behind(facts, name, holder, depth - 1)
+
+
+def beside_epoch(facts: Facts) -> Iterator[Use]:
+    """The number of epochs where the epoch's number meets it: compared or divided, in the loop or in what it calls.
+
+    A list that has an element for every epoch is among them, where it is built.
+    """
+    loop = facts.loop
+    assert loop is not None and isinstance(loop.loop.node, ast.For) and isinstance(loop.loop.node.target, ast.Name)
+    inside = [event for event in facts.trace.events if event.within_node(loop.loop.node)]
+    followed = {event.node: event for event in inside if event.function is not None}
+    yield from _beside(facts, loop.loop.node.body, loop.scope, {loop.loop.node.target.id}, {}, followed)
+    seen: set[ast.AST] = set()
+    for event in followed.values():
+        function = event.function
+        if function is None or isinstance(function.node, ast.Lambda) or function.node in seen:
+            continue
+        written = _written(event)
+        names = {name for name, (node, _) in written.items() if text_of(node) == loop.loop.node.target.id}
+        if names:
+            seen.add(function.node)
+            yield from _beside(facts, function.node.body, _scope(event, written), names, written, followed)
+
+
+def _written(event: Event) -> dict[str, tuple[ast.expr, Scope]]:
+    """The arguments of a function as a call writes them; what ``functools.partial`` has given is not among them."""
+    function = event.function
+    assert function is not None and not isinstance(function.node, ast.Lambda)
+    names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    names = names[(function.owner is not None) + len(event.args) - len(event.node.args) :]
+    given = dict(zip(names, event.node.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in event.node.keywords if keyword.arg}
+    return {name: (node, event.scope) for name, node in given.items()}
+
+
+def _scope(event: Event, written: Mapping[str, tuple[ast.expr, Scope]]) -> Scope:
+    """The scope of a function in one call, with what the call itself gives it."""
+    function = event.function
+    assert function is not None
+    values = event.args[len(event.args) - len(event.node.args) :]
+    named = {name: event.kwargs[name] for name in written if name in event.kwargs}
+    bound = dict(zip(written, values, strict=False)) | named
+    return Scope(function.file, function.qualified_name, function.scope, bound)
+
+
+def _beside(
+    facts: Facts, body: list[ast.stmt], scope: Scope, names: set[str], written: Mapping[str, tuple[ast.expr, Scope]],
+    followed: dict[ast.Call, Event],
+) -> Iterator[Use]:  # fmt: skip
+    """The number of epochs in the expressions of some statements that also use the epoch's number.
+
+    Args:
+        facts: of the program.
+        body, scope: the statements.
+        names: what the epoch's number is called there.
+        written: the arguments of the function the statements stand in, as its call writes them.
+        followed: the calls of functions of the project, which are looked into themselves.
+    """
+    for root in (root for inner in bodies(body) for statement in inner for root in _expressions(statement)):
+        parts, passed = list(_parts(root, followed)), _passed(root)
+        used = [part for part in parts if isinstance(part, ast.Name)]
+        if any(name.id in names for name in used):
+            yield from ((part, scope, part in passed) for part in parts if _is_number(facts, part, scope))
+            for name in used:
+                yield from number_behind(facts, *written.get(name.id, (name, scope)))
+
+
+def _expressions(statement: ast.stmt) -> list[ast.expr]:
+    """The expressions of a statement itself, reports aside."""
+    if isinstance(statement, ast.Expr):
+        call = statement.value
+        called = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
+        return [] if called in REPORTS else [call]
+    return [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.expr)]
+
+
+def _parts(node: ast.AST, followed: dict[ast.Call, Event]) -> Iterator[ast.AST]:
+    """The nodes of an expression without what functions of the project are passed: they are looked into themselves."""
+    yield node
+    if node not in followed:
+        for child in ast.iter_child_nodes(node):
+            yield from _parts(child, followed)
