@@ -466,7 +466,7 @@ def test_a_rate_computed_by_a_partial_function() -> None:
         last = 3
         model = nn.Linear(2, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        rate = partial(decayed, 0.1, (last * args.num_rounds))
+        rate = partial(decayed, 0.1, last * args.num_rounds)
         for epoch in range(0, last):
             epoch += input_model.current_round * last  # the epoch's number goes on over the rounds
             set_rate(optimizer, rate, epoch)
