@@ -57,7 +57,8 @@ def number_behind(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) ->
     A name that says how long the loop itself is keeps its meaning.
     """
     loop = facts.loop
-    assert loop is not None and isinstance(loop.loop.node, (ast.For, ast.While))
+    if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
+        return
     header = loop.loop.node.iter if isinstance(loop.loop.node, ast.For) else loop.loop.node.test
     if not isinstance(node, ast.Name) or any(isinstance(n, ast.Name) and n.id == node.id for n in ast.walk(header)):
         return
