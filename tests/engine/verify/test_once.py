@@ -32,7 +32,10 @@ def test_rounds_are_the_training_of_the_original_done_as_often(name: str, steps:
     first, several, _ = told
     assert first == "one site, one round: the original's weights"
     assert several == "one site, 2 rounds: the weights of the original, its training done as often"
-    assert [detail.partition(",")[0] for detail in told.values()][:2] == [counted(steps, "step"), counted(2 * steps, "step")]
+    assert [detail.partition(",")[0] for detail in told.values()][:2] == [
+        counted(steps, "step"),
+        counted(2 * steps, "step"),
+    ]
 
 
 def test_a_round_that_does_not_repeat_the_training_is_found(tmp_path: Path) -> None:
