@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from codemods.commands import FINDINGS, OK, REFUSED
-from codemods.commands.shared import check_page, extended, model_arguments, read_facts
+from codemods.commands.shared import check_page, collect_rarely, extended, model_arguments, read_facts
 from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, selection
 
 
@@ -42,6 +42,7 @@ def command(
 
     The source is left as it is. Exits with 3, having written nothing, where the script is refused or a value is needed.
     """
+    collect_rarely()
     from functools import partial
 
     from engine import atomic, output

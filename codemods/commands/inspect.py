@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from codemods.commands import OK, REFUSED
-from codemods.commands.shared import extended, model_arguments, read_facts
+from codemods.commands.shared import collect_rarely, extended, model_arguments, read_facts
 from codemods.options import ARGUMENT, FORMAT, PATH, RULES, selection
 
 
@@ -25,6 +25,7 @@ def command(
 
     Exits with 0 where it converts, 3 where it is refused or a value is needed.
     """
+    collect_rarely()
     from dataclasses import replace
     from functools import partial
 
