@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from engine.source import Project, SourceFile
@@ -26,7 +27,7 @@ def lay_out(project: Project) -> dict[str, tuple[str, ...]]:
     return {name: tuple(places) for name, places in placed.items()}
 
 
-def _imports(project: Project, file: SourceFile, at: str):
+def _imports(project: Project, file: SourceFile, at: str) -> Iterator[tuple[SourceFile, str]]:
     """The local files a file imports, each with where it has to lie when the importer lies at ``at``."""
     here = PurePosixPath(at).parent
     for node in ast.walk(file.tree):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.result import Place
@@ -115,7 +116,7 @@ def _bindings(tree: ast.Module) -> dict[str, list[ast.stmt]]:
     return found
 
 
-def _top_level(body: list[ast.stmt]):
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of a module and of the ``if`` blocks at its top level."""
     for statement in body:
         if isinstance(statement, ast.If):
