@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.configuration import CONVERSION
-from engine.facts import Expression
+from engine.facts import EvaluationFact, Expression
 from engine.pipeline import Conversion
 from engine.plan import Plan
 from engine.plan.literals import Range
@@ -96,7 +96,8 @@ def _launch(plan: Plan) -> dict[str, str]:
 
 
 def _evaluations(plan: Plan) -> list[dict[str, Any]]:
-    """The statements that evaluate the model by a call, beside the epoch loop or in it."""
+    """The statements that evaluate the model by a call, beside the epoch loop or in it; where none does, those that
+    evaluate it themselves."""
     found = []
     for evaluation in plan.facts.evaluations:
         event = evaluation.call_event
@@ -104,7 +105,17 @@ def _evaluations(plan: Plan) -> list[dict[str, Any]]:
             file = event.scope.file
             end = file.end(event.statement)
             found.append({"file": file.name, "line": file.place(event.statement).line, "end_line": end.line})
-    return found
+    return found or [place for evaluation in plan.facts.evaluations for place in _inline(plan, evaluation)]
+
+
+def _inline(plan: Plan, evaluation: EvaluationFact) -> list[dict[str, Any]]:
+    """The statements of an evaluation that stands inline, where they stand beside one another."""
+    if evaluation.call_event is not None or not evaluation.statements or evaluation.where == "before":
+        return []
+    first, last = evaluation.statements[0], evaluation.statements[-1]
+    if first.scope is not plan.frame.scope or first.place.column != last.place.column:
+        return []
+    return [{"file": first.place.file, "line": first.place.line, "end_line": last.end.line}]
 
 
 def _metric(plan: Plan) -> dict[str, str] | None:

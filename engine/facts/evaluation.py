@@ -12,7 +12,7 @@ from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace
 from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
-from engine.facts.values import Object, objects, plain
+from engine.facts.values import Object, Scope, objects, plain
 
 NO_GRADIENT = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.set_grad_enabled")
 EVALUATION_NAME = re.compile(r"eval|valid|test|(\b|_)val(\b|_)|(\b|_)dev(\b|_)", re.IGNORECASE)
@@ -34,7 +34,7 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
             continue
         fact = _evaluation(trace, training, event)
         named = any(EVALUATION_NAME.search(call.function.name) for call in event.calls if call not in training.path)
-        if fact.metrics or fact.function is None or named:
+        if fact.metrics or (fact.function is None and fact.loop is not None) or named:
             found.setdefault(fact.definition or event.place, []).append(fact)
     nearest = [min(facts, key=rank) for facts in found.values()]
     return tuple(sorted([*nearest, *_phases(training)], key=rank))
@@ -63,25 +63,30 @@ def _infers(event: Event, name: str, models: list[Object]) -> bool:
     return event.function is None and "infer" in name.lower() and any(unwrapped(one) in models for one in handed)
 
 
-def pass_of(event: Event, training: TrainingLoop) -> Loop | Call | None:
+def pass_of(event: Event, training: TrainingLoop) -> Loop | Call | Context | None:
     """The pass over batches that a call belongs to: the outermost loop of the evaluation or of the epoch.
 
     A function that is named like an evaluation starts a pass of its own, with or without a loop; so does a function
-    that loops for itself within the training batch loop.
+    that loops for itself within the training batch loop, and a loop there for which gradients are switched off. Where
+    nothing loops, what switches them off is a pass.
     """
     entries = list(event.path)
     start = next((i + 1 for i, entry in enumerate(entries) if getattr(entry, "node", None) is training.epoch.node), 0)
+    without = next((entry for entry in entries[start:] if _has_no_gradients(entry)), None)
+    inside = entries[entries.index(without) :] if without is not None else []
     entries = [entry for entry in entries[start:] if isinstance(entry, Call) or _is_pass(entry)]
     calls = [entry for entry in entries if isinstance(entry, Call)]
     named = next((call for call in calls if EVALUATION_NAME.search(call.function.name)), None)
     if named is not None:
-        inside = entries[entries.index(named) + 1 :]
-        return next((entry for entry in inside if isinstance(entry, Loop)), named)
+        following = entries[entries.index(named) + 1 :]
+        return next((entry for entry in following if isinstance(entry, Loop)), named)
     loops = [entry for entry in entries if isinstance(entry, Loop)]
-    own = [loop for loop in loops if loop.scope is not loops[0].scope]
+    own = [
+        loop for loop in loops[1:] if loop.scope is not loops[0].scope or (loop in inside and loops[0] not in inside)
+    ]
     if own and training.batch is not None and loops[0].node is training.batch.node:
         return own[0]
-    return loops[0] if loops else next(reversed(calls), None)
+    return loops[0] if loops else without or next(reversed(calls), None)
 
 
 def _is_pass(entry: Entry) -> bool:
@@ -111,6 +116,14 @@ def _switches_gradients_off(entry: Entry) -> bool:
     return plain(argument) is not True
 
 
+def _has_no_gradients(entry: Entry) -> bool:
+    """True for ``with torch.no_grad()`` and what is like it whatever the phase: ``set_grad_enabled(False)``."""
+    if not _switches_gradients_off(entry):
+        return False
+    argument = entry.value.args[0] if isinstance(entry.value, Object) and entry.value.args else None
+    return not entry.name.endswith("set_grad_enabled") or plain(argument) is False
+
+
 def _measures(trace: Trace, event: Event, training: TrainingLoop) -> bool:
     """True for a forward pass without gradients, in evaluation mode, or in a function named so."""
     if _reuses_training(event, training) or any(map(_switches_gradients_off, event.path)):
@@ -132,7 +145,7 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
     """The fact of one evaluation."""
     found = pass_of(event, training)
     inner = [entry for entry in event.calls if entry not in training.path]
-    held = found if isinstance(found, Call) else next((c for c in inner if found and c.scope is found.scope), None)
+    held = found if isinstance(found, Call) else next((c for c in inner if c.scope is _scope_of(found, event)), None)
     holder = _enclosing(held, inner) if held in inner else None
     around = [entry.function.node for entry in training.path if isinstance(entry, Call)]
     if holder is None or holder.function.node in around or training.first_step.within(holder):
@@ -166,6 +179,14 @@ def _returned(holder: Call, calling: Event | None) -> tuple[str, tuple[MetricFac
     return returned_metrics(holder.function.node, names_given(calling.statement, calling.node) if calling else [])
 
 
+def _scope_of(found: Loop | Context | None, event: Event) -> Scope | None:
+    """The scope that a pass stands in: of a context, that of the last function called before it."""
+    if not isinstance(found, Context):
+        return found.scope if found is not None else None
+    around = event.path[: event.path.index(found)]
+    return next((entry.scope for entry in reversed(around) if isinstance(entry, Call)), None)
+
+
 def _telling(around: list[Call], training: TrainingLoop) -> Call | None:
     """The call around a pass that computes nothing by itself, such as one that only predicts, which does compute
     something and is named like an evaluation."""
@@ -197,7 +218,8 @@ def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
     """An evaluation that stands among the statements of the training itself."""
     loops = [loop for loop in event.loops if is_statement(loop) and loop.scope is event.scope]
     outside = [entry.node for entry in (*training.path, training.epoch) if isinstance(entry, Loop)]
-    own = next((loop for loop in loops if loop.node not in outside), None)
+    found = pass_of(event, training)
+    own = found if found in loops else next((loop for loop in loops if loop.node not in outside), None)
     start = own.node if own is not None else _guard(event)
     block = _block_of(start, event)
     return EvaluationFact(
@@ -208,6 +230,7 @@ def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
         returns="none",
         metrics=printed_metrics(block[0].body + block[1:] if isinstance(start, ast.With) else block),
         loop=own,
+        forward=event.statement if own is None else None,
         statements=(expression(block[0], event.scope), expression(block[-1], event.scope)) if block else (),
     )
 

@@ -34,6 +34,9 @@ WORDS = (
     ({"mae"}, "mae", "min"),
     ({"wer"}, "wer", "min"),
     ({"cer"}, "cer", "min"),
+    (set(), "hit_ratio", "max"),  # beside NDCG alone
+    ({"ndcg"}, "ndcg", "max"),
+    ({"mrr"}, "mrr", "max"),
     ({"fid"}, "fid", "min"),
     ({"loss", "losses", "nll", "bce", "elbo", "objective"}, "loss", "min"),
     ({"err", "error", "errors", "err1"}, "error", "min"),
@@ -76,6 +79,11 @@ def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[
             _metric(function, element, index, targets[index] if len(targets) == len(value.elts) else "")
             for index, element in enumerate(value.elts)
         ]
+        if any(metric is not None and metric.name == "ndcg" for metric in found):
+            found = [
+                one or _hit_ratio(element, index)
+                for index, (element, one) in enumerate(zip(value.elts, found, strict=True))
+            ]
         named = [*targets, *[""] * len(value.elts)]  # another call of the function may take more than it returns here
         said = [f"{text_of(element)} {target}" for element, target in zip(value.elts, named, strict=False)]
         return "tuple", _ordered(one for _, one in sorted(zip(said, found, strict=True), key=lambda p: _split(p[0])))
@@ -85,6 +93,12 @@ def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[
         return "dict", _ordered([_metric(function, element, key, str(key)) for key, element in entries])
     single = _metric(function, node.value, None, *targets[:1], text_of(value), getattr(function, "name", ""))
     return "value", _ordered([single])
+
+
+def _hit_ratio(node: ast.AST, index: int) -> MetricFact | None:
+    """The hit ratio that recommenders report beside NDCG, where ``HR`` means nothing else."""
+    is_one = {"hr", "hit", "hits"} & set(_words(text_of(node)))
+    return MetricFact("hit_ratio", "max", text_of(node), index) if is_one else None
 
 
 def _split(text: str) -> int:

@@ -281,6 +281,7 @@ class EvaluationFact:
         metrics: what it computes, the most telling first.
         statements: inline: the statements of the block, first and last.
         loop: the evaluating batch loop in the trace.
+        forward: inline, without such a loop: the statement that calls the model.
         leaves_eval_mode, leaves_grad_off: True where the model or autograd is not switched back by the evaluation.
     """
 
@@ -293,6 +294,7 @@ class EvaluationFact:
     loop: Loop | None = field(default=None, compare=False, repr=False)
     call_event: Event | None = field(default=None, compare=False, repr=False)
     statements: tuple[Expression, ...] = ()
+    forward: ast.stmt | None = field(default=None, compare=False, repr=False)
     leaves_eval_mode: bool = False
     leaves_grad_off: bool = False
 

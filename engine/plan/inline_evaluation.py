@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.metrics import printed_metrics
 from engine.plan.frame import Frame, bodies
+from engine.plan.names import Names
 from engine.source import SourceFile
 
 EVALUATING = {"val", "valid", "validation", "test", "eval", "dev"}
 TRAINING_CALLS = {"backward", "step", "zero_grad"}
 SHOWN = {"desc", "postfix", "set_description", "set_description_str", "set_postfix", "set_postfix_str"}
+CLEARS = {"reset", "clear", "zero", "zero_"}
+ADDS = {"append", "extend", "add", "update"}
 
 
 @dataclass
@@ -25,7 +28,7 @@ class _Block:
     """The statements around an evaluating loop, outermost header first.
 
     Attributes:
-        target: the evaluating loop.
+        target: the evaluating loop; where nothing loops, the statement that calls the model.
         headers: ``with`` statements around the loop that belong to the evaluation.
         bodies: the statements the slice is taken from: those beside each header, outermost first.
         bound: what loops over phases bind their variable to, as source.
@@ -39,28 +42,31 @@ class _Block:
     rewritten: bool = False
 
 
-def inline_function(evaluation: EvaluationFact, frame: Frame, name: str) -> tuple[str, tuple[MetricFact, ...]] | None:
+def inline_function(
+    evaluation: EvaluationFact, frame: Frame, names: Names
+) -> tuple[str, tuple[MetricFact, ...]] | None:
     """The source of a function that evaluates as an inline block does, and the metrics it returns: those that the
     evaluation alone computes. None where there is none.
 
     Args:
         evaluation: an evaluation that stands inline.
         frame: where a round is trained.
-        name: the name of the function.
+        names: free names.
     """
-    if evaluation.loop is None or evaluation.loop.scope is not frame.scope:
+    target = evaluation.loop.node if evaluation.loop is not None else evaluation.forward
+    scope = evaluation.loop.scope if evaluation.loop is not None else evaluation.statements[0].scope
+    if target is None or scope is not frame.scope:
         return None
-    target = evaluation.loop.node
     start = _beside(frame, target)
     if start is None:
         return None
-    return _function_of(_Block(target), start, evaluation, frame, name) or _function_of(
-        *_without_progress(target, start), evaluation, frame, name
+    return _function_of(_Block(target), start, evaluation, frame, names) or _function_of(
+        *_without_progress(target, start), evaluation, frame, names
     )
 
 
 def _function_of(
-    block: _Block, start: list[ast.stmt], evaluation: EvaluationFact, frame: Frame, name: str
+    block: _Block, start: list[ast.stmt], evaluation: EvaluationFact, frame: Frame, names: Names
 ) -> tuple[str, tuple[MetricFact, ...]] | None:
     """The function and its metrics, from the statements among which the evaluating loop stands."""
     if not _descend(start, block):
@@ -69,11 +75,14 @@ def _function_of(
     kept = _own_slice(block, {n for m in metrics for n in _names(m)}, frame)
     if not metrics or kept is None:
         return None
-    lines = [f"def {name}():"]
-    lines += [f"    {variable} = {value}" for variable, value in block.bound.items()]
-    lines += [f"    {line}" if line else "" for line in _written(frame.file, block, kept)]
     entries = ", ".join(f'"{m.name}": float({m.text})' for m in metrics)
-    return "\n".join([*lines, f"    return {{{entries}}}"]) + "\n", metrics
+    taken = f"{names.evaluated} = {{{entries}}}"
+    body = [f"{variable} = {value}" for variable, value in block.bound.items()]
+    body += _written(frame.file, block, kept, taken)
+    is_taken = any(line.lstrip() == taken for line in body)
+    body += [f"return {names.evaluated}" if is_taken else f"return {{{entries}}}"]
+    lines = [f"def {names.evaluate}():", *[f"    {line}" if line else "" for line in body]]
+    return "\n".join(lines) + "\n", metrics
 
 
 def _without_progress(target: ast.AST, start: list[ast.stmt]) -> tuple[_Block, list[ast.stmt]]:
@@ -81,7 +90,7 @@ def _without_progress(target: ast.AST, start: list[ast.stmt]) -> tuple[_Block, l
     place = (target.lineno, target.col_offset)
     quiet = [s for statement in copy.deepcopy(start) if (s := _Quiet().visit(statement)) is not None]
     loops = [node for statement in quiet for node in ast.walk(statement) if isinstance(node, type(target))]
-    found = next(node for node in loops if (node.lineno, node.col_offset) == place)
+    found = next((node for node in loops if (node.lineno, node.col_offset) == place), target)
     return _Block(found, rewritten=True), quiet
 
 
@@ -118,7 +127,19 @@ def _own_slice(block: _Block, wanted: set[str], frame: Frame) -> list[ast.stmt] 
     kept = _without_dead(block, _slice(block, wanted), wanted)
     if block.target not in kept or _trains(kept) or _training_reaches(block, kept, wanted):
         return None
-    return kept if _self_contained(kept, wanted, frame, block) else None
+    if _adds_up(kept, wanted, block) or not _self_contained(kept, wanted, frame, block):
+        return None
+    return kept
+
+
+def _adds_up(kept: list[ast.stmt], wanted: set[str], block: _Block) -> bool:
+    """True where a list or a meter that metrics are read from is made before the slice and never cleared in it: it
+    would hold what was added in earlier rounds."""
+    read = wanted | {name for statement in kept if statement is not block.target for name in _loads(statement)}
+    calls = [n for s in kept for n in ast.walk(s) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    added = {_root(call.func) for call in calls if call.func.attr in ADDS}
+    cleared = {_root(call.func) for call in calls if call.func.attr in CLEARS}
+    return bool(added & read - cleared - {name for statement in kept for name in _plain_stores(statement)})
 
 
 def _beside(frame: Frame, target: ast.AST) -> list[ast.stmt] | None:
@@ -138,7 +159,8 @@ def _holds(statement: ast.AST, target: ast.AST) -> bool:
 
 
 def _descend(body: list[ast.stmt], block: _Block) -> bool:
-    """Collect what lies around the evaluating loop: conditions are passed, ``with`` blocks kept, phases chosen."""
+    """Collect what lies around the evaluating loop: conditions and the loop over training batches are passed, ``with``
+    blocks kept, phases chosen."""
     block.bodies.append(body)
     holder = next((statement for statement in body if _holds(statement, block.target)), None)
     if holder is block.target:
@@ -150,6 +172,8 @@ def _descend(body: list[ast.stmt], block: _Block) -> bool:
         inner = holder.body if any(_holds(s, block.target) for s in holder.body) else holder.orelse
         return _inline(body, holder, inner, block)
     phase = phase_of(holder) if isinstance(holder, ast.For) else None
+    if phase is None and isinstance(holder, (ast.For, ast.While)):
+        return _inline(body, holder, holder.body, block)
     if phase is None:
         return False
     variable, value = phase
@@ -287,23 +311,12 @@ def _reaches(name: str, later: list[ast.stmt], wanted: set[str]) -> bool:
 def _collected(node: ast.AST) -> set[str]:
     """The names of lists and meters that a node adds to."""
     called = [n.func for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
-    return {
-        function.value.id
-        for function in called
-        if function.attr in ("append", "extend", "add", "update") and isinstance(function.value, ast.Name)
-    }
+    return {function.value.id for function in called if function.attr in ADDS and isinstance(function.value, ast.Name)}
 
 
 def _starts_anew(statement: ast.stmt, name: str) -> bool:
     """True for ``name.reset()`` and its like."""
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    function = call.func if isinstance(call, ast.Call) else None
-    return (
-        isinstance(function, ast.Attribute)
-        and function.attr in ("reset", "clear", "zero")
-        and isinstance(function.value, ast.Name)
-        and function.value.id == name
-    )
+    return _clears(statement) and ast.unparse(statement.value.func.value) == name
 
 
 def _in_order(block: _Block, kept: list[ast.stmt], depth: int = 0) -> list[ast.stmt]:
@@ -335,11 +348,23 @@ def _all_names(parts: list[ast.expr]) -> bool:
 def _is_read(name: str, later: list[ast.stmt], wanted: set[str]) -> bool:
     """True where a name is read before it is set anew."""
     for statement in later:
+        if _sets_first(statement, name):
+            continue
         if name in _reads_before_store(statement) or name in _loads(statement):
             return True
         if isinstance(statement, ast.Assign) and name in _assigned(statement):
             return False
     return name in wanted
+
+
+def _sets_first(loop: ast.stmt, name: str) -> bool:
+    """True for a loop that sets a name in every pass before it reads it."""
+    if not isinstance(loop, ast.For) or loop.orelse or name in _loads(loop.iter):
+        return False
+    if name in _plain_stores(loop.target):
+        return True
+    first = next((s for s in loop.body if name in _loads(s) | _plain_stores(s)), None)
+    return first is not None and name in _assigned(first) and name not in _loads(first) | _augmented(first)
 
 
 def _augmented(statement: ast.stmt) -> set[str]:
@@ -412,9 +437,7 @@ def _stores(node: ast.AST) -> set[str]:
     appended = [
         n.func
         for n in ast.walk(node)
-        if isinstance(n, ast.Call)
-        and isinstance(n.func, ast.Attribute)
-        and n.func.attr in ("append", "extend", "add", "update")
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ADDS
     ]
     called = [n.func for n in ast.walk(node) if isinstance(n, ast.Expr) for n in [n.value] if isinstance(n, ast.Call)]
     return names | {_root(n) for n in (*stored, *appended, *called)} - {""}
@@ -497,9 +520,18 @@ def _builtin(name: str) -> bool:
     return hasattr(builtins, name)
 
 
-def _written(file: SourceFile, block: _Block, kept: list[ast.stmt]) -> list[str]:
-    """The slice as lines at the left margin, headers with their bodies indented."""
+def _written(file: SourceFile, block: _Block, kept: list[ast.stmt], taken: str) -> list[str]:
+    """The slice as lines at the left margin, headers with their bodies indented.
+
+    Args:
+        file: where it stands.
+        block: what it is a slice of.
+        kept: its statements.
+        taken: takes down the metrics; written before what clears them, if anything does.
+    """
     lines: list[str] = []
+    order = _in_order(block, kept)
+    clearing = next((s for s in order[order.index(block.target) + 1 :] if _clears(s)), None)
 
     def write(depth: int, indent: str) -> None:
         for statement in block.bodies[depth]:
@@ -508,11 +540,18 @@ def _written(file: SourceFile, block: _Block, kept: list[ast.stmt]) -> list[str]
                 lines.extend(indent + line for line in header)
                 write(depth + 1, indent + "    ")
             elif statement in kept:
+                lines.extend([indent + taken] if statement is clearing else [])
                 text = ast.unparse(statement).splitlines() if block.rewritten else _text(file, statement)
                 lines.extend(indent + line if line else "" for line in text)
 
     write(0, "")
     return lines
+
+
+def _clears(statement: ast.stmt) -> bool:
+    """True for ``meter.reset()`` and the like."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in CLEARS
 
 
 def _header(file: SourceFile, statement: ast.With) -> list[str]:

@@ -25,6 +25,14 @@ def test_what_is_measured_on_other_data_than_training_comes_first(returned, targ
     assert [(metric.name, metric.index) for metric in metrics] == [("accuracy", index)]
 
 
+def test_hr_is_the_hit_ratio_beside_ndcg_alone() -> None:
+    function = ast.parse("def metrics():\n    return np.mean(HR), np.mean(NDCG)\n").body[0]
+    _, metrics = returned_metrics(function, ["a", "b"])
+    assert [(m.name, m.direction, m.index) for m in metrics] == [("hit_ratio", "max", 0), ("ndcg", "max", 1)]
+    function = ast.parse("def upscale():\n    return sr, hr\n").body[0]
+    assert returned_metrics(function, [])[1] == ()
+
+
 @pytest.mark.parametrize(
     ("statement", "names"),
     [
