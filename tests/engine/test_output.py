@@ -49,7 +49,7 @@ def test_the_record_is_what_job_verify_and_simulate_read(tmp_path: Path) -> None
             "data": [],
         },
         "original": {
-            "loop": {"file": "train.py", "line": 9},
+            "loop": {"file": "train.py", "line": 9, "end_line": 13},
             "model": "model",
             "optimizer": "optimizer",
             "epochs": {"file": "train.py", "line": 9, "column": 19, "end_line": 9, "end_column": 20},
