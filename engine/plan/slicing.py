@@ -192,7 +192,7 @@ def _last_line(file: SourceFile, statement: ast.stmt) -> int:
     last = statement.end_lineno or statement.lineno
     if isinstance(statement, DEFINITIONS):
         for number, text in enumerate(file.lines[last:], start=last + 1):
-            inside = text.lstrip().startswith("#") and len(text) - len(text.lstrip()) > statement.col_offset
+            inside = text.lstrip().startswith("#") and _holds(statement, len(text) - len(text.lstrip()))
             if text.strip() and not inside:
                 break
             last = number if inside else last
@@ -204,15 +204,18 @@ def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
     text = file.lines[line]
     if line == 0 or not text.lstrip().startswith("#"):
         return False
-    deeper = len(text) - len(text.lstrip()) - statement.col_offset
-    return deeper == 0 or deeper > 0 and not _ends_block(file, line, statement.col_offset)
-
-
-def _ends_block(file: SourceFile, line: int, margin: int) -> bool:
-    """True where the statement before a line, at a margin, has a block, to which deeper comments after it belong."""
+    indent, margin = len(text) - len(text.lstrip()), statement.col_offset
+    if indent <= margin:
+        return indent == margin
     statements = (node for node in ast.walk(file.tree) if isinstance(node, ast.stmt) and node.col_offset == margin)
     before = [node for node in statements if (node.end_lineno or node.lineno) <= line]
-    return bool(before) and hasattr(max(before, key=lambda node: node.end_lineno or node.lineno), "body")
+    return not before or not _holds(max(before, key=lambda node: node.end_lineno or node.lineno), indent)
+
+
+def _holds(statement: ast.stmt, indent: int) -> bool:
+    """True for a statement with a block, to which a comment after it of that indentation belongs."""
+    body = getattr(statement, "body", None)
+    return bool(body) and body[0].lineno > statement.lineno and body[0].col_offset <= indent
 
 
 def _dedented(lines: list[str], margin: int) -> list[str]:

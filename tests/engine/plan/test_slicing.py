@@ -101,6 +101,8 @@ def test_what_exists_only_while_the_script_runs_is_no_part_of_a_model(text: str,
         ("if x:\n    y = 1\n", False),
         ("x = f(\n    1,\n    2)\n", True),
         ("def f():\n  pass\n", False),
+        ("def f():\n        pass\n", True),
+        ("def f(): pass\n", True),
     ],
 )
 def test_a_deeper_comment_belongs_to_a_block_before_it_or_else_to_the_definition_below(
