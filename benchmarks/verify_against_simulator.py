@@ -15,6 +15,9 @@ of one site and one of three, which is training on nine times the data of an epo
 So the ratio is that of scripts that train for seconds, where starting processes and waiting for messages is most of
 what the simulator does. It grows with the epochs; where these take minutes, what is trained is all that counts.
 
+The environment is the caller's: where OMP_NUM_THREADS is not set, a site of the simulator trains with as many threads
+as there are cores; `verify` trains with one thread in each process, always.
+
 Seconds depend on what else the machine does, and processor seconds (of all processes together) much less: the two
 ratios are printed side by side.
 """
