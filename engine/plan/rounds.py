@@ -103,7 +103,7 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
                 ("P2",),
             )
         )
-    for name, place in _step_limits(loop, frame) if loop.kind != "while" else ():
+    for name, place in _limits_over_all_rounds(loop, frame) if loop.kind != "while" else ():
         if any(reset.startswith(f"{name} = ") for reset in resets):
             continue
         decisions.append(
@@ -217,7 +217,7 @@ def _ends_for_good(loop: LoopFact, frame: Frame, name: str) -> Result:
     return LOOP_ENDS_FOR_GOOD.at(frame.file, loop.place, name)
 
 
-def _step_limits(loop: LoopFact, frame: Frame) -> Iterator[tuple[str, Place]]:
+def _limits_over_all_rounds(loop: LoopFact, frame: Frame) -> Iterator[tuple[str, Place]]:
     """Counters that only ever grow in the loop, and that end it when they reach a limit."""
     nodes = list(ast.walk(loop.loop.node))
     grown = {ast.unparse(n.target) for n in nodes if isinstance(n, ast.AugAssign) and _is_constant(n.value)}

@@ -226,7 +226,7 @@ def _in_rates(
         yield from number_in(facts, expression, scope)
         for name in [node for node in ast.walk(expression) if isinstance(node, ast.Name)]:
             yield from number_behind(facts, *written.get(name.id, (name, scope)))
-        yield from _used_up(facts, expression, scope, written)
+        yield from _ends_of(facts, expression, scope, written)
         called = [node.func for node in ast.walk(expression) if isinstance(node, ast.Call)]
         for value in (value for callee in called for value in value_of(callee, scope)):
             if isinstance(value, Object) and value.kind == "functools.partial" and isinstance(value.node, ast.Call):
@@ -234,7 +234,7 @@ def _in_rates(
                     yield from number_in(facts, argument, value.scope)
 
 
-def _used_up(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[tuple[ast.expr, Scope, bool]]:
     """A length by which a rate has come to its end, other than by the number of epochs: ``limit`` in ``1 - step /
     limit`` and ``cos(pi * step / limit)``. Beyond it the rate would be negative, or rise again.
 
