@@ -275,9 +275,10 @@ def is_library(folder: Path) -> bool:
     return (folder / "__init__.py").is_file() and sum(1 for _ in folder.rglob("*.py")) > LARGEST_PACKAGE
 
 
-def imported_files(project: Project, file: SourceFile) -> Iterator[Path]:
-    """The local files that the import statements of a file name, packages' ``__init__.py`` among them."""
-    for node in ast.walk(file.tree):
+def imported_files(project: Project, file: SourceFile, within: ast.AST | None = None) -> Iterator[Path]:
+    """The local files that the import statements of a file name, or of a part of it; packages' ``__init__.py`` among
+    them."""
+    for node in ast.walk(within or file.tree):
         if isinstance(node, ast.Import):
             names = [(None, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

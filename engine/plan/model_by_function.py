@@ -11,6 +11,7 @@ from engine.facts.library import DATA_READERS, is_namespace
 from engine.facts.trace import Call, Event, is_default
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
+from engine.plan.importing import bound_by_reading, unimportable
 from engine.plan.layout import dotted_name
 from engine.plan.server_model import ModelPlan, is_plain, pinned, unbuildable
 from engine.plan.slicing import reads, slice_module
@@ -36,7 +37,8 @@ def by_function(
     scope = model.construction.scope
     own = {n.id for s in changes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     own |= _bound_within(model.construction.node)
-    writer = _Parameters(scope, own | set(model.value.names), _passed(model))
+    from_data = bound_by_reading(facts, scope.file) if scope.file is facts.project.entry else set()
+    writer = _Parameters(scope, own | set(model.value.names), _passed(model), from_data)
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
     steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
     args, missing = pinned(
@@ -48,6 +50,9 @@ def by_function(
     found = slice_module(scope.file, needed, keep=scope.file is not facts.project.entry)
     if found.problem:
         return unbuildable(found)
+    refused = unimportable(facts, found)
+    if refused is not None:
+        return refused
     unbound = sorted(name for name in needed - found.bound if not hasattr(builtins, name))
     if unbound and not found.has_star:
         problem = f"the model needs {', '.join(unbound)}, which exists only while the script runs"
@@ -92,10 +97,11 @@ class _Parameters(ast.NodeTransformer):
         takes_options: True where a whole namespace of options is among them.
     """
 
-    def __init__(self, scope: Scope, own: set[str], passed: dict[str, Value]) -> None:
+    def __init__(self, scope: Scope, own: set[str], passed: dict[str, Value], from_data: set[str]) -> None:
         self.scope = scope
         self.own = own
         self.passed = passed
+        self.from_data = from_data
         self.values: dict[str, Any] = {}
         self.takes_options = False
 
@@ -115,7 +121,7 @@ class _Parameters(ast.NodeTransformer):
         held = options(self.passed.get(node.id) or self.scope.look_up(node.id))
         if any(isinstance(o, Object) and (is_namespace(o) or is_record(o)) for o in held):
             return self.written(held, node.id) or node
-        if self.scope.parent is not None and node.id in self.scope.variables:
+        if self.scope.parent is not None and node.id in self.scope.variables or node.id in self.from_data:
             return self.written(held, node.id) or node
         return node
 

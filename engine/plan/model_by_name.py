@@ -11,6 +11,7 @@ from engine.facts.constructor import parameter_names
 from engine.facts.library import DATA_READERS
 from engine.facts.trace import Call
 from engine.facts.values import Class, Function, options, plain
+from engine.plan.importing import unimportable
 from engine.plan.layout import dotted_name
 from engine.plan.server_model import ModelPlan, pinned, unbuildable
 from engine.plan.slicing import slice_module
@@ -67,6 +68,9 @@ def by_name(
     found = slice_module(file, {name})
     if found.problem:
         return unbuildable(found)
+    refused = unimportable(facts, found)
+    if refused is not None:
+        return refused
     text = found.text(f"The model, where the server can build it without running {file.path.name}.")
     path = f"{dotted_name(new_file)}.{name}"
     return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)

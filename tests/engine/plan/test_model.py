@@ -114,6 +114,47 @@ def test_what_only_the_running_script_has_is_refused(tmp_path: Path) -> None:
     assert [(found.code, "nets" in found.message) for found in plan] == [("FLR151", True)]
 
 
-def test_a_model_built_with_what_a_file_holds_is_refused(tmp_path: Path) -> None:
+def test_a_size_that_a_file_holds_is_asked_for(tmp_path: Path) -> None:
     plan = planned(tmp_path, "model = nn.Linear(len(open('words.txt').read().split()), 1)")
+    assert isinstance(plan, Plan)
+    assert [name for name, _ in plan.model.missing] == ["in_features"]
+
+
+def test_a_part_built_with_what_a_file_holds_is_refused(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "model = nn.Sequential(nn.Linear(len(open('words.txt').read().split()), 1))")
+    assert isinstance(plan, list)
     assert [(found.code, "open('words.txt') reads" in found.message) for found in plan] == [("FLR151", True)]
+
+
+READS_DATA = """
+from sizes import *
+import numpy as np
+table = np.loadtxt("data.csv")
+columns = int(table.max())
+"""
+
+
+@pytest.mark.parametrize("imported", ["from data import *", "from data import columns, rows"])
+def test_a_size_from_a_module_that_reads_data_is_asked_for(imported: str, tmp_path: Path) -> None:
+    building = f"{imported}\nmodel = nn.Sequential(Net('cpu', size=columns), nn.Linear(1, rows))"
+    plan = planned(tmp_path, building, data=READS_DATA, sizes="rows = 3")
+    assert isinstance(plan, Plan)
+    assert plan.model.args["rows"] == 3
+    assert [name for name, _ in plan.model.missing] == ["columns"]
+    assert "from data import" not in plan.model.text
+
+
+def test_a_model_that_needs_a_module_which_reads_data_is_refused(tmp_path: Path) -> None:
+    net = "from torch import nn\nfrom data import columns\nclass Wide(nn.Linear):\n    width = columns\n"
+    script = f"import data\n{net}model = nn.Sequential(Wide(2, 1))"
+    plan = planned(tmp_path, script, data=READS_DATA, sizes="rows = 3")
+    assert isinstance(plan, list)
+    assert [(one.code, str(one.place)) for one in plan] == [("FLR151", "data.py:4")]
+    assert "np.loadtxt() when it is imported" in plan[0].message
+
+
+def test_a_module_that_reads_settings_or_defines_what_reads_data_can_be_imported(tmp_path: Path) -> None:
+    module = "import numpy as np\nwords = list(open(__file__))\ncolumns = 4\ndef load():\n    return np.loadtxt('a')\n"
+    plan = planned(tmp_path, "from data import columns\nmodel = nn.Sequential(Net('cpu', columns))", data=module)
+    assert isinstance(plan, Plan)
+    assert plan.model.missing == ()
