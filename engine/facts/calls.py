@@ -119,7 +119,8 @@ def call_method(
         if method == "compile" and receiver.is_module:
             return Literal(None)
         result = interpreter.trace.add_object(f"{receiver.kind}.{method}", node, scope, args, kwargs, receiver)
-        return result
+        private = [kwargs[name] for name in ("module", "optimizer", "data_loader") if name in kwargs]
+        return Sequence(private, "tuple") if method.startswith("make_private") and len(private) == 3 else result
     if isinstance(receiver, Sequence):
         return _sequence_method(interpreter, receiver, method, args)
     if isinstance(receiver, Mapping):

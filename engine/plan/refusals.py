@@ -81,6 +81,15 @@ MODEL_CHANGES_IN_LOOP = Refusal(
     "do it before the loop, or after the federated training, to the global model",
     "every site would come to parameters and masks of its own, of which the server's mean is no model that was trained",
 )
+PRIVATE_TRAINING = Refusal(
+    "FLR164",
+    "PrivateTraining",
+    "Opacus makes this training differentially private, and the job could not promise what it accounts for",
+    "write the client by hand with NVIDIA FLARE's privacy filters (see Differential Privacy in its documentation), or "
+    "train without Opacus",
+    "an accountant at a site knows neither the rounds still to come nor the other sites, so a job that trains would "
+    "look as private as the script and not be",
+)
 MODEL_ARGUMENT_NEEDED = Refusal(
     "FLR160",
     "ModelArgumentNeeded",

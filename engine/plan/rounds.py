@@ -12,7 +12,7 @@ from engine.facts import Facts, LoopFact
 from engine.facts.first_weights import reparametrises
 from engine.facts.models import unwrapped
 from engine.facts.source_text import assigned
-from engine.facts.training import runs_over_data
+from engine.facts.training import is_default, runs_over_data
 from engine.facts.values import Literal, options
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
@@ -20,11 +20,20 @@ from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame, bodies
 from engine.plan.literals import leaves, value_of
 from engine.plan.names import Names
-from engine.plan.refusals import LOCAL_WEIGHTS_IN_LOOP, LOOP_ENDS_FOR_GOOD, MODEL_CHANGES_IN_LOOP, RETURN_IN_LOOP
+from engine.plan.refusals import (
+    LOCAL_WEIGHTS_IN_LOOP,
+    LOOP_ENDS_FOR_GOOD,
+    MODEL_CHANGES_IN_LOOP,
+    PRIVATE_TRAINING,
+    RETURN_IN_LOOP,
+)
 from engine.plan.settings import Setting
 from engine.plan.step_limits import step_limits
 from engine.plan.used_up import used_up
 from engine.result import Place, Result
+
+PRIVATE = (".make_private", ".make_private_with_epsilon")
+"""The methods of Opacus' ``PrivacyEngine`` that wrap what trains."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,9 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     loop = facts.loop
     assert loop is not None
     endings = returns_in(frame)
-    trouble = (
-        _leaving(frame, endings) or _reloading(facts, frame) or used_up(facts, frame) or _restructuring(facts, frame)
-    )
+    trouble = _leaving(frame, endings)
+    for look in (_reloading, used_up, _restructuring, _accounting):
+        trouble = trouble or look(facts, frame)
     if trouble is not None:
         return trouble
     decisions: list[Decision] = []
@@ -167,6 +176,14 @@ def _restructuring(facts: Facts, frame: Frame) -> Result | None:
     for event in facts.trace.where(reparametrises):
         if event.within_node(frame.node):
             return MODEL_CHANGES_IN_LOOP.at(event.scope.file, event.place)
+    return None
+
+
+def _accounting(facts: Facts, frame: Frame) -> Result | None:
+    """Training that is made differentially private."""
+    for event in facts.trace.named(*PRIVATE):
+        if is_default(event.path):
+            return PRIVATE_TRAINING.at(event.scope.file, event.place)
     return None
 
 

@@ -143,3 +143,37 @@ def test_a_limit_of_steps_over_all_epochs_starts_anew(first: str, resets: tuple[
     assert isinstance(plan, Plan)
     assert plan.rounds.resets == resets
     assert [decision.subject for decision in plan.rounds.decisions] == ["epoch numbers"] * len(resets)
+
+
+PRIVATE = """
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader
+loader = DataLoader(torch.ones(8, 2), batch_size=2)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+if {wanted}:
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+for epoch in range(4):
+    for x in loader:
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+"""
+
+
+def test_differentially_private_training_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PRIVATE.format(wanted=True))
+    result = make_plan(gather(Project(script)))
+    assert isinstance(result, list)
+    assert [(one.code, one.place.line) for one in result] == [("FLR164", 10)]
+
+
+def test_differential_privacy_that_is_switched_off_says_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PRIVATE.format(wanted=False))
+    assert isinstance(make_plan(gather(Project(script))), Plan)
