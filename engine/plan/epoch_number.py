@@ -14,6 +14,7 @@ REPORTS = {
     "log_metrics", "record", "tqdm", "isfile", "mkdir", "makedirs", "Path", "plot", "extend", "imwrite",
     "imsave", "report", "progress_bar", "save_checkpoint",
 }  # fmt: skip
+ADDS = ("append", "extend", "update", "add")
 BUILDS_TRAINING = ("torch.optim.", "torch.utils.data.", "torch.nn.")
 
 
@@ -62,7 +63,7 @@ def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Eve
         if isinstance(node, ast.Dict) or isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             return False  # what a checkpoint or a record keeps
         if isinstance(node, ast.If) and inside is node.test:
-            return _trains(node, events)
+            return _trains([*node.body, *node.orelse], events) or _feeds_training(node, parents, events)
         if isinstance(node, ast.Assign):
             return _assignment_matters(node)
         if isinstance(node, ast.Return):
@@ -80,6 +81,12 @@ def _called(call: ast.Call) -> str:
 def _is_text(node: ast.AST) -> bool:
     """True for text that is formatted with ``%``."""
     return isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _sets_on_object(node: ast.AST) -> bool:
+    """True for an assignment to an attribute, such as ``self.weight = 1``."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(target, ast.Attribute) for target in targets) and _assignment_matters(node)
 
 
 def _assignment_matters(node: ast.Assign) -> bool:
@@ -119,9 +126,30 @@ def _parameter_matters(event: Event, call: ast.Call, argument: ast.AST, events: 
     return True if name is None else _matters(function.node.body, name, events, depth + 1)
 
 
-def _trains(statement: ast.If, events: list[Event]) -> bool:
-    """True where what a condition decides is training: it sets rates or gradients, steps, or calls what does."""
-    nodes = [node for part in (*statement.body, *statement.orelse) for node in ast.walk(part)]
+def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: list[Event]) -> bool:
+    """True where a condition decides what something holds that training goes by: a weight of the loss, say, or a list
+    of batches. What is set on an object may be read anywhere."""
+    decided = [node for part in (*condition.body, *condition.orelse) for node in ast.walk(part)]
+    names = {node.id for node in decided if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {
+        node.func.value.id
+        for node in decided
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ADDS
+        if isinstance(node.func.value, ast.Name)
+    }
+    if any(_sets_on_object(node) for node in decided):
+        return True
+    beside = set(parents.values()) - parents.keys()
+    training = [node for statement in beside if _trains([statement], events) for node in ast.walk(statement)]
+    read = {node.id for node in training if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    own = {id(node) for node in decided}
+    bound = {n.id for n in training if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in own}
+    return bool(names & read - bound)
+
+
+def _trains(statements: list[ast.stmt], events: list[Event]) -> bool:
+    """True where statements train: they set rates or gradients, step, or call what does."""
+    nodes = [node for part in statements for node in ast.walk(part)]
     if _sets_training(nodes):
         return True
     calls = {node for node in nodes if isinstance(node, ast.Call)}

@@ -48,6 +48,9 @@ def matters(folder: Path, statements: str) -> bool:
         "torch.manual_seed(epoch)",
         "for parameter in model.parameters():\n    parameter.requires_grad = epoch > 0",
         "for _ in range(epoch):\n    model(torch.ones(1, 2)).sum().backward()",
+        "if epoch == 2:\n    loader = [(torch.ones(2, 2), torch.ones(2, 1))]",
+        "if epoch == 2:\n    loader = list(loader)[:2]",
+        "if epoch == 2:\n    model.dropout = 0.1",
     ],
 )
 def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
@@ -67,3 +70,16 @@ def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
 )
 def test_reports_that_tell_it(tmp_path: Path, statements: str) -> None:
     assert not matters(tmp_path, statements)
+
+
+def test_a_weight_of_the_loss_that_a_condition_on_it_sets(tmp_path: Path) -> None:
+    text = SCRIPT.replace("history = {{}}", "history, weight = {{}}, 1.0").replace("(x), y)", "(x), y).mul(weight)")
+    for name, expected in (("weight", True), ("seen", False)):
+        script = text.format(statements=f"        if epoch >= 2:\n            {name} = 0.5")
+        assert bool(plan_of(written(tmp_path, script, {})).rounds.shifts) is expected
+
+
+def test_a_list_of_batches_that_the_first_epoch_fills(tmp_path: Path) -> None:
+    text = SCRIPT.replace("history = {{}}", "history, kept = {{}}, []").replace("in loader", "in kept")
+    filling = "        if epoch == 0:\n            for pair in loader:\n                kept.append(pair)"
+    assert plan_of(written(tmp_path, text.format(statements=filling), {})).rounds.shifts
