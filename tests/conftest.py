@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing that a test starts leaves its cache in a fixture.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+# A shell lets what it starts in the background ignore interrupts, and so would what the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:

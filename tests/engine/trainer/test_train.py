@@ -158,7 +158,7 @@ def test_an_interrupt_leaves_a_checkpoint_that_goes_on_exactly(run_script, workp
         time.sleep(0.05)
     assert (workplace / "checkpoints/best.pt").exists()
     process.send_signal(request_to_end)
-    result = json.loads(process.communicate(timeout=300)[0])
+    result = json.loads(process.communicate(timeout=100)[0])
     jsonschema.validate(result, schemas.output_schema())
     assert result["status"] == "error" and result["error"].startswith("Interrupted after ")
     state = torch.load(result["checkpointPath"], weights_only=True)
