@@ -25,7 +25,8 @@ class Seen:
         answers: every answer of a site.
         rounds: the rounds that came to their end.
         evaluated: the answers to evaluation tasks.
-        again: the last of them once more, with other random streams; None where the first numbers were agreed on.
+        again: those to the last of them asked anew, twice with the same random streams and once with others; empty
+            where the first numbers were agreed on.
         submitted: what came of the submit task; None if it was not reached.
         failed: what came of the task with a planted failure; None if it was not reached.
         ends: what each site said about its end.
@@ -35,7 +36,7 @@ class Seen:
     answers: list[Answer] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     evaluated: list[Answer] = field(default_factory=list)
-    again: Answer | None = None
+    again: tuple[Answer, ...] = ()
     submitted: Answer | SiteError | None = None
     failed: Sequence[Answer] | SiteError | None = None
     ends: list[dict[str, Any]] = field(default_factory=list)
@@ -135,7 +136,8 @@ def _one_round(bench: Bench, original: Recording, several: Future[Seen], announc
         trained = list(reversed(several.result().trained))
         alone = seen.evaluated[len(states) - len(trained) :]
         if any(not same(a.metrics or {}, b.metrics or {}) for a, b in zip(trained, alone, strict=True)):
-            seen.again = server.evaluate(states[-1], seed=OTHER_SEED)
+            seeds = (OTHER_SEED, OTHER_SEED, OTHER_SEED + 1)
+            seen.again = tuple(server.evaluate(states[-1], seed=seed) for seed in seeds)
         _end(server, seen)
 
     announce("one site, one round")

@@ -14,16 +14,17 @@ TOLERANCE = 1e-5
 """Relative; an evaluation may see its batches in another order."""
 
 
-def drawn(first: Answer, again: Answer | None) -> str:
+def drawn(first: Answer, again: Answer, other: Answer) -> str:
     """Why the numbers of an evaluation cannot be compared: it draws at random; empty where it does not.
 
     Args:
         first: the answer to an evaluation task.
-        again: that to the same task with other random streams.
+        again: that to the same task, with the same random streams.
+        other: that to the same task, with other random streams.
     """
-    if again is None or same(first.metrics or {}, again.metrics or {}):
+    if not same(first.metrics or {}, again.metrics or {}) or same(again.metrics or {}, other.metrics or {}):
         return ""
-    numbers = f"{_shown(first.metrics or {})} and then {_shown(again.metrics or {})}"
+    numbers = f"{_shown(again.metrics or {})} and then {_shown(other.metrics or {})}"
     return f"the evaluation draws at random: the same weights give {numbers}"
 
 

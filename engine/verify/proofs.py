@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -69,9 +70,18 @@ def _received(answer: Answer) -> dict[str, torch.Tensor]:
     return {name: torch.as_tensor(value).to(own.get(name)) for name, value in (answer.received or {}).items()}
 
 
-def steps_claimed(answers: Sequence[Answer]) -> Check:
-    """P3: the weight of a site is the number of steps that its optimizer really took in the round."""
+def steps_claimed(jobs: Sequence[Sequence[Answer]]) -> Check:
+    """P3: the weight of a site is the number of steps that its optimizer really took in the round; one that has taken
+    some takes some in every round.
+
+    Args:
+        jobs: for each job, the answers to its train tasks, in their order.
+
+    Returns:
+        One check.
+    """
     claim = "steps claimed are steps done"
+    answers = [answer for trained in jobs for answer in trained]
     if not answers:
         return Check("P3", claim, Outcome.NOT_CHECKED, NO_ANSWER)
     for answer in answers:
@@ -81,9 +91,10 @@ def steps_claimed(answers: Sequence[Answer]) -> Check:
             return Check("P3", claim, Outcome.FAILS, detail)
     counts = [answer.claimed_steps for answer in answers]
     fewest, most = min(counts), max(counts)
-    if fewest == 0:
-        idle = next(answer.site for answer in answers if not answer.claimed_steps)
-        return Check("P3", claim, Outcome.FAILS, f"{idle} takes no optimizer step in a round: it trains nothing there")
+    for before, after in (pair for trained in jobs for pair in combinations(trained, 2)):
+        if before.site == after.site and before.claimed_steps and not after.claimed_steps:
+            detail = f"{after.site} takes no optimizer step in a later round: it trains nothing there"
+            return Check("P3", claim, Outcome.FAILS, detail)
     return Check("P3", claim, Outcome.HOLDS, f"{fewest} to {most} steps in {counted(len(answers), 'round')} of a site")
 
 
@@ -270,9 +281,8 @@ def failing_site(outcome: Sequence[Answer] | SiteError) -> Check:
     """
     claim = "a failing site fails the job"
     if not isinstance(outcome, SiteError):
-        idle = not any(answer.steps for answer in outcome)
-        what = "the round takes no optimizer step" if idle else "an optimizer step had failed"
-        return Check("P6", claim, Outcome.FAILS, f"the script sent a result although {what}")
+        what = "the script sent a result although an optimizer step had failed, or none was taken"
+        return Check("P6", claim, Outcome.FAILS, what)
     if outcome.hangs:
         return Check("P6", claim, Outcome.FAILS, f"after a failed optimizer step: {tail(outcome.reason)}")
     return Check("P6", claim, Outcome.HOLDS, "it stopped at the error planted in an optimizer step")

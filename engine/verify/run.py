@@ -121,11 +121,11 @@ def _compared(proof: str, claim: str, original: Recording, seen: Seen) -> Check:
 def _honest_numbers(conversion: Conversion, evidence: Evidence) -> Iterator[Check]:
     """P3."""
     original, one, several = evidence.original, evidence.one, evidence.several
-    yield proofs.steps_claimed(evidence.trained)
+    yield proofs.steps_claimed([job.trained for job in evidence.jobs])
     observed = list(zip(original.evaluations, one.evaluated, strict=False))
     pairs = list(zip(reversed(several.trained), one.evaluated[len(original.evaluations) :], strict=False))
     pairs += zip(one.trained, several.evaluated, strict=False)
-    drawn = metrics.drawn(one.evaluated[-1], one.again) if one.evaluated else ""
+    drawn = metrics.drawn(*one.again) if one.again else ""
     yield metrics.unless_drawn(metrics.agreement(pairs, conversion.metric), drawn)
     yield metrics.unless_drawn(metrics.original_evaluation(observed, conversion.metric), drawn)
     yield metrics.finite([answer for job in evidence.jobs for answer in job.answers])

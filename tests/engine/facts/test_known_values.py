@@ -81,7 +81,7 @@ def test_the_size_of_what_the_script_writes_down_is_known(tmp_path: Path, before
     ],
 )
 def test_a_size_that_cannot_be_told_is_not_guessed(tmp_path: Path, before: str) -> None:
-    assert facts_of(tmp_path, before=before, size="len(V)").model.arguments["0"] is ...
+    assert facts_of(tmp_path, before=before, size="len(V)").model.arguments["in_features"] is ...
 
 
 @pytest.mark.parametrize(

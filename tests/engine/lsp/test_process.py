@@ -97,8 +97,8 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     params = {"textDocument": {"uri": uri}, "range": everything, "context": {"diagnostics": []}}
     convert = next(each for each in pipe.ask("textDocument/codeAction", params) if each["title"] == CONVERT)
     pipe.ask("workspace/executeCommand", convert["command"])
-    shown = [pipe.ask("textDocument/hover", {"textDocument": {"uri": uri}, "position": {"line": line, "character": 8}})
-             for line in (2, 3)]  # fmt: skip
+    shown = [pipe.ask("textDocument/hover", {"textDocument": {"uri": uri}, "position": {"line": line, "character": at}})
+             for line, at in ((2, 8), (3, 24))]  # fmt: skip
     told = json.dumps([*pipe.notes, *shown])
     assert "FLR116" in told and "FLR202" in told
     assert "hunter2" not in told

@@ -16,7 +16,8 @@ pytest.importorskip("nvflare")
 
 SLEEPER = """\
 import subprocess, sys
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "{tag}"], start_new_session=True)
+sleep = [sys.executable, "-c", "import time; time.sleep(600)", "{tag}"]
+subprocess.Popen(sleep, start_new_session=True, stderr=subprocess.DEVNULL)
 """
 
 
@@ -68,7 +69,7 @@ def test_the_time_limit_ends_everything_and_tells_where_it_stood(tmp_path: Path)
     finished = run(tmp_path, code, time_limit=3.0)
     assert finished.timed_out
     assert time.monotonic() - started < 60
-    assert 'program.py", line 5' in finished.output
+    assert 'program.py", line 6' in finished.output
     assert alive(tag) == []
 
 

@@ -33,8 +33,14 @@ def evaluated(loss: float) -> Answer:
 
 
 def test_an_evaluation_that_gives_other_numbers_for_the_same_weights_draws_at_random() -> None:
-    assert drawn(evaluated(0.5), evaluated(0.25)).endswith("the same weights give loss 0.5 and then loss 0.25")
-    assert drawn(evaluated(0.5), evaluated(0.5)) == drawn(evaluated(0.5), None) == ""
+    answers = {loss: evaluated(loss) for loss in (0.5, 0.25)}
+    told = drawn(answers[0.5], answers[0.5], answers[0.25])
+    assert told.endswith("the same weights give loss 0.5 and then loss 0.25")
+    assert drawn(answers[0.5], answers[0.5], answers[0.5]) == ""
+
+
+def test_an_evaluation_that_goes_by_what_was_there_before_does_not_draw_at_random() -> None:
+    assert drawn(evaluated(0.5), evaluated(0.25), evaluated(0.125)) == ""
 
 
 def test_numbers_that_are_drawn_are_no_failure() -> None:
