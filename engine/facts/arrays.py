@@ -153,7 +153,7 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
     data = _data(body, living, arrays | {name for name in built if is_fraction(starts[name].node)}, start)
     if not data:
         return None
-    model = [name for name in sorted(built, key=lambda n: _first(body, n)) if comes_back(body, name, living, data)]
+    model = [name for name in sorted(built, key=lambda n: (_first(body, n), n)) if comes_back(body, name, living, data)]
     unknown = {
         name for name in living - built
         if (name not in data or _calculated(body, name)) and comes_back(body, name, living, data - {name})
