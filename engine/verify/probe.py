@@ -15,7 +15,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from engine.verify.arrays import ArrayRecorder
-from engine.verify.recorder import Recorder, random_streams
+from engine.verify.recorder import Recorder, TrainingMode, random_streams
 
 KEPT_EVALUATIONS = 2
 """Evaluations after this many are not recorded: each keeps a copy of the model."""
@@ -41,6 +41,7 @@ class Probe:
         self._objects: dict[str, Any] = {}
         self._loaded: list[torch.nn.Module] = []
         self._unplaced: list[dict[str, Any]] = []
+        self._mode = TrainingMode()
         self.recording: dict[str, Any] = {"loops": 0, "evaluations": []}
         register_optimizer_step_post_hook(self._after_step)
 
@@ -89,9 +90,11 @@ class Probe:
         """Called before a statement that evaluates the model, with the variables of its scope."""
         self._printed = self._output_size()
         self._known, self._objects = numbers_in(scope), _objects_in(scope)
+        self._mode.begin()
 
     def evaluation_ends(self, scope: dict[str, Any]) -> None:
         """Called after a statement that evaluates the model, with the variables of its scope."""
+        in_training_mode = self._mode.end()
         if len(self.recording["evaluations"]) < KEPT_EVALUATIONS:
             set_anew = {name for name, item in _objects_in(scope).items() if item is not self._objects.get(name)}
             values = {
@@ -99,13 +102,15 @@ class Probe:
                 for name, value in numbers_in(scope).items()
                 if name in set_anew or value != self._known.get(name)
             }
-            self.recording["evaluations"] += self._evaluation(self._printed, values, placed=True)
+            self.recording["evaluations"] += self._evaluation(self._printed, values, True, in_training_mode)
 
     def ends(self) -> None:
         """Called when the script has ended: where no statement evaluated, what its loop printed last counts."""
         self.recording["evaluations"] = self.recording["evaluations"] or self._unplaced
 
-    def _evaluation(self, start: int, values: dict[str, float], placed: bool) -> list[dict[str, Any]]:
+    def _evaluation(
+        self, start: int, values: dict[str, float], placed: bool, in_training_mode: bool = False
+    ) -> list[dict[str, Any]]:
         """The model's state with the numbers printed since an offset of the output; nothing where it is not known.
 
         Args:
@@ -113,13 +118,15 @@ class Probe:
             values: variables that were set, also to what they were before.
             placed: the statements that evaluate are known; else the numbers are all that the last epoch printed after
                 its last step.
+            in_training_mode: something of the model computed in training mode.
         """
         state = self._recorder.state()
         if state is None:
             return []
         end = self._output_size()
         printed = self._log.read_bytes()[start:end].decode("utf-8", errors="replace")
-        return [{"state": state, "printed": NUMBER.findall(printed), "values": values, "placed": placed}]
+        numbers = {"printed": NUMBER.findall(printed), "values": values}
+        return [{"state": state, **numbers, "placed": placed, "in_training_mode": in_training_mode}]
 
     def _output_size(self) -> int:
         sys.stdout.flush()

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.hooks import RemovableHandle
 
 if TYPE_CHECKING:
     from engine.verify.algorithm import ChangedGradients
@@ -76,6 +79,31 @@ def copied_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
         for name, value in model.state_dict().items()
         if isinstance(value, torch.Tensor)
     }
+
+
+class TrainingMode:
+    """Notes whether anything of a model computes in training mode, as dropout does that an evaluation has left on."""
+
+    def __init__(self) -> None:
+        self._seen = False
+        self._hook: RemovableHandle | None = None
+
+    def begin(self) -> None:
+        """Look from now on."""
+        self._seen = False
+        self._hook = self._hook or register_module_forward_pre_hook(self._look)
+
+    def end(self) -> bool:
+        """Look no more; True where something was seen."""
+        if self._hook is not None:
+            self._hook.remove()
+        self._hook = None
+        return self._seen
+
+    def _look(self, module: torch.nn.Module, inputs: Any) -> None:
+        # a loss has a mode, too, and never leaves that of training
+        if module.training and (isinstance(module, _DropoutNd) or next(module.parameters(), None) is not None):
+            self._seen = True
 
 
 class Recorder:

@@ -125,7 +125,9 @@ def _honest_numbers(conversion: Conversion, evidence: Evidence) -> Iterator[Chec
     observed = list(zip(original.evaluations, one.evaluated, strict=False))
     pairs = list(zip(reversed(several.trained), one.evaluated[len(original.evaluations) :], strict=False))
     pairs += zip(one.trained, several.evaluated, strict=False)
-    drawn = metrics.drawn(*one.again) if one.again else ""
+    usual = any(evaluation["in_training_mode"] for evaluation in original.evaluations)
+    left_on = any(answer.in_training_mode for answer in one.again) and not usual
+    drawn = metrics.drawn(*one.again) if one.again and not left_on else ""
     yield metrics.unless_drawn(metrics.agreement(pairs, conversion.metric), drawn)
     yield metrics.unless_drawn(metrics.original_evaluation(observed, conversion.metric), drawn)
     yield metrics.finite([answer for job in evidence.jobs for answer in job.answers])

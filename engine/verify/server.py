@@ -61,6 +61,7 @@ class Answer:
         parameters: names of its parameters.
         partitions: what `site_data` was asked to split.
         controls: how its SCAFFOLD controls have changed; empty for other algorithms.
+        in_training_mode: something of the model computed in training mode while it was evaluated alone.
     """
 
     site: str
@@ -78,6 +79,7 @@ class Answer:
     parameters: list[str]
     partitions: list[dict[str, Any]]
     controls: dict[str, Any] = field(default_factory=dict)
+    in_training_mode: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from nvflare.fuel.data_event.data_bus import DataBus
 from nvflare.fuel.data_event.event_manager import EventManager
 
 from engine.verify.arrays import ArrayRecorder
-from engine.verify.recorder import Recorder, digests, plain_name, random_streams, seed_everything
+from engine.verify.recorder import Recorder, TrainingMode, digests, plain_name, random_streams, seed_everything
 
 POLL_SECONDS = 0.002
 """How often a waiting client looks for its next task; FLARE's 0.5 s would be most of the run time."""
@@ -128,6 +128,7 @@ class Site:
         self._results: queue.Queue[Shareable] = queue.Queue()
         self._error: str | None = None
         self._held: tuple[dict[str, Any], dict[str, str]] = ({}, {})
+        self._mode = TrainingMode()
         bus = DataBus()
         self._events = EventManager(bus)
         self._api = WatchedClientAPI(self._task_metadata(None), numpy.ndarray if in_numpy else torch.Tensor)
@@ -166,6 +167,8 @@ class Site:
         self._recorder.restart(task["params"] or (), task.get("fail_at", 0))
         if "seed" in task:
             seed_everything(task["seed"])
+        if task["name"] == AppConstants.TASK_VALIDATION:
+            self._mode.begin()
         self._events.fire_event(TOPIC_GLOBAL_RESULT, self._shareable(task))
         if self._api.sent.get() == "ended":
             self._api.sent.put("ended")
@@ -199,6 +202,7 @@ class Site:
             "counts": dict(self._recorder.counts),
             "first": self._recorder.first,
             "parameters": self._recorder.parameters(),
+            "in_training_mode": self._mode.end(),
         }
 
     def _changed_after_send(self) -> list[str]:

@@ -233,6 +233,18 @@ NUMBERS = (
         (LOAD + EVALUATE, EVALUATE + LOAD),
     ),
     _change(
+        "dropout is left on while the received model is evaluated",
+        "P3",
+        "evaluated alone, the same weights give",
+        (
+            EVALUATE,
+            "        with torch.random.fork_rng():\n"
+            "            model.drop.train = lambda mode: setattr(model.drop, 'training', True)\n"
+            "            metrics = test(model, test_loader)\n"
+            "            del model.drop.train\n",
+        ),
+    ),
+    _change(
         "metrics of the first round for ever",
         "P3",
         "evaluated alone, the same weights give",
