@@ -64,26 +64,28 @@ def paired(directory: Path, sources: list[str]) -> list[Times]:
         RuntimeError: the run failed.
     """
     sites = ("site-1", "site-2")
-    (directory / "client.py").write_text(f"SOURCES = {dict(zip(sites, sources, strict=True))!r}\n{CLIENT}")
+    (directory / "client.py").write_text(
+        f"SOURCES = {dict(zip(sites, sources, strict=True))!r}\n{CLIENT}", encoding="utf-8"
+    )
     with tempfile.TemporaryDirectory() as times:
         os.environ["ROUND_TIMES"] = times
         result = simulate(directory, rounds=ROUNDS, clients=len(sites), local_epochs=EPOCHS, time_limit=1800)
         if not result.succeeded:
             raise RuntimeError(f"{result.failures}")
-        lines = [(Path(times) / site).read_text().splitlines()[1:] for site in sites]
+        lines = [(Path(times) / site).read_text(encoding="utf-8").splitlines()[1:] for site in sites]
     return [[tuple(json.loads(line)) for line in own] for own in lines]
 
 
 def main() -> None:
     """Print the table."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    by_hand = (ROOT / "benchmarks" / "hand_written" / "digits.py").read_text()
+    by_hand = (ROOT / "benchmarks" / "hand_written" / "digits.py").read_text(encoding="utf-8")
     ratios: dict[str, list[list[float]]] = {"wall": [], "CPU": []}
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "codemods", "apply", str(ROOT / "fixtures" / "digits" / "source")]
         subprocess.run([*command, "--out", folder], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        converted = (Path(folder) / "client.py").read_text()
+        converted = (Path(folder) / "client.py").read_text(encoding="utf-8")
         for run in range(RUNS):
             order = [converted, by_hand] if run % 2 == 0 else [by_hand, converted]
             times = paired(Path(folder), order)

@@ -219,11 +219,11 @@ def kept_pieces(number: int, start: int, keep: Path | None) -> list[str]:
     """The statements of `from_hypothesmith`, which takes minutes; kept for the next run with the same seed."""
     kept = keep and keep / f"hypothesmith-{start}-{number}.json"
     if kept and kept.exists():
-        return json.loads(kept.read_text())
+        return json.loads(kept.read_text(encoding="utf-8"))
     pieces = from_hypothesmith(number, start)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(pieces))
+        kept.write_text(json.dumps(pieces), encoding="utf-8")
     return pieces
 
 

@@ -152,16 +152,16 @@ def tree(folder: Path, files: int, torch_every: int) -> None:
     for n in range(files):
         path = folder / f"package_{n // 100}" / f"module_{n}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
-        script = SCRIPT.read_text() + "\nstate = torch.load('model.pt')\n"
-        path.write_text(PLAIN.format(n=n) * 5 if n % torch_every else script)
-    (folder / "fixit.toml").write_text(FIXIT)
+        script = SCRIPT.read_text(encoding="utf-8") + "\nstate = torch.load('model.pt')\n"
+        path.write_text(PLAIN.format(n=n) * 5 if n % torch_every else script, encoding="utf-8")
+    (folder / "fixit.toml").write_text(FIXIT, encoding="utf-8")
 
 
 def long_script(path: Path, lines: int) -> None:
     """Write a training script of about so many lines."""
     functions = "".join(PLAIN.format(n=n) for n in range((lines - 130) // PLAIN.count("\n")))
-    head, main, rest = SCRIPT.read_text().partition("def main")
-    path.write_text(f"{head}{functions}\n\n{main}{rest}")
+    head, main, rest = SCRIPT.read_text(encoding="utf-8").partition("def main")
+    path.write_text(f"{head}{functions}\n\n{main}{rest}", encoding="utf-8")
 
 
 def peak(command: Sequence[str], folder: Path) -> float:
@@ -233,10 +233,11 @@ def against_others(row: Row, folder: Path, runs: int, nvflare: str) -> None:
     click_alone = [sys.executable, "-c", "import click"]
     row("`--help`, to `python -c 'import click'`",
         f"{processes([*TOOL, '--help'], click_alone, folder, runs):.2f}", "at most 1.6")  # fmt: skip
+    lines = len(SCRIPT.read_text(encoding="utf-8").splitlines())
     for command in (["inspect"], ["apply", "--check"]):
         figure = processes([*TOOL, *command, str(SCRIPT)], [nvflare, "agent", "inspect", "source", str(SCRIPT)],
                            folder, runs)  # fmt: skip
-        row(f"`{' '.join(command)}` of a script of {len(SCRIPT.read_text().splitlines())} lines, to "
+        row(f"`{' '.join(command)}` of a script of {lines} lines, to "
             "`nvflare agent inspect source`", f"{figure:.2f}", "at most 1")  # fmt: skip
     rewriting, whole = to_parse_and_print(runs)
     row("all steps in process, to one libcst parse and print of the files", f"{rewriting:.1f}", "at most 8")

@@ -43,7 +43,7 @@ def template(name: str) -> str:
     """The text of a file that steps add to a job."""
     from importlib.resources import files as resources
 
-    return resources("codemods").joinpath("templates", name).read_text()
+    return resources("codemods").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def load(name: str) -> Step:

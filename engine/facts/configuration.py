@@ -280,7 +280,7 @@ def read_configuration(file: SourceFile, root: Path, name: str) -> Any:
         ):
             continue
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             if path.suffix == ".json":
                 return json.loads(text)
             if path.suffix in (".yml", ".yaml"):

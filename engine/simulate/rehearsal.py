@@ -31,7 +31,7 @@ class Answer(dict):
 
     def tell(self, *_, **__):
         """Write it down and end this process."""
-        self.path.write_text(json.dumps(self))
+        self.path.write_text(json.dumps(self), encoding="utf-8")
         os._exit(0)
 
 
@@ -45,7 +45,7 @@ def main():
         if stop.code:
             raise
     exported = next(Path(arguments[arguments.index("--export-dir") + 1]).glob("*/meta.json")).parent
-    deployed = json.loads((exported / "meta.json").read_text())["deploy_map"]
+    deployed = json.loads((exported / "meta.json").read_text(encoding="utf-8"))["deploy_map"]
     apps = {site: exported / app for app, sites in deployed.items() for site in sites}
     folder = Path(result).parent / "rehearsal"
     found = {"server": rehearse(server, folder / "server", script, apps.get("server") or apps["@ALL"])}
@@ -54,7 +54,7 @@ def main():
         for site in (named or [f"site-{number + 1}" for number in range(int(number))])[: int(number)]:
             app = apps.get(site) or apps["@ALL"]
             found[site] = rehearse(client, folder / site, script, app, site, folder / "server" / "model.pt")
-    Path(result).write_text(json.dumps(found))
+    Path(result).write_text(json.dumps(found), encoding="utf-8")
 
 
 def rehearse(play, folder, script, app, *arguments):
@@ -86,7 +86,7 @@ def rehearse(play, folder, script, app, *arguments):
         time.sleep(0.01)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # workers of its loaders
-    return json.loads(answer.path.read_text()) if answer.path.is_file() else {}
+    return json.loads(answer.path.read_text(encoding="utf-8")) if answer.path.is_file() else {}
 
 
 def server(answer, app):
@@ -95,7 +95,7 @@ def server(answer, app):
     from nvflare.fuel.utils.class_utils import instantiate_class
 
     sides = [app / "config" / f"config_fed_{side}.json" for side in ("server", "client")]  # in a swarm, sites build it
-    read = [json.loads(config.read_text()) for config in sides if config.is_file()]
+    read = [json.loads(config.read_text(encoding="utf-8")) for config in sides if config.is_file()]
     components = {component["id"]: component for config in read for component in config["components"]}
     found = [component.get("args", {}) for component in components.values() if component.get("args", {}).get("model")]
     if not found:
@@ -125,7 +125,7 @@ def client(answer, app, site, received):
     """Run the client until it loads the server's model."""
     import torch
 
-    config = json.loads((app / "config" / "config_fed_client.json").read_text())
+    config = json.loads((app / "config" / "config_fed_client.json").read_text(encoding="utf-8"))
     found = [each["executor"]["args"] for each in config["executors"] if "executor" in each]
     args = next((each for each in found if {"command", "task_script_path"} & each.keys()), found[0])
     command = args.get("command") or ["client.py", *shlex.split(args.get("task_script_args", ""))]
