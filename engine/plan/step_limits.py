@@ -1,22 +1,47 @@
-"""What ends an epoch loop before its last epoch and stays as it is: a number of steps, or a flag. Each starts anew in
-every round, or later rounds would train nothing."""
+"""What ends an epoch loop before its last epoch: a number of steps, or a flag. Each starts anew in every round, or
+later rounds would train nothing; where it is not known how it starts, that is told."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from engine.facts import Facts
+from engine.facts import Facts, LoopFact
 from engine.facts.source_text import assigned, text_of
 from engine.facts.trace import Branch
 from engine.plan.frame import Frame
+from engine.plan.loop_start import assignments, breaks, is_constant
 from engine.plan.schedules import rate_expressions
+from engine.result import Place
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 REACHED = (ast.GtE, ast.Gt, ast.Eq)
 
 
-def step_limits(facts: Facts, frame: Frame) -> list[str]:
+def limit_resets(facts: Facts, frame: Frame) -> tuple[str, ...]:
+    """The assignments that let a loop over epochs run again that ends at a number of steps, or by a flag; those of
+    which it is known how they start."""
+    resets = []
+    for name in _step_limits(facts, frame):
+        known = [value for target, value in assignments(frame.file.tree) if ast.unparse(target) == name]
+        resets += [f"{name} = {ast.unparse(value)}" for value in known if is_constant(value)][:1]
+    return tuple(resets)
+
+
+def limits_over_all_rounds(loop: LoopFact, frame: Frame) -> Iterator[tuple[str, Place]]:
+    """Counters that only ever grow in a loop over epochs, each with the place where it ends the loop at a limit."""
+    if loop.kind == "while":
+        return
+    nodes = list(ast.walk(loop.loop.node))
+    grown = {ast.unparse(n.target) for n in nodes if isinstance(n, ast.AugAssign) and is_constant(n.value)}
+    set_anew = {ast.unparse(target) for target, _ in assignments(loop.loop.node)}
+    for node in nodes:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and breaks(node):
+            for name in sorted({ast.unparse(part) for part in ast.walk(node.test)} & grown - set_anew):
+                yield name, frame.file.place(node)
+
+
+def _step_limits(facts: Facts, frame: Frame) -> list[str]:
     """The names that count up with every batch or epoch, and the flags, that make the loop end.
 
     What is counted up under a condition only, such as the epochs without progress, is not meant, nor what a learning
