@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from engine.facts.source_text import NESTED, own_nodes
+from engine.facts.source_text import NESTED, names_in, own_nodes
 from engine.facts.trace import Call, Entry
 from engine.facts.values import External, Function, Object, Scope, options
 
@@ -61,10 +61,10 @@ def _bound_by(statement: ast.stmt) -> set[str]:
     """The names that a statement sets, or changes the elements of."""
     if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+        return {name for target in targets for name in names_in(target)}
     if isinstance(statement, (ast.For, ast.With, ast.Import, ast.ImportFrom, *NESTED)):
         target = getattr(statement, "target", None)
-        return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)} if target is not None else set()
+        return names_in(target) if target is not None else set()
     return set()
 
 

@@ -10,7 +10,7 @@ from engine.facts.arrays import ArrayTraining
 from engine.facts.evaluation import rank
 from engine.facts.metrics import names_given, returned_metrics
 from engine.facts.program import EvaluationFact
-from engine.facts.source_text import expression
+from engine.facts.source_text import expression, names_in
 from engine.facts.trace import Event, Trace
 
 RANDOM = ("random.", "numpy.random.")
@@ -50,7 +50,7 @@ def _calls_with(trace: Trace, training: ArrayTraining, names: set[str]) -> Itera
     events = [e for e in trace.events if e.function is not None and e.scope is scope]
     for event in sorted(events, key=lambda e: -len(list(ast.walk(e.node)))):
         seen = training.places.seen(event.node)
-        given = {n.id for n in ast.walk(seen) if isinstance(n, ast.Name)} | training.places.read_in(event.node)
+        given = names_in(seen) | training.places.read_in(event.node)
         if event.node not in inside and (given | outer_names(event.function.node)) & names:
             inside |= set(ast.walk(event.node)) - {event.node}
             yield event

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from engine.facts.source_text import NESTED, own_nodes, text_of
+from engine.facts.source_text import NESTED, names_bound, names_in, names_read, own_nodes, parameters_in, text_of
 
 LINEAR = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 CHANGES_FIRST = ("copyto", "put", "place", "putmask", "fill_diagonal", "at")
@@ -70,7 +70,7 @@ def _flows(
         stores = frozenset(changed(own))
         yield replace(flow, stores=flow.stores | stores, updates=flow.updates | (stores & flow.reads))
         test = getattr(statement, "test", None) if isinstance(statement, (ast.If, ast.While)) else None
-        inner = governed | (_loaded(seen(test)) | called(test) if test is not None else frozenset())
+        inner = governed | (names_read(seen(test)) | called(test) if test is not None else frozenset())
         for block in _blocks(statement):
             yield from _flows(block, called, seen, changed, inner)
 
@@ -99,34 +99,24 @@ def _flow(written: ast.stmt, statement: ast.stmt, called: frozenset[str], govern
     """
     if isinstance(statement, ast.AugAssign):
         stores = _base(statement.target)
-        reads = _loaded(statement.value) | _indices(statement.target) | called
+        reads = called | names_read(statement.value) | _indices(statement.target)
         return Flow(written, stores, reads, _linear(statement.value, stores) - called, stores, governed, statement)
     if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         stores = frozenset().union(*map(_base, targets))
-        reads = _loaded(statement.value) | called | frozenset().union(*map(_indices, targets))
+        reads = called | names_read(statement.value) | frozenset().union(*map(_indices, targets))
         parts = frozenset().union(*(_base(target) for target in targets if isinstance(target, ast.Subscript)))
-        updates = parts | (stores & _loaded(statement.value) if not _is_extreme(statement.value) else frozenset())
+        updates = parts | (stores & names_read(statement.value) if not _is_extreme(statement.value) else frozenset())
         return Flow(written, stores, reads, _linear(statement.value, stores) - called, updates, governed, statement)
     own = header(statement)
-    stores, changed = _stored(own), _changed_by_calls(own)
-    reads = _loaded(own) | called
+    stores, changed = names_bound(own), _changed_by_calls(own)
+    reads = called | names_read(own)
     return Flow(written, frozenset(stores | changed), reads, frozenset(), frozenset(changed), governed, statement)
 
 
 def _is_extreme(value: ast.expr) -> bool:
     """True for ``min(best, new)``: a record of what was, not something that is updated."""
     return isinstance(value, ast.Call) and text_of(value.func).rpartition(".")[2] in EXTREMES
-
-
-def _loaded(node: ast.AST) -> frozenset[str]:
-    """The names an expression reads."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
-
-
-def _stored(node: ast.AST) -> set[str]:
-    """The names an expression sets: targets of ``for`` and ``with``, ``(name := value)``."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _base(target: ast.expr) -> frozenset[str]:
@@ -140,7 +130,7 @@ def _base(target: ast.expr) -> frozenset[str]:
 
 def _indices(target: ast.expr) -> frozenset[str]:
     """The names that say which elements a target sets."""
-    return frozenset().union(*(_loaded(n.slice) for n in ast.walk(target) if isinstance(n, ast.Subscript)))
+    return frozenset().union(*(names_read(n.slice) for n in ast.walk(target) if isinstance(n, ast.Subscript)))
 
 
 def _linear(value: ast.expr, names: Iterable[str]) -> frozenset[str]:
@@ -238,16 +228,14 @@ def _readers(pass_: Iterable[Flow], name: str, met: bool, data: set[str]) -> Ite
 
 def outer_names(function: ast.AST) -> set[str]:
     """The names that a function reads and does not set itself."""
-    nodes = list(ast.walk(function))
-    own = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    own |= {n.arg for n in nodes if isinstance(n, ast.arg)}
-    return {n.id for n in nodes if isinstance(n, ast.Name)} - own
+    own = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return names_in(function) - own - parameters_in(function)
 
 
 def changed_parameters(function: ast.AST) -> set[str]:
     """The parameters whose elements a function changes, and the names of the module that it sets."""
     body = function.body if isinstance(function.body, list) else []
-    parameters = {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
+    parameters = parameters_in(function.args)
     found: set[str] = set()
     for node in own_nodes(body):
         if isinstance(node, ast.AugAssign):

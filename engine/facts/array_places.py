@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engine.facts.array_construction import Built, is_number
 from engine.facts.array_flow import CHANGES_FIRST, CHANGES_RECEIVER, Flow, flows, outer_names
 from engine.facts.library import is_namespace
-from engine.facts.source_text import NESTED, own_nodes
+from engine.facts.source_text import NESTED, names_in, own_nodes, parameters_in
 from engine.facts.trace import Call, Entry, Loop, Trace
 from engine.facts.values import Function, Mapping, Object, Scope, Value, options
 
@@ -122,7 +122,7 @@ class Places:
         """The functions that a call may reach, each with the parameters that get an object or dictionary whole."""
         for function in self.functions.get(call, ()):
             given = arguments(function, call)
-            own = {n.arg for n in ast.walk(function.node.args) if isinstance(n, ast.arg)}
+            own = parameters_in(function.node.args)
             names = {p: v.id for p, v in given.items() if isinstance(v, ast.Name) and v.id in self.held}
             names |= {name: name for name in self.held if name in outer_names(function.node) - own}
             if names:
@@ -241,7 +241,7 @@ def arguments(function: Function, call: ast.Call) -> dict[str, ast.expr]:
 def parameters_changed(function: ast.AST) -> set[str]:
     """The parameters whose elements a function may change, by itself or under another name."""
     body = function.body if isinstance(function.body, list) else []
-    parameters = {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
+    parameters = parameters_in(function.args)
     inside = flows(body, lambda node: set())
     direct = {name for flow in inside for name in flow.updates if not rebinds(flow.seen, name)}
     return (direct | {name for changed, name in aliases(inside) if changed}) & parameters
@@ -381,7 +381,7 @@ def _of_entry(
     for statement in body:
         if statement.lineno >= line:
             break
-        if isinstance(statement, NESTED) or root not in {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}:
+        if isinstance(statement, NESTED) or root not in names_in(statement):
             continue
         found = _entry_after(statement, root, key, scope, path, found)
     return found

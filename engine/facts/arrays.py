@@ -32,7 +32,7 @@ from engine.facts.array_problems import (
 )
 from engine.facts.library import comes_from_data, is_namespace
 from engine.facts.program import ArrayFact, ArrayProblem, ArraysFact
-from engine.facts.source_text import expression, own_nodes
+from engine.facts.source_text import expression, own_nodes, parameters_in
 from engine.facts.trace import Call, Entry, Loop, Trace, is_default
 from engine.facts.training import TrainingLoop, is_statement
 from engine.facts.values import (
@@ -358,7 +358,7 @@ class _Calls:
     def _changed(self, function: Function, done: frozenset[int] = frozenset()) -> set[str]:
         """The parameters that a function changes in place, by itself or by what it calls, and the globals it sets."""
         found = changed_parameters(function.node) | parameters_changed(function.node)
-        own = {n.arg for n in ast.walk(function.node.args) if isinstance(n, ast.arg)}
+        own = parameters_in(function.node.args)
         if id(function.node) in done:
             return found
         for call in (n for n in ast.walk(function.node) if isinstance(n, ast.Call)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.facts.features import LOADS, SAVES
 from engine.facts.models import belongs, root, unwrapped
 from engine.facts.optimizers import goes_backward, is_optimizer, is_scaler, is_scheduler, stepped_optimizer
-from engine.facts.source_text import NESTED, own_nodes
+from engine.facts.source_text import NESTED, names_bound, own_nodes
 from engine.facts.trace import Call, Event, Loop, Trace, is_default
 from engine.facts.training import is_statement, owners_of
 from engine.facts.values import Object, Parameters, Scope, objects
@@ -250,7 +250,7 @@ def _sets(statement: ast.stmt) -> set[str]:
     """The names that a statement binds, stores into or adds to."""
     if isinstance(statement, (*NESTED, ast.Import, ast.ImportFrom)):
         return set()
-    found = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    found = names_bound(statement)
     for node in ast.walk(statement):
         stored = isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store)
         added = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ADDS

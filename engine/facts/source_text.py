@@ -38,6 +38,31 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
+def names_read(node: ast.AST) -> set[str]:
+    """The names that a node reads."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def names_bound(node: ast.AST) -> set[str]:
+    """The names that a node binds."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """The names that a node reads, binds or deletes."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def parameters_in(node: ast.AST) -> set[str]:
+    """The names of the parameters of a function, or of its arguments; those of functions inside it among them."""
+    return {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+
+
+def bound_within(expression: ast.AST) -> set[str]:
+    """The names that the comprehensions and lambdas of an expression bind."""
+    return names_bound(expression) | parameters_in(expression)
+
+
 def assigned(node: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
     """The names and attributes that a statement assigns to; none for anything else."""
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from dataclasses import dataclass
 
 from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
-from engine.facts.source_text import assigned, own_nodes, text_of
+from engine.facts.source_text import assigned, bound_within, names_in, own_nodes, text_of
 from engine.facts.trace import Call, Event
 from engine.facts.values import Function, Object, objects, options
 from engine.plan.frame import Frame, function_node
@@ -72,7 +73,7 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     if call is None:
         return f"{evaluation.function}() needs values that only exist while training"
     unset = _read_around(facts, event, frame) - frame.bound_outside
-    if not all(name in _loop_variables(facts, frame) for name in unset):
+    if not unset <= _loop_variables(facts, frame):
         return f"{evaluation.function}() reads values that only exist while training"
     edits: tuple[Insert, ...] = ()
     if evaluation.returns == "none":
@@ -97,9 +98,8 @@ def _call_in_frame(facts: Facts, evaluation: EvaluationFact, frame: Frame) -> Ev
 
 def _on_same_object(event: Event, frame: Frame) -> bool:
     """True for ``self.validate()`` in a method of the object whose method the frame stands in."""
-    names = {node.id for node in ast.walk(event.node) if isinstance(node, ast.Name)}
     own = frame.scope.look_up("self")
-    return names == {"self"} and own is not None and event.scope.look_up("self") is own
+    return names_in(event.node) == {"self"} and own is not None and event.scope.look_up("self") is own
 
 
 def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
@@ -111,7 +111,7 @@ def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
             continue
         if node.id in _loop_variables(facts, frame):
             replaced[node.id] = _first_epoch(facts)
-        elif _is_builtin(node.id) or node.id in _bound_inside(event.node):
+        elif hasattr(builtins, node.id) or node.id in bound_within(event.node):
             continue
         else:
             return None
@@ -158,28 +158,15 @@ def _read_around(facts: Facts, event: Event, frame: Frame) -> set[str]:
     return {name for node in inner.values() for name in outer_names(node)} & own
 
 
-def _loop_variables(facts: Facts, frame: Frame) -> list[str]:
+def _loop_variables(facts: Facts, frame: Frame) -> set[str]:
     """The names that the epoch loop binds, where it is what becomes a round."""
     node = facts.loop.loop.node if facts.loop is not None and frame.is_loop else None
-    return [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)] if isinstance(node, ast.For) else []
+    return names_in(node.target) if isinstance(node, ast.For) else set()
 
 
 def _first_epoch(facts: Facts) -> str:
     """The number of the first epoch, as source."""
     return facts.loop.start.text if facts.loop is not None and facts.loop.start is not None else "0"
-
-
-def _bound_inside(node: ast.AST) -> set[str]:
-    """Names that comprehensions and lambdas inside an expression bind."""
-    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return stored | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
-
-
-def _is_builtin(name: str) -> bool:
-    """True for a name of Python's own."""
-    import builtins
-
-    return hasattr(builtins, name)
 
 
 def source_with(text: str, place: Place, node: ast.AST, replaced: dict[str, str]) -> str:

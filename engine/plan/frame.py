@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.facts import Facts
+from engine.facts.source_text import names_bound, parameters_in
 from engine.facts.trace import Call
 from engine.facts.values import Object, Scope, Value, options
 from engine.result import Place
@@ -65,7 +66,7 @@ class Frame:
             scope = scope.parent
         function = function_node(self.scope)
         if function is not None:
-            names |= {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+            names |= parameters_in(function.args)
         return names
 
 
@@ -104,8 +105,7 @@ def _changes_model(facts: Facts, frame: Frame, call: Call) -> bool:
     """True where a call gives back another model than it trained, or loads other weights into it after training:
     what is sent has to be what the optimizer has trained."""
     assert facts.model is not None
-    bound = {node.id for node in ast.walk(frame.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    if bound & {name.split(".")[0] for name in facts.model.value.names}:
+    if names_bound(frame.node) & {name.split(".")[0] for name in facts.model.value.names}:
         return True
     return any(
         event.name == ".load_state_dict" and event.within_node(call.node)

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.facts import Facts, ModelFact
 from engine.facts.library import DATA_READERS, is_namespace
+from engine.facts.source_text import bound_within, names_bound, names_in
 from engine.facts.trace import Call, Event, is_default
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
@@ -35,8 +36,7 @@ def by_function(
         problem = f"the model is built with what {ast.unparse(reading.node)} reads, and the server has no such file"
         return ModelPlan("", {}, problem=problem, problem_place=reading.place)
     scope = model.construction.scope
-    own = {n.id for s in changes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    own |= _bound_within(model.construction.node)
+    own = bound_within(model.construction.node).union(*map(names_bound, changes))
     from_data = bound_by_reading(facts, scope.file) if scope.file is facts.project.entry else set()
     writer = _Parameters(scope, own | set(model.value.names), _passed(model), from_data)
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
@@ -73,12 +73,6 @@ def by_function(
         text = text.replace('"""\n\n', '"""\n\nfrom types import SimpleNamespace\n\n', 1)
     path = f"{dotted_name(new_file)}.build_model"
     return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
-
-
-def _bound_within(node: ast.AST) -> set[str]:
-    """The names that the comprehensions and lambdas of an expression bind."""
-    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return stored | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
 def _reading(facts: Facts, parts: list[ast.AST]) -> Event | None:
@@ -186,7 +180,7 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
         changed = [s for s in after if isinstance(s, ast.Assign) and _replaces_layer(s, model.value.names) and not own]
         if changed:
             until = after[: after.index(changed[-1]) + 1]
-            needed = {n.id for s in changed for n in ast.walk(s.value) if isinstance(n, ast.Name)}
+            needed = {name for s in changed for name in names_in(s.value)}
             found = [s for s in until if s in changed or (isinstance(s, ast.Assign) and _binds_any(s, needed - roots))]
     return found
 

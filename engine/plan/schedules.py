@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
+from engine.facts.source_text import names_in
 from engine.facts.values import Function, Object, Scope, options
 from engine.plan.decision import Decision
 from engine.plan.epoch_uses import beside_epoch, number_behind, number_in
@@ -272,7 +273,7 @@ def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
                     *[s.test for s in statements if isinstance(s, ast.If) and statement in list(ast.walk(s))],
                 ]
                 found += [part for part in parts if part not in found]
-        needed |= {n.id for part in found for n in ast.walk(part) if isinstance(n, ast.Name)}
+        needed |= {name for part in found for name in names_in(part)}
     return found
 
 

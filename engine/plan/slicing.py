@@ -8,6 +8,7 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from engine.facts.source_text import names_in
 from engine.result import Place
 from engine.source import SourceFile
 
@@ -102,7 +103,7 @@ def slice_module(file: SourceFile, names: set[str], keep: bool = False) -> Slice
     if keep:
         return Slice(file, tuple(statements))
     rest = [s for s in file.tree.body if not any(s is d for d in definitions)]
-    used = {n.id for s in rest for n in ast.walk(s) if isinstance(n, ast.Name)}
+    used = {name for statement in rest for name in names_in(statement)}
     exported = tuple(d.name for d in definitions if d.name in used)
     return Slice(file, tuple(statements), tuple(file.place(d) for d in definitions), exported)
 
