@@ -24,7 +24,7 @@ def listed(extended: Extended) -> dict[str, list[dict[str, Any]]]:
         {"code": rule.CODE, "name": rule.__name__, "message": rule.MESSAGE, **origin.get(rule.__name__, {})}
         for rule in extended.rules
     ]
-    rules += [{"code": r.code, "name": r.name, "message": r.message.format(what="...")} for r in REFUSALS]
+    rules += [{"code": r.code, "name": r.name, "message": r.texts["message"]} for r in REFUSALS]
     return {"steps": steps, "rules": sorted(rules, key=lambda rule: rule["code"])}
 
 
@@ -36,11 +36,11 @@ def as_json(extended: Extended) -> str:
 def as_text(extended: Extended) -> str:
     """All steps and rules for a person."""
     found = listed(extended)
-    width = max(len(step["name"]) for step in found["steps"])
+    width = max(len(entry["name"]) for entries in found.values() for entry in entries)
     lines = ["Steps, in order:"]
     lines += [f"  {step['name']:{width}}  {step['summary']}{_from(step)}" for step in found["steps"]]
     lines += ["", "Rules:"]
-    lines += [f"  {r['code']}  {r['name']:{width - 4}}  {r['message']}{_from(r)}" for r in found["rules"]]
+    lines += [f"  {r['code']}  {r['name']:{width}}  {r['message']}{_from(r)}" for r in found["rules"]]
     return "\n".join(lines)
 
 
@@ -78,6 +78,7 @@ def explained(name: str, extended: Extended) -> str:
             return f"{rule.CODE} {rule.__name__}\n\n{inspect.getdoc(rule)}" + (f"\n\nFrom: {added}" if added else "")
     for refusal in REFUSALS:
         if name in (refusal.code, refusal.name):
-            text = f"{refusal.message}.\n\nWhy: {refusal.why}.\n\nRemedy: {refusal.remedy}."
-            return f"{refusal.code} {refusal.name}\n\n{text.format(what='...')}"
+            texts = refusal.texts
+            said = f"{texts['message']}.\n\nWhy: {texts['why']}.\n\nRemedy: {texts['remedy']}."
+            return f"{refusal.code} {refusal.name}\n\n{said}"
     raise UserError(f"there is no step or rule {name}; `python -m codemods list` names them")

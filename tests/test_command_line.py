@@ -56,6 +56,7 @@ BAD_INPUT = {
     "no training loop": ("import torch\nprint(torch.ones(1))\n", "train.py", REFUSED, "FLR103 .*no training"),
     "Lightning": (LIGHTNING, "train.py", REFUSED, r"train\.py:10: FLR105 .*Lightning"),
     "model argument": (TRAINING, "train.py --model-arg 3", ERROR, "--model-arg 3 is not NAME=VALUE"),
+    "unknown model argument": (TRAINING, "train.py --model-arg hiden=3", ERROR, "no such argument; it is built with"),
     "no such loop": (TRAINING, "train.py --loop train.py:99", ERROR, "train.py:99"),
     "nested too deeply": (NESTED, "train.py", REFUSED, "nested too deeply"),
     "no such option": (TRAINING, "train.py --nonsense", ERROR, "No such option"),
@@ -390,6 +391,13 @@ def test_help_says_what_each_command_does_in_a_whole_sentence() -> None:
     told = run("--help").stdout
     assert "..." not in told.partition("Commands:")[2]
     assert re.findall(r"^  (\w+)  ", told.partition("Commands:")[2], re.MULTILINE) == list(COMMANDS)
+
+
+def test_what_only_a_plan_refuses_is_said_by_an_example() -> None:
+    for code in (line.split()[0] for line in run("list").stdout.splitlines() if "FLR15" in line or "FLR16" in line):
+        said = run("explain", code).stdout
+        assert "..." not in said.replace("range(...)", "") and "{what}" not in said, said
+    assert "--model-arg hidden_size=VALUE" in run("explain", "FLR160").stdout
 
 
 def test_explain_of_something_else() -> None:

@@ -33,7 +33,7 @@ from engine.plan.settings import (
     plan_epochs,
     plan_paths,
 )
-from engine.result import Place, Result
+from engine.result import Place, Result, UserError
 from engine.source import SourceFile
 
 IN_NUMPY = "fedavg-numpy"
@@ -178,6 +178,9 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     Args:
         facts: of a program that no blocking rule refuses.
         choices: what the user asked for.
+
+    Raises:
+        UserError: a constructor argument was pinned that the model is not built with.
     """
     choices = choices or Choices()
     refused = refuse_algorithm(facts, choices.recipe)
@@ -200,6 +203,10 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if model.problem:
         place = model.problem_place or frame.place
         return [MODEL_NEEDS_SCRIPT.at(facts.project.files.get(place.file), place, model.problem)]
+    unknown = sorted(choices.model_args.keys() - model.args.keys())
+    if unknown:
+        known = ", ".join(model.args) or "no arguments"
+        raise UserError(f"--model-arg {unknown[0]}: {model.class_path} has no such argument; it is built with {known}")
     evaluation = plan_evaluation(facts, frame, names)
     taken = {option.destination for option in facts.arguments.options}
     rounds_name = free_option("num_rounds", taken)

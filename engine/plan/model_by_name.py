@@ -54,13 +54,23 @@ def _spelled_out(model: ModelFact) -> dict[str, Any]:
     return args
 
 
+def _taken(definition: Class | Function, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of the pinned arguments that a class or function has a parameter for; all where it does not say."""
+    function = definition.find("__init__") if isinstance(definition, Class) else definition
+    if not isinstance(function, Function) or function.node.args.kwarg:
+        return given
+    spec = function.node.args
+    names = {parameter.arg for parameter in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
+    return {name: value for name, value in given.items() if name in names}
+
+
 def by_name(
     facts: Facts, layout: dict[str, tuple[str, ...]], new_file: str, builder: Builder, given: dict[str, Any]
 ) -> ModelPlan | None:
     """Build by a class or function of the project, where it stands or moved out of the script."""
     definition = builder.definition
     file, name = definition.file, definition.name
-    args, missing = pinned(builder.args, given, builder.source)
+    args, missing = pinned(builder.args, _taken(definition, given), builder.source)
     if file is not facts.project.entry:
         if not _importable(facts, file) or "." in definition.qualified_name:
             return None

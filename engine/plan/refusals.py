@@ -18,6 +18,7 @@ class Refusal:
         message: what is wrong, with ``{what}`` for the particulars.
         remedy: what the user can do, likewise.
         why: why the conversion would be wrong.
+        example: particulars, to say what the refusal is where there is no program: in the list and in the docs.
     """
 
     code: str
@@ -25,6 +26,12 @@ class Refusal:
     message: str
     remedy: str
     why: str
+    example: str = ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Message, remedy and why, with the particulars of an example."""
+        return {name: getattr(self, name).format(what=self.example) for name in ("message", "remedy", "why")}
 
     def at(self, file: SourceFile | None, place: Place, what: str = "") -> Result:
         """The refusal at a place.
@@ -52,6 +59,7 @@ MODEL_NEEDS_SCRIPT = Refusal(
     "{what}",
     "pass what the model needs to its constructor",
     "FLARE's server builds the initial model, and must not run the training script for that",
+    example="the model needs args, which exists only while the script runs",
 )
 RETURN_IN_LOOP = Refusal(
     "FLR152",
@@ -66,6 +74,7 @@ LOOP_ENDS_FOR_GOOD = Refusal(
     "this loop is bounded by {what}, which the script sets in a way that cannot be repeated every round",
     "count the epochs with for epoch in range(...)",
     "the loop runs once a round; one that stays at its end would train in the first round only",
+    example="max_steps",
 )
 LOCAL_WEIGHTS_IN_LOOP = Refusal(
     "FLR154",
@@ -93,10 +102,11 @@ PRIVATE_TRAINING = Refusal(
 MODEL_ARGUMENT_NEEDED = Refusal(
     "FLR160",
     "ModelArgumentNeeded",
-    "the server needs {what}",
+    "the server needs {what} to build the model",
     "--model-arg {what}=VALUE",
     "the server builds the model from its class and arguments, without the data or the settings of a site; "
     "a value that the source does not tell has to be given, and is never guessed",
+    example="hidden_size",
 )
 MODEL_UNDECIDED = Refusal(
     "FLR161",
@@ -105,6 +115,7 @@ MODEL_UNDECIDED = Refusal(
     "--model NAME, or the option that decides: --arg=--OPTION=VALUE",
     "an option without a default, or the machine, decides between several models; the server builds one, "
     "and it is never guessed",
+    example="Net, ResNet",
 )
 CLOSURE_STEP = Refusal(
     "FLR155",
@@ -112,6 +123,7 @@ CLOSURE_STEP = Refusal(
     "the optimizer computes its gradients itself, in a closure, where {what} cannot change them",
     "step without a closure, as SGD and Adam do, or convert without {what}",
     "{what} changes the gradient of every step; an optimizer with a closure computes the gradient anew after that",
+    example="FedProx",
 )
 OPTIMIZER_IN_OPTIMIZER = Refusal(
     "FLR156",
@@ -119,6 +131,7 @@ OPTIMIZER_IN_OPTIMIZER = Refusal(
     "this optimizer steps another one, so that {what} would change its gradients twice",
     "step the inner optimizer alone, or convert without {what}",
     "{what} changes the gradient of every optimizer step, and here one step of the training is a step of each",
+    example="FedProx",
 )
 ASCENT = Refusal(
     "FLR157",
@@ -126,6 +139,7 @@ ASCENT = Refusal(
     "this optimizer maximises, and {what} is made for an objective that is minimised",
     "minimise the negative objective, without maximize",
     "{what} would push the weights away from those of the other sites",
+    example="FedProx",
 )
 SCALED_GRADIENTS = Refusal(
     "FLR158",
@@ -133,6 +147,7 @@ SCALED_GRADIENTS = Refusal(
     "a fused optimizer takes gradients that are still scaled for mixed precision, to which {what} cannot add its own",
     "build the optimizer without fused",
     "what {what} adds would be divided by the scale together with the gradients, and so be lost",
+    example="FedProx",
 )
 SCAFFOLD_NEEDS_SGD = Refusal(
     "FLR159",
@@ -141,6 +156,7 @@ SCAFFOLD_NEEDS_SGD = Refusal(
     "train with torch.optim.SGD, or convert with --recipe fedprox-pt",
     "an adaptive optimizer rescales the gradients by their own history, with which the correction no longer cancels "
     "the difference between the sites",
+    example="SCAFFOLD",
 )
 FIRST_WEIGHTS_NEEDED = Refusal(
     "FLR162",
@@ -157,6 +173,7 @@ ARGUMENT_NEEDED = Refusal(
     "the script does not start without {what}",
     "give what it needs as on its command line: --arg VALUE, or --arg=--name=VALUE for an option",
     "the job starts the script at the sites with what it was given here, and nobody is there to be asked",
+    example="save_every",
 )
 SETTINGS_FILE_NEEDED = Refusal(
     "FLR166",
@@ -164,6 +181,7 @@ SETTINGS_FILE_NEEDED = Refusal(
     "the script reads its settings from the file that {what} names, which has no default",
     "name the file: --arg={what}=FILE",
     "what is trained, on what and for how long stands in that file; it is read as data, and never guessed",
+    example="--config",
 )
 ITERATOR_USED_UP = Refusal(
     "FLR167",
@@ -171,6 +189,7 @@ ITERATOR_USED_UP = Refusal(
     "{what} can be gone through only once: it is used up when the first round ends",
     "make it where it is gone through, inside the epoch loop, or go through the data itself",
     "the later rounds would find nothing in it, and train nothing or fail",
+    example="batches, made at train.py:20,",
 )
 
 REFUSALS = (

@@ -129,9 +129,12 @@ def refusals() -> str:
 
 
 def _refusal(refusal: Refusal) -> str:
-    says, remedy = (text.replace("{what}", "...") for text in (refusal.message, refusal.remedy))
-    why = refusal.why.replace("{what}", "...")
-    return f"\n## {refusal.code} {refusal.name}\n\nIt says: *{says}*\n\nWhy: {why}.\n\nRemedy: {remedy}.\n"
+    texts = refusal.texts
+    says = "It says for example" if refusal.example else "It says"
+    return (
+        f"\n## {refusal.code} {refusal.name}\n\n{says}: *{texts['message']}*\n\n"
+        f"Why: {texts['why']}.\n\nRemedy: {texts['remedy']}.\n"
+    )
 
 
 PAGES: dict[str, Callable[[], str]] = {"steps.md": steps, "commands.md": commands, "refusals.md": refusals}
