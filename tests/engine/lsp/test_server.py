@@ -391,6 +391,46 @@ async def test_what_cannot_be_read_is_said_once_and_survived(editor: Editor, tmp
     assert await editor.codes(path) == ["FLR202"]
 
 
+async def test_what_is_shown_of_a_file_but_is_not_its_text_is_left_alone(editor: Editor, tmp_path: Path) -> None:
+    path = editor.open(tmp_path / "train.py", TRAINING)
+    assert await editor.codes(path) == []
+    cell = (tmp_path / "train.ipynb").as_uri().replace("file", "vscode-notebook-cell") + "#W0"
+    others = [path.as_uri().replace("file", "git"), "untitled:Untitled-1", cell]
+    for uri in others:
+        item = types.TextDocumentItem(uri, types.LanguageKind.Python, 1, LOAD)
+        editor.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    editor.type(path, f"{TRAINING}torch.load(path)\n")
+    assert await editor.codes(path) == ["FLR202"]
+    assert {each.uri for each in editor.published} == {path.as_uri()} and not editor.client.messages
+    await editor.convert(path)
+    assert "torch.load(path)" in editor.texts[tmp_path / "federated" / "client.py"]
+    for uri in others:
+        document = types.TextDocumentIdentifier(uri)
+        editor.client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+
+
+async def test_a_text_that_is_renamed_closed_and_opened_again(editor: Editor, tmp_path: Path) -> None:
+    old = editor.open(tmp_path / "old.py", LOAD)
+    assert await editor.codes(old) == ["FLR202"]
+    editor.close()
+    await until(lambda: (editor.published[-1].uri, list(editor.published[-1].diagnostics)) == (old.as_uri(), []))
+    new = editor.open(old.rename(tmp_path / "new.py"), f"# moved\n{LOAD}", saved=False)
+    (found,) = await editor.diagnostics(new)
+    assert found.range.start == types.Position(2, 8)
+    editor.close()
+    editor.published.clear()
+    again = editor.open(tmp_path / "old.py", FIXED)
+    assert await editor.codes(again) == []
+
+
+async def test_each_folder_has_the_settings_of_its_own(editor: Editor, tmp_path: Path) -> None:
+    for name, ignored in (("strict", "[]"), ("lax", '["FLR202"]')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text(f"[tool.flare-codemods]\nignore = {ignored}\n")
+    strict, lax = (editor.open(tmp_path / name / "load.py", LOAD) for name in ("strict", "lax"))
+    assert (await editor.codes(strict), await editor.codes(lax)) == (["FLR202"], [])
+
+
 def applied(path: Path, out: Path) -> dict[str, str]:
     """What ``apply`` writes."""
     command = [sys.executable, "-m", "codemods", "apply", str(path), "--out", str(out)]
