@@ -107,7 +107,7 @@ def build(
     record = output.record(conversion, folder, job_settings)
     given = {name: value for name, value in options.items() if value}
     record |= {"options": given} if given else {}
-    script = job.render(job.job_spec({**record, "files": dict.fromkeys(conversion.files, "")})).encode()
+    script = job.render(job.planned_job_spec({**record, "files": dict.fromkeys(conversion.files, "")})).encode()
     compile(script, "job.py", "exec")
     files = output.complete(record, {**conversion.files, "job.py": script})
     origins = {place: file for file in facts.project.modules for place in plan.layout.get(file.name, ())}

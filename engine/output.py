@@ -41,7 +41,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "entry": facts.project.entry.name,
         },
         **_first_weights(plan, folder),
-        "model": {"class_path": plan.model.class_path, "args": plan.model.args},
+        "model": {"class_path": plan.model.class_path, "args": json.loads(json.dumps(plan.model.args))},  # no tuples
         "metric": _metric(plan),
         "recipe": plan.recipe,
         "job": {name: value for name, value in {**_launch(plan), **job_settings}.items() if value is not None},

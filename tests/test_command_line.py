@@ -154,7 +154,9 @@ HEAVY = {
     [
         ("--help", set()),
         ("inspect train.py", set()),
-        ("apply train.py", {"libcst", "pydantic", "jinja2"}),
+        ("apply train.py", {"libcst", "jinja2"}),
+        ("apply train.py --check", {"libcst", "jinja2"}),
+        ("apply train.py --clients 3", {"libcst", "jinja2", "pydantic"}),
     ],
 )
 def test_a_command_imports_nothing_heavy_that_it_does_not_need(folder: Path, command: str, needed: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -180,8 +181,8 @@ def _model(spec: JobSpec) -> str:
 def _chosen(spec: JobSpec) -> Keywords:
     """What only some jobs have."""
     plain = ["stop_cond", "patience", "fedprox_mu", "optimizer_args", "lr_scheduler_args"]
-    values = spec.model_dump(include=set(plain), exclude_none=True)
-    keywords = [(name, literal(values[name], 8, len(name) + 2)) for name in plain if name in values]
+    values = asdict(spec)
+    keywords = [(name, literal(values[name], 8, len(name) + 2)) for name in plain if values[name] is not None]
     if spec.cross_site_eval and RECIPES[spec.recipe].peer_to_peer:
         keywords.append(("do_cross_site_eval", "True"))
     if spec.initial_ckpt:

@@ -1,4 +1,8 @@
-"""What a federated job is: one validated value with FLARE's own names, made from a converted folder."""
+"""What a federated job is: one validated value with FLARE's own names, made from a converted folder.
+
+What comes from outside, a file or a command line, is validated by pydantic against the types and limits that stand at
+the fields. What a plan says of a script has these types; so converting it does not wait for pydantic to be imported.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,9 @@ import json
 import keyword
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing import Any, Literal
 
 from engine.configuration import CONVERSION
 from engine.job.recipes import RECIPES, recipe_named, recipes_of
@@ -23,17 +26,12 @@ ONLY_IN_RECIPES = (
     "stop_cond", "cross_site_eval", "aggregator", "aggregator_data_kind", "params_transfer_type", "optimizer_args",
     "lr_scheduler_args", "sites",
 )  # fmt: skip
-EXAMPLES = {"stop_cond": "accuracy >= 0.9", "aggregator": "my_module:MyAggregator"}
-DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
+DOTTED = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
+FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
 
 
-class Frozen(BaseModel):
-    """A value that cannot change and knows all of its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Option(BaseModel):
+@dataclass(frozen=True)
+class Option:
     """An option of ``client.py`` that the job fills in.
 
     Attributes:
@@ -43,14 +41,22 @@ class Option(BaseModel):
             epochs where it is told 10.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    __pydantic_config__ = {"extra": "ignore"}
 
-    option: str = Field(pattern=r"^--?[A-Za-z][\w.-]*$")
+    option: str
     default: str | int | float | None = None
     beyond: int = 0
 
+    def __post_init__(self) -> None:
+        if not FLAG.fullmatch(self.option):
+            raise UserError(
+                f"the job cannot set the option {self.option} of the script: let its name begin with a letter and hold "
+                "letters, digits, dots and dashes"
+            )
 
-class Arguments(BaseModel):
+
+@dataclass(frozen=True)
+class Arguments:
     """The options of ``client.py`` by their meaning; ``None`` where the script has no such option.
 
     Attributes:
@@ -62,7 +68,7 @@ class Arguments(BaseModel):
         files: files of the source project that the script is given on its command line.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    __pydantic_config__ = {"extra": "ignore"}
 
     epochs: Option | None = None
     rounds: Option | None = None
@@ -72,7 +78,8 @@ class Arguments(BaseModel):
     files: tuple[str, ...] = ()
 
 
-class Model(Frozen):
+@dataclass(frozen=True)
+class Model:
     """How the server builds the model.
 
     Attributes:
@@ -80,20 +87,20 @@ class Model(Frozen):
         args: its keyword arguments, as JSON values.
     """
 
-    class_path: str = Field(pattern=DOTTED)
-    args: dict[str, Any] = {}
+    __pydantic_config__ = {"extra": "forbid"}
 
-    @field_validator("args")
-    @classmethod
-    def _plain_values(cls, args: dict[str, Any]) -> dict[str, Any]:
+    class_path: str = field(metadata={"pattern": DOTTED})
+    args: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         try:
-            json.dumps(args, allow_nan=False)
+            json.dumps(self.args, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"model arguments must be finite JSON values: {error}") from None
-        return args
+            raise UserError(f"model.args of the job: model arguments must be finite JSON values: {error}") from None
 
 
-class Component(Frozen):
+@dataclass(frozen=True)
+class Component:
     """A class that FLARE builds on the server, such as the optimizer of FedOpt.
 
     Attributes:
@@ -101,11 +108,14 @@ class Component(Frozen):
         args: keyword arguments.
     """
 
-    path: str = Field(pattern=DOTTED)
-    args: dict[str, Any] = {}
+    __pydantic_config__ = {"extra": "forbid"}
+
+    path: str = field(metadata={"pattern": DOTTED})
+    args: dict[str, Any] = field(default_factory=dict)
 
 
-class JobSpec(Frozen):
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
     """A federated job of a converted folder. Names are those of FLARE's recipes and ``SimEnv``.
 
     Attributes:
@@ -145,15 +155,17 @@ class JobSpec(Frozen):
         server_expected_format: ``numpy``, or ``pytorch`` for types NumPy does not know (bfloat16).
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}
+
+    name: str = field(metadata={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"})
     entry: str
     source: str = ".."
     recipe: str = "fedavg-pt"
     style: Literal["recipe", "fedjob"] = "recipe"
     model: Model
-    num_clients: int = Field(default=2, ge=1)
-    num_rounds: int = Field(default=3, ge=1)
-    local_epochs: int | None = Field(default=None, ge=1)
+    num_clients: int = field(default=2, metadata={"ge": 1})
+    num_rounds: int = field(default=3, metadata={"ge": 1})
+    local_epochs: int | None = field(default=None, metadata={"ge": 1})
     arguments: Arguments = Arguments()
     script_arguments: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
@@ -161,68 +173,33 @@ class JobSpec(Frozen):
     key_metric_mode: Literal["max", "min"] = "max"
     final_evaluation: bool = False
     cross_site_eval: bool = False
-    stop_cond: str | None = Field(default=None, pattern=r"^\S+ (<=|>=|<|>|=) [-+.\deE]+$")
-    patience: int | None = Field(default=None, ge=1)
+    stop_cond: str | None = field(default=None, metadata={"pattern": r"^\S+ (<=|>=|<|>|=) [-+.\deE]+$"})
+    patience: int | None = field(default=None, metadata={"ge": 1})
     initial_ckpt: str | None = None
-    aggregator: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    fedprox_mu: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    aggregator: str | None = field(default=None, metadata={"pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"})
+    fedprox_mu: float | None = field(default=None, metadata={"gt": 0})
     optimizer_args: Component | None = None
     lr_scheduler_args: Component | None = None
     partition: Literal["even", "stratified", "dirichlet"] = "stratified"
-    alpha: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    site_weights: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
-    sites: dict[str, dict[str, str | int]] = {}
+    alpha: float | None = field(default=None, metadata={"gt": 0})
+    site_weights: tuple[float, ...] = ()
+    sites: dict[str, dict[str, str | int]] = field(default_factory=dict)
     aggregator_data_kind: Literal["WEIGHTS", "WEIGHT_DIFF"] | None = None
     params_transfer_type: Literal["FULL", "DIFF"] | None = None
     launch_external_process: bool = False
     command: str = "python3 -u"
     server_expected_format: Literal["numpy", "pytorch"] = "numpy"
 
-    @field_validator("recipe")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return recipe_named(name).name
-
-    @model_validator(mode="after")
-    def _metric_is_there(self) -> JobSpec:
-        if self.patience and not self.stop_cond:
-            raise ValueError("FLARE heeds patience with stop_cond only, such as 'accuracy >= 0.9'")
-        if (self.stop_cond or self.cross_site_eval) and not self.key_metric:
-            raise ValueError("stop_cond and cross_site_eval need a metric, and the training script computes none")
-        return self
-
-    @model_validator(mode="after")
-    def _style_can_say_it(self) -> JobSpec:
-        beyond = [name for name in ONLY_IN_RECIPES if getattr(self, name)]
-        if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
-            names = ", ".join(beyond) or self.recipe
-            raise ValueError(f"a job in the style fedjob is plain fedavg-pt: leave out {names}")
-        return self
-
-    @model_validator(mode="after")
-    def _numpy_can_do_it(self) -> JobSpec:
-        if RECIPES[self.recipe].framework == "NumPy":
-            if self.server_expected_format != "numpy":
-                raise ValueError(f"{self.recipe} exchanges NumPy arrays: leave out server_expected_format")
-            if self.cross_site_eval:
-                raise ValueError(f"FLARE has no cross-site evaluation of {self.recipe} that uses the client's metric")
-        return self
-
-    @model_validator(mode="after")
-    def _starts_where_it_is_told(self) -> JobSpec:
-        if RECIPES[self.recipe].server_builds_from_instance and self.initial_ckpt:
-            raise ValueError(
-                f"{self.recipe} cannot start from initial_ckpt: FLARE gives it to the sites, and the optimizer of the "
-                "server steps from the weights that the model is built with"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _evaluation_has_its_model(self) -> JobSpec:
-        if RECIPES[self.recipe].evaluates and not (self.initial_ckpt and self.key_metric):
-            needed = "the model to measure, --initial-ckpt" if self.key_metric else "a metric, and the script has none"
-            raise ValueError(f"{self.recipe} needs {needed}")
-        return self
+    def __post_init__(self) -> None:
+        """Refuse settings that do not go together."""
+        recipe_named(self.recipe)
+        self._check_metric()
+        self._check_style()
+        self._check_numpy()
+        self._check_start()
+        self._check_evaluation()
+        self._check_split()
+        self._check_sites()
 
     @property
     def is_split(self) -> bool:
@@ -236,25 +213,55 @@ class JobSpec(Frozen):
         weights = ["weights=" + ",".join(f"{weight:g}" for weight in self.site_weights)] if self.site_weights else []
         return ":".join([self.partition, *alpha, *weights])
 
-    @model_validator(mode="after")
-    def _can_be_split(self) -> JobSpec:
+    def _check_metric(self) -> None:
+        if self.patience and not self.stop_cond:
+            raise UserError("FLARE heeds patience with stop_cond only, such as 'accuracy >= 0.9'")
+        if (self.stop_cond or self.cross_site_eval) and not self.key_metric:
+            raise UserError("stop_cond and cross_site_eval need a metric, and the training script computes none")
+
+    def _check_style(self) -> None:
+        beyond = [name for name in ONLY_IN_RECIPES if getattr(self, name)]
+        if self.style == "fedjob" and (self.recipe != "fedavg-pt" or beyond):
+            names = ", ".join(beyond) or self.recipe
+            raise UserError(f"a job in the style fedjob is plain fedavg-pt: leave out {names}")
+
+    def _check_numpy(self) -> None:
+        if RECIPES[self.recipe].framework == "NumPy":
+            if self.server_expected_format != "numpy":
+                raise UserError(f"{self.recipe} exchanges NumPy arrays: leave out server_expected_format")
+            if self.cross_site_eval:
+                raise UserError(f"FLARE has no cross-site evaluation of {self.recipe} that uses the client's metric")
+
+    def _check_start(self) -> None:
+        if RECIPES[self.recipe].server_builds_from_instance and self.initial_ckpt:
+            raise UserError(
+                f"{self.recipe} cannot start from initial_ckpt: FLARE gives it to the sites, and the optimizer of the "
+                "server steps from the weights that the model is built with"
+            )
+
+    def _check_evaluation(self) -> None:
+        if RECIPES[self.recipe].evaluates and not (self.initial_ckpt and self.key_metric):
+            needed = "the model to measure, --initial-ckpt" if self.key_metric else "a metric, and the script has none"
+            raise UserError(f"{self.recipe} needs {needed}")
+
+    def _check_split(self) -> None:
+        for number, weight in enumerate(self.site_weights):
+            if weight <= 0:
+                raise UserError(f"site_weights.{number} of the job: Input should be greater than 0")
         if (self.partition != "stratified" or self.site_weights) and not self.is_split:
             reason = "named sites have" if self.sites else "the client cannot split its training data, so sites need"
-            raise ValueError(f"{reason} data of their own: leave out partition and site_weights")
+            raise UserError(f"{reason} data of their own: leave out partition and site_weights")
         if self.site_weights and len(self.site_weights) != self.num_clients:
-            raise ValueError(f"{len(self.site_weights)} site_weights for {self.num_clients} sites")
-        return self
+            raise UserError(f"{len(self.site_weights)} site_weights for {self.num_clients} sites")
 
-    @model_validator(mode="after")
-    def _sites_have_known_values(self) -> JobSpec:
+    def _check_sites(self) -> None:
         if self.sites and not RECIPES[self.recipe].per_site:
-            raise ValueError(f"{self.recipe} has no arguments per site")
+            raise UserError(f"{self.recipe} has no arguments per site")
         known = {option_name(option) for option in (*self.arguments.data, *self.arguments.settings)}
         known |= {"local_epochs"} if self.local_epochs else set()
         for site, values in self.sites.items():
             for name in sorted(values.keys() - known):
-                raise ValueError(f"site {site} sets {name}; it can set {', '.join(sorted(known)) or 'nothing'}")
-        return self
+                raise UserError(f"site {site} sets {name}; it can set {', '.join(sorted(known)) or 'nothing'}")
 
 
 def option_name(option: Option) -> str:
@@ -264,7 +271,7 @@ def option_name(option: Option) -> str:
 
 
 def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
-    """The job of a conversion.
+    """The job of a conversion, all of it validated.
 
     Args:
         conversion: content of ``conversion.json``.
@@ -273,12 +280,44 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
     Raises:
         UserError: where a value is missing or not allowed.
     """
+    from engine.job.validation import validated  # imports pydantic
+
+    arguments = validated(Arguments, conversion.get("arguments", {}), "arguments")
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    return validated(JobSpec, _fields(conversion, arguments, chosen))
+
+
+def planned_job_spec(record: Mapping[str, Any]) -> JobSpec:
+    """The job of a conversion that has just been made. What a plan says needs no validation, what a person chose does.
+
+    Args:
+        record: content of ``conversion.json``.
+
+    Raises:
+        UserError: where a value is not allowed.
+    """
+    if record["job"]:
+        return job_spec(record)
+    fields = _fields(record, _planned_arguments(record["arguments"]), {})
+    return JobSpec(**fields | {"model": Model(**record["model"])})
+
+
+def _planned_arguments(found: Mapping[str, Any]) -> Arguments:
+    """The options of a client that has just been made."""
+
+    def option(of: Mapping[str, Any]) -> Option:
+        return Option(of["option"], of.get("default"), of.get("beyond", 0))
+
+    single = {name: option(found[name]) for name in ("epochs", "rounds", "partitions") if found[name]}
+    several = {name: tuple(map(option, found.get(name, ()))) for name in ("data", "settings")}
+    return Arguments(**single, **several, files=tuple(found.get("files", ())))
+
+
+def _fields(conversion: Mapping[str, Any], arguments: Arguments, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What a conversion says of the fields of its job, and what was chosen for it, before and now."""
     chosen_before = conversion.get("job", {})
     source, metric = conversion["source"], conversion.get("metric")
-    arguments = Arguments.model_validate(conversion.get("arguments", {}))
-    recipe = recipe_named(
-        settings.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt")
-    )
+    recipe = recipe_named(chosen.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt"))
     written_for = recipe_named(conversion.get("recipe", "fedavg-pt"))
     if recipe.framework != written_for.framework:
         raise UserError(
@@ -290,7 +329,9 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
             f"{CLIENT} was written for {written_for.name}, and {recipe.name} asks for another: convert anew with "
             f"`python -m codemods apply {source['entry']} --recipe {recipe.name}`"
         )
-    values = {
+    if "local_epochs" in chosen and not arguments.epochs and not recipe.evaluates:
+        raise UserError(f"{source['entry']} has no option for its number of epochs: leave out --local-epochs")
+    fields = {
         "name": re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(source["entry"]).stem).strip("-") or "job",
         "entry": source["entry"],
         "source": source["root"],
@@ -305,20 +346,10 @@ def job_spec(conversion: Mapping[str, Any], **settings: Any) -> JobSpec:
         "launch_external_process": conversion.get("execution") == "external",
         "server_expected_format": conversion.get("exchange_format", "numpy"),
         "initial_ckpt": conversion.get("initial_ckpt"),
+        **chosen_before,
+        **chosen,
     }
-    chosen = {name: value for name, value in settings.items() if value is not None}
-    if recipe.evaluates:
-        chosen["local_epochs"] = None
-    elif "local_epochs" in chosen and not arguments.epochs:
-        raise UserError(f"{source['entry']} has no option for its number of epochs: leave out --local-epochs")
-    try:
-        return JobSpec.model_validate({**values, **chosen_before, **chosen})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        if first["type"] == "string_pattern_mismatch" and where in EXAMPLES:
-            message = f"{first['input']!r} is not written like {EXAMPLES[where]}"
-        raise UserError(f"{where} of the job: {message}" if where else message) from None
+    return fields | ({"local_epochs": None} if recipe.evaluates else {})
 
 
 def read_conversion(directory: Path) -> dict[str, Any]:

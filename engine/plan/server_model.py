@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,14 +64,12 @@ def _is_device(name: str, value: Any) -> bool:
 
 
 def is_plain(value: Any) -> bool:
-    """True for a value that can be written into the job as JSON."""
-    if value is ...:
-        return False
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+    """True for a value that can be written into the job as JSON, and comes back the same but for tuples."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(each) for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def free_file(layout: dict[str, tuple[str, ...]]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from codemods import PIPELINE
-from engine import atomic, output
+from engine import atomic, job, output
 from engine.apply import Outcome, build
 from engine.facts import gather
 from engine.pipeline import Step, comments, convert, select
@@ -111,7 +111,7 @@ def run_alone(step: Step, entry: Path, choices: Choices) -> dict[str, str]:
 
 def check_promises(entry: Path, choices: Choices | None = None) -> dict[str, bytes]:
     """What holds for every conversion: all files compile, all comments of the source are kept, the source is as it was,
-    a second run changes nothing, and what came out is not converted again.
+    a second run changes nothing, the job is the same when it is read back, and what came out is not converted again.
 
     Returns:
         the files of the conversion.
@@ -130,6 +130,7 @@ def check_promises(entry: Path, choices: Choices | None = None) -> dict[str, byt
     assert again is not None
     assert output.compare(folder, again) == output.Comparison({}, (), (), ())
     assert {path: path.read_bytes() for path in before} == before
+    assert job.render(job.job_spec_from(folder)).encode() == files["job.py"]
     refused = whole_pipeline(folder / "client.py", folder / "federated", choices)
     assert FEDERATED_ALREADY in [result.code for result in refused.refusals]
     return dict(files)
