@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def __getattr__(name: str) -> object:
 
 def template(name: str) -> str:
     """The text of a file that steps add to a job."""
-    from importlib.resources import files as resources
-
-    return resources("codemods").joinpath("templates", name).read_text(encoding="utf-8")
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 def load(name: str) -> Step:

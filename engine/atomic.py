@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -38,7 +37,7 @@ def write(folder: Path, files: Mapping[str, bytes], modes: Mapping[str, int] | N
         return
     fresh = not folder.exists()
     home = folder.parent if fresh else folder
-    staged = home / f"{STAGED}{uuid.uuid4().hex}"
+    staged = home / f"{STAGED}{os.urandom(16).hex()}"
     made: list[Path] = []
     try:
         finish(folder)

@@ -155,7 +155,7 @@ HEAVY = {
         ("--help", set()),
         ("inspect train.py", set()),
         ("apply train.py", {"libcst", "jinja2"}),
-        ("apply train.py --check", {"libcst", "jinja2"}),
+        ("apply train.py --check --format json", {"libcst", "jinja2"}),
         ("apply train.py --clients 3", {"libcst", "jinja2", "pydantic"}),
     ],
 )

@@ -8,11 +8,6 @@ from pathlib import Path
 
 from engine.result import UserError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Sites = dict[str, dict[str, str | int]]
 
 
@@ -44,6 +39,11 @@ def named_sites(options: Iterable[str] = (), file: Path | None = None) -> Sites:
 
 
 def _read(file: Path) -> Sites:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
