@@ -95,6 +95,13 @@ def is_default(path: tuple[Entry, ...]) -> bool:
     return not any(branch.default is False or isinstance(branch.node, ast.ExceptHandler) for branch in branches)
 
 
+def exclude(first: tuple[Entry, ...], second: tuple[Entry, ...]) -> bool:
+    """True where no run takes both ways: they stand on two sides of one branch, or the second in an exception handler."""
+    sides = {id(entry.node): entry.taken for entry in first if isinstance(entry, Branch)}
+    branches = [entry for entry in second if isinstance(entry, Branch)]
+    return any(isinstance(b.node, ast.ExceptHandler) or sides.get(id(b.node), b.taken) != b.taken for b in branches)
+
+
 @dataclass(eq=False)
 class Event:
     """One call, in the order of the program.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.facts.library import comes_from_data
 from engine.facts.optimizers import goes_backward, stepped_optimizer, trained_by
 from engine.facts.source_text import text_of
-from engine.facts.trace import Branch, Call, Entry, Event, Loop, Once, Trace, is_default
+from engine.facts.trace import Call, Entry, Event, Loop, Once, Trace, exclude, is_default
 from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
 from engine.result import Place
 
@@ -77,7 +77,7 @@ def _runs(passes: list[list[Step]]) -> list[list[Step]]:
     runs: list[tuple[set[Place], list[Step]]] = []
     for steps in sorted(passes, key=lambda steps: not is_default(_around(steps[0]))):
         built = {owner.place for _, optimizer, _ in steps for owner in owners_of(optimizer)}
-        same = next((run for run in runs if not built or built & run[0] or _exclude(run[1][0], steps[0])), None)
+        same = next((run for run in runs if not built or built & run[0] or exclude(_around(run[1][0]), _around(steps[0]))), None)
         if same is None:
             runs.append((built, list(steps)))
         else:
@@ -90,16 +90,6 @@ def _around(step: Step) -> tuple[Entry, ...]:
     """What is around the epoch loop of a step."""
     event, _, loop = step
     return event.path[: event.path.index(loop)]
-
-
-def _exclude(first: Step, second: Step) -> bool:
-    """True where two passes through a loop stand on two sides of one branch, or one in an exception handler."""
-    sides = {id(entry.node): entry.taken for entry in _around(first) if isinstance(entry, Branch)}
-    for entry in _around(second):
-        if isinstance(entry, Branch):
-            if isinstance(entry.node, ast.ExceptHandler) or sides.get(id(entry.node), entry.taken) != entry.taken:
-                return True
-    return False
 
 
 def reached_from(trace: Trace, loop: Loop) -> tuple[tuple[Place, ...], ...]:

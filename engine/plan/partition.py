@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from itertools import combinations
 
 from engine.facts import Expression, Facts
 from engine.facts.source_text import expression
+from engine.facts.trace import exclude
 from engine.plan.arrays import Split, plan_split
 from engine.plan.draws import unseeded_draw
 
-DISTRIBUTED_SAMPLERS = ("torch.utils.data.distributed.DistributedSampler", "torch.utils.data.DistributedSampler")
+DISTRIBUTED_SAMPLERS = (
+    "torch.utils.data.distributed.DistributedSampler",
+    "torch.utils.data.DistributedSampler",
+    "monai.data.DistributedSampler",
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
     if draw is not None:
         return f"{draw.place} draws it at random without a seed, so that every site would split other data"
     loader = data.loader.node
-    if sum(event.node is loader for event in facts.trace.events) > 1:
+    ways = [event.path for event in facts.trace.events if event.node is loader]
+    if any(not exclude(one, other) for one, other in combinations(ways, 2)):
         return "the function that builds its DataLoader builds those of other data too"
     if isinstance(loader, ast.Call):
         named = {keyword.arg: keyword.value for keyword in loader.keywords}
@@ -57,11 +64,12 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
 def _distributed(facts: Facts, dataset: Expression, sampler: ast.expr) -> Expression | None:
     """Where the DistributedSampler of a loader is given the loader's data set by the same name."""
     for event in facts.trace.events:
-        if event.name not in DISTRIBUTED_SAMPLERS or event.scope is not dataset.scope or not event.node.args:
+        if event.name not in DISTRIBUTED_SAMPLERS or event.scope is not dataset.scope:
             continue
         targets = event.statement.targets if isinstance(event.statement, ast.Assign) else []
         named = isinstance(sampler, ast.Name) and sampler.id in [getattr(target, "id", "") for target in targets]
-        given = event.node.args[0]
+        keywords = [keyword.value for keyword in event.node.keywords if keyword.arg == "dataset"]
+        given = next(iter((*event.node.args, *keywords)), None)
         same = isinstance(given, ast.Name) and isinstance(dataset.node, ast.Name) and given.id == dataset.node.id
         if same and (named or event.node is sampler):
             return expression(given, event.scope)

@@ -226,7 +226,9 @@ class Bench:
         )
 
     def _copy_of_source(self, name: str) -> Path:
-        data = [default for _, default in self.conversion.data]
+        folder = Path(self.conversion.entry).parent  # where the script runs, and its relative paths start
+        given = [*(default for _, default in self.conversion.data), *self.conversion.given_files]
+        data = [str(folder / path) for path in given]
         root = mirror_project(
             self.conversion.source_root, data, self._folder(name), leave_out={self.conversion.directory}
         )

@@ -427,3 +427,80 @@ def test_the_sampler_of_a_distributed_training_gets_the_same_part() -> None:
                 optimizer.step()
         """,
     )
+
+
+LOADED = """\
+import argparse
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def load(data):
+    return DataLoader(data, batch_size=4, shuffle=True)
+
+
+def work(spawned, args):
+    loader = load(TensorDataset(torch.ones(8, 2)))
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(args.epochs):
+        for (x,) in loader:
+            optimizer.zero_grad()
+            model(x).mean().backward()
+            optimizer.step()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--spawn", action="store_true")
+    args = parser.parse_args()
+    if args.spawn:
+        work(True, args)
+    else:
+        work(False, args)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_loader_that_is_built_on_either_side_of_a_branch() -> None:
+    after = LOADED.replace("DataLoader(data,", "DataLoader(site_data.part(data),")
+    after = after.replace("TensorDataset\n\n", "TensorDataset\n\nimport site_data\n\n", 1)
+    after = after.replace("_args()\n", "_args()\n    site_data.partitions = args.partitions\n")
+    check_converted(LOADED, after)
+
+
+def test_a_loader_whose_function_builds_those_of_other_data() -> None:
+    check_unchanged(LOADED.replace("    model = nn", "    held_out = load(TensorDataset(torch.ones(4, 2)))\n    model = nn"))
+
+
+def test_the_sampler_of_a_library_that_takes_the_data_set_by_keyword() -> None:
+    before = """\
+        import torch
+        import torch.distributed as dist
+        from monai.data import DataLoader, Dataset, DistributedSampler
+        from torch import nn
+        from torch.nn.parallel import DistributedDataParallel
+
+        dist.init_process_group("gloo")
+        data = Dataset([1.0] * 8)
+        sampler = DistributedSampler(dataset=data, even_divisible=True)
+        loader = DataLoader(data, batch_size=4, sampler=sampler)
+        model = DistributedDataParallel(nn.Linear(1, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x in loader:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+        """
+    after = before.replace("dataset=data", "dataset=site_data.part(data)")
+    after = after.replace("DataLoader(data", "DataLoader(site_data.part(data)")
+    begun = "DistributedDataParallel\n\n"
+    added = "        import site_data\n\n        site_data.partitions = args.partitions\n\n"
+    check_converted(before, after.replace(begun, begun + added, 1))

@@ -77,6 +77,18 @@ def test_settings_reach_both_scripts(project):
     assert not outcomes(report, "P4")
 
 
+def test_file_beside_the_project_that_the_script_is_given(project):
+    directory = project("functions")
+    (directory.parent.parent / "notes.txt").touch()
+    reads = 'parser.add_argument("notes"); args = parser.parse_args(); open(args.notes).close()'
+    for script in (directory.parent / "train.py", directory / "client.py"):
+        change(script, "args = parser.parse_args()", reads)
+    change(directory / "conversion.json", '"data": []', '"data": [], "files": ["../notes.txt"]')
+    change(directory / "conversion.json", '"files": {}', '"files": {}, "job": {"script_arguments": ["../notes.txt"]}')
+    report = verify(directory, Settings(sites=(), time_limit=120))
+    assert report.exit_code == 0, render_text(report)
+
+
 def test_original_that_never_repeats_itself_proves_nothing(project):
     directory = project("functions")
     change(directory.parent / "train.py", "torch.manual_seed(3)", "torch.manual_seed(time.time_ns() % 2**31)")
