@@ -17,6 +17,7 @@ from engine.plan import Plan
 from engine.plan.literals import Range
 from engine.plan.packaging import settings_options
 from engine.plan.settings import Setting, flag_of
+from engine.plan.working_folder import working_folder
 from engine.result import UserError
 
 SCHEMA_VERSION = 1
@@ -34,11 +35,15 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
     plan, facts = conversion.plan, conversion.plan.facts
     loop, optimizer = facts.loop, facts.optimizer
     assert loop is not None
+    words = [word.rpartition("=")[2] for word in job_settings.get("script_arguments") or ()]
+    data = [str(path.default) for path in _distinct(plan)]
+    start = working_folder(facts.project, [*data, *words])
     return {
         "schema_version": SCHEMA_VERSION,
         "source": {
             "root": Path(os.path.relpath(facts.project.root, folder)).as_posix(),
             "entry": facts.project.entry.name,
+            **_below(start, facts.project.root),
         },
         **_first_weights(plan, folder),
         "model": {"class_path": plan.model.class_path, "args": json.loads(json.dumps(plan.model.args))},  # no tuples
@@ -51,7 +56,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             "partitions": _setting(plan.partitions),
             "data": [_setting(path) | {"kind": path.path_kind or "any"} for path in _distinct(plan)],
             **_settings_options(plan),
-            **_given_files(plan, job_settings.get("script_arguments") or ()),
+            **_given_files(start, words),
         },
         "original": {
             "loop": {
@@ -139,11 +144,14 @@ def _settings_options(plan: Plan) -> dict[str, list[dict[str, str]]]:
     return {"settings": found} if found else {}
 
 
-def _given_files(plan: Plan, words: Sequence[str]) -> dict[str, list[str]]:
+def _below(start: Path, root: Path) -> dict[str, str]:
+    """The folder in which the script is run, where that is not the root of the project."""
+    return {"folder": Path(os.path.relpath(start, root)).as_posix()} if start != root else {}
+
+
+def _given_files(start: Path, words: Sequence[str]) -> dict[str, list[str]]:
     """The files and folders of the project that the script is given on its command line."""
-    folder = plan.facts.project.entry.path.parent
-    names = [word.rpartition("=")[2] for word in words]
-    files = [name for name in names if name and not Path(name).is_absolute() and (folder / name).exists()]
+    files = [word for word in words if word and not Path(word).is_absolute() and (start / word).exists()]
     return {"files": files} if files else {}
 
 

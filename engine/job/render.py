@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from dataclasses import asdict
 from functools import cache
@@ -59,7 +60,8 @@ def render(spec: JobSpec) -> str:
         sites=sites,
         keywords=keywords,
         needs_quotes=(SITES_NEED_QUOTES if spec.sites else NEEDS_QUOTES) if quoting else "",
-        uses_source=any(map(is_relative, sources)) or bool(spec.arguments.files),
+        start=posixpath.normpath(posixpath.join(spec.source, spec.folder)),
+        uses_start=any(map(is_relative, sources)) or bool(spec.arguments.files),
     )
 
 
@@ -73,7 +75,8 @@ def _render_fedjob(spec: JobSpec) -> str:
         job_model={"path": spec.model.class_path, "args": spec.model.args},
         runner_keywords=_runner(spec),
         initial_ckpt=_checkpoint(spec.initial_ckpt) if spec.initial_ckpt else "",
-        uses_source=any(is_relative(one.default) for one in spec.arguments.data) or bool(spec.arguments.files),
+        start=posixpath.normpath(posixpath.join(spec.source, spec.folder)),
+        uses_start=any(is_relative(one.default) for one in spec.arguments.data) or bool(spec.arguments.files),
     )
 
 

@@ -122,6 +122,7 @@ class JobSpec:
         name: name of the job.
         entry: training script it was made from, for the text of ``job.py``.
         source: folder of the source project, relative to the converted folder.
+        folder: where in it the script is run, which is where its relative paths start.
         recipe: name in FLARE's recipe catalogue.
         style: ``recipe``, or ``fedjob`` for FedAvg put together of FLARE's components, each to be replaced by hand.
         model: how the server builds the model.
@@ -160,6 +161,7 @@ class JobSpec:
     name: str = field(metadata={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"})
     entry: str
     source: str = ".."
+    folder: str = "."
     recipe: str = "fedavg-pt"
     style: Literal["recipe", "fedjob"] = "recipe"
     model: Model
@@ -335,6 +337,7 @@ def _fields(conversion: Mapping[str, Any], arguments: Arguments, chosen: Mapping
         "name": re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(source["entry"]).stem).strip("-") or "job",
         "entry": source["entry"],
         "source": source["root"],
+        "folder": source.get("folder", "."),
         "recipe": recipe.name,
         "model": conversion["model"],
         "local_epochs": arguments.epochs and arguments.epochs.default,

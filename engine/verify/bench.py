@@ -75,7 +75,8 @@ class Bench:
         if conversion.updates:
             instrument_client(conversion, self._code)
         load_ahead(self._code)
-        self._source = self._copy_of_source("data") if conversion.data else conversion.source_root
+        source = self._copy_of_source("data") if conversion.data else conversion.source_root
+        self._start = source / conversion.folder
 
     @property
     def epochs_can_be_set(self) -> bool:
@@ -108,7 +109,7 @@ class Bench:
         )
         script = root / self.conversion.entry
         launch = self._launch(
-            folder=script.parent,
+            folder=root / self.conversion.folder,
             script=script,
             import_roots=(script.parent, root),
             arguments=(*self.conversion.script_arguments, *told, *self.settings.arguments),
@@ -187,7 +188,7 @@ class Bench:
         arguments: list[str] = []
         for option, value in conversion.data:
             if not os.path.isabs(os.path.expanduser(value)):
-                arguments += [option, os.path.normpath(self._source / value) + "/" * value.endswith("/")]
+                arguments += [option, os.path.normpath(self._start / value) + "/" * value.endswith("/")]
         settable: dict[str | None, int] = {conversion.rounds_option: rounds, conversion.partitions_option: sites}
         if self.epochs_can_be_set:
             settable[conversion.epochs_option] = epochs + conversion.epochs_beyond
@@ -208,7 +209,7 @@ class Bench:
     def _given(self, argument: str) -> str:
         """An argument of the script, a file of the source project by its path."""
         name, equals, value = argument.rpartition("=")
-        return f"{name}{equals}{self._source / value}" if value in self.conversion.given_files else argument
+        return f"{name}{equals}{self._start / value}" if value in self.conversion.given_files else argument
 
     def _launch(self, folder: Path, **options: Any) -> Launch:
         environment = {} if self.settings.gpu else {"CUDA_VISIBLE_DEVICES": ""}
@@ -226,9 +227,8 @@ class Bench:
         )
 
     def _copy_of_source(self, name: str) -> Path:
-        folder = Path(self.conversion.entry).parent  # where the script runs, and its relative paths start
         given = [*(default for _, default in self.conversion.data), *self.conversion.given_files]
-        data = [str(folder / path) for path in given]
+        data = [os.path.join(self.conversion.folder, path) for path in given]
         root = mirror_project(
             self.conversion.source_root, data, self._folder(name), leave_out={self.conversion.directory}
         )

@@ -42,6 +42,7 @@ class Conversion:
         directory: the folder that `apply` wrote.
         source_root: the root of the source project.
         entry: the source's entry script, relative to ``source_root``.
+        folder: where it is run, relative to ``source_root``.
         client: the converted entry, relative to ``directory``.
         class_path: what the server imports to build the model.
         model_args: the arguments it is called with.
@@ -49,7 +50,7 @@ class Conversion:
         metric: name of the key metric, or None where the source evaluates nothing.
         epochs_option: option of the client that sets the local epochs of a round, or None.
         script_arguments: what both scripts are always given.
-        given_files: the files of the source project among them.
+        given_files: the files of the source project among them, relative to ``folder``.
         epochs_beyond: by how much the value of that option exceeds the number of epochs.
         rounds_option: option of the client that takes the total number of rounds, or None.
         partitions_option: option of the client that splits the training data in simulation, or None.
@@ -95,6 +96,7 @@ class Conversion:
     repeatable: bool = False
     script_arguments: tuple[str, ...] = ()
     given_files: tuple[str, ...] = ()
+    folder: str = "."
 
 
 def read_conversion(directory: Path) -> Conversion:
@@ -125,6 +127,7 @@ def _conversion(directory: Path, document: dict[str, Any]) -> Conversion:
         directory=directory,
         source_root=(directory / document["source"]["root"]).resolve(),
         entry=document["source"]["entry"],
+        folder=document["source"].get("folder", "."),
         client=document.get("client", "client.py"),
         class_path=document["model"]["class_path"],
         model_args=document["model"].get("args") or {},

@@ -67,6 +67,35 @@ def test_the_record_is_what_job_verify_and_simulate_read(tmp_path: Path) -> None
     assert all(set(decision) == {"subject", "decision", "otherwise", "exempts"} for decision in record["decisions"])
 
 
+NESTED = """\
+import numpy as np
+import torch
+from tools.net import Net
+
+rows = torch.from_numpy(np.loadtxt("../rows/a.csv"))
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    optimizer.zero_grad()
+    model(rows).mean().backward()
+    optimizer.step()
+"""
+NET = "from torch import nn\n\n\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(2, 1)\n"
+
+
+@pytest.mark.parametrize(("rows", "start"), [("project/rows", "../../project/tools"), ("rows", "../../project")])
+def test_relative_paths_start_where_the_data_is_found_from(tmp_path: Path, rows: str, start: str) -> None:
+    (tmp_path / rows).mkdir(parents=True)
+    (tmp_path / rows / "a.csv").touch()
+    (tmp_path / "project/tools").mkdir(parents=True)
+    for name, text in (("train", NESTED), ("net", NET), ("__init__", "")):
+        (tmp_path / f"project/tools/{name}.py").write_text(text)
+    outcome = whole_pipeline(tmp_path / "project/tools/train.py", tmp_path / "somewhere/federated", Choices())
+    source = json.loads(outcome.files[output.CONVERSION])["source"]
+    assert (source["root"], source["entry"]) == ("../../project", "tools/train.py")
+    assert f'SOURCE = HERE / "{start}"' in outcome.files["job.py"].decode()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder that the tool wrote."""
