@@ -96,7 +96,7 @@ def is_default(path: tuple[Entry, ...]) -> bool:
 
 
 def exclude(first: tuple[Entry, ...], second: tuple[Entry, ...]) -> bool:
-    """True where no run takes both ways: they stand on two sides of one branch, or the second in an exception handler."""
+    """True where no run takes both ways: two sides of one branch, or an exception handler around the second."""
     sides = {id(entry.node): entry.taken for entry in first if isinstance(entry, Branch)}
     branches = [entry for entry in second if isinstance(entry, Branch)]
     return any(isinstance(b.node, ast.ExceptHandler) or sides.get(id(b.node), b.taken) != b.taken for b in branches)

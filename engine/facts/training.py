@@ -77,7 +77,8 @@ def _runs(passes: list[list[Step]]) -> list[list[Step]]:
     runs: list[tuple[set[Place], list[Step]]] = []
     for steps in sorted(passes, key=lambda steps: not is_default(_around(steps[0]))):
         built = {owner.place for _, optimizer, _ in steps for owner in owners_of(optimizer)}
-        same = next((run for run in runs if not built or built & run[0] or exclude(_around(run[1][0]), _around(steps[0]))), None)
+        around = _around(steps[0])
+        same = next((r for r in runs if not built or built & r[0] or exclude(_around(r[1][0]), around)), None)
         if same is None:
             runs.append((built, list(steps)))
         else:

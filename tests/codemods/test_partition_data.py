@@ -476,7 +476,8 @@ def test_a_loader_that_is_built_on_either_side_of_a_branch() -> None:
 
 
 def test_a_loader_whose_function_builds_those_of_other_data() -> None:
-    check_unchanged(LOADED.replace("    model = nn", "    held_out = load(TensorDataset(torch.ones(4, 2)))\n    model = nn"))
+    held_out = "    held_out = load(TensorDataset(torch.ones(4, 2)))\n"
+    check_unchanged(LOADED.replace("    model = nn", held_out + "    model = nn"))
 
 
 def test_the_sampler_of_a_library_that_takes_the_data_set_by_keyword() -> None:
