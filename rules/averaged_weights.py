@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 LIBRARIES = (
     "torch.optim.swa_utils.AveragedModel", "timm.utils.ModelEma", "timm.utils.model_ema.", "torch_ema.",
     "ema_pytorch.", "diffusers.training_utils.EMAModel", "torch.optim.ASGD", "torch.optim.asgd.ASGD",
-    "torchcontrib.optim.SWA",
+    "torchcontrib.optim.SWA", "torch_optimizer.Lookahead", "timm.optim.Lookahead", "timm.optim.lookahead.",
 )  # fmt: skip
 AVERAGE = re.compile(r"(^|_)ema(_|$)|averaged|swa_model|mean_teacher|shadow", re.IGNORECASE)
 AVERAGING_CLASS = re.compile(
-    r"(Model|Weight|Param)?(EMA|Ema)(Model|Helper)?$|ExponentialMovingAverage|AveragedModel|^SWA$"
+    r"(Model|Weight|Param)?(EMA|Ema)(Model|Helper)?$|ExponentialMovingAverage|AveragedModel|^SWA$|^Look[Aa]head$"
 )
 
 
@@ -32,7 +32,8 @@ class AveragedWeights(ProgramRule):
     """
     ## What it does
     Refuses a program that keeps an average of the model's weights beside the model: an exponential moving average, a
-    copy or a teacher that trails the model, stochastic weight averaging, or the averages inside `torch.optim.ASGD`.
+    copy or a teacher that trails the model, stochastic weight averaging, the averages inside `torch.optim.ASGD`, or the
+    slow weights of Lookahead.
 
     ## Why is this bad
     The average is what such a program evaluates and keeps. It is not in the model's `state_dict`, does not reach the
@@ -105,6 +106,25 @@ class AveragedWeights(ProgramRule):
                     model(x).sum().backward()
                     optimizer.step()
                     update(ema_model, model)
+            """
+        ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Lookahead(torch.optim.Optimizer):
+                def __init__(self, base):
+                    self.base, self.param_groups = base, base.param_groups
+                    self.slow = [[p.clone().detach() for p in group["params"]] for group in base.param_groups]
+                def step(self):
+                    self.base.step()
+            model = nn.Linear(2, 1)
+            base = torch.optim.SGD(model.parameters(), lr=0.1)
+            optimizer = Lookahead(base)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
             """
         ),
         Invalid(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from engine.facts import Facts
+from engine.facts.source_text import text_of
 from engine.facts.trace import Event
 
 REPORTS = {
@@ -23,7 +24,10 @@ def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
     if facts.arrays is not None:
         return variable in facts.arrays.depends_on
     inside = [event for event in facts.trace.events if event.within_node(loop)]
-    return bool(_matters(loop.body, variable, inside, depth=0))
+    called = [event.function.node for event in inside if event.function is not None] if "." in variable else []
+    bodies = [node.body for node in dict.fromkeys(called) if not isinstance(node, ast.Lambda)]
+    given_on = any(_matters(body, variable, inside, depth=1) is not False for body in bodies)
+    return given_on or bool(_matters(loop.body, variable, inside, depth=0))
 
 
 def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: int) -> bool | None:
@@ -35,7 +39,8 @@ def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: in
         node
         for statement in body
         for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and node.id == variable and isinstance(node.ctx, ast.Load)
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)
+        if text_of(node) == variable
     ]
     return _worst([_use_matters(use, parents, events, depth) for use in uses])
 

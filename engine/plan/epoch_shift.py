@@ -19,17 +19,16 @@ def epoch_shift(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     if loop is None or loop.kind != "range" or loop.count is None:
         return ()
     node = loop.loop.node
-    if not isinstance(node, ast.For) or not isinstance(node.target, ast.Name) or not frame.is_loop:
+    if not isinstance(node, ast.For) or not isinstance(node.target, (ast.Name, ast.Attribute)) or not frame.is_loop:
         return ()
-    if not epoch_number_matters(facts, node, node.target.id):
+    variable = ast.unparse(node.target)
+    if not epoch_number_matters(facts, node, variable):
         return ()
     start = loop.start.node if loop.start is not None else ast.Constant(0)
     length = _difference(loop.count.node, start)
     text = ast.unparse(_Read(frame, epochs).visit(copy.deepcopy(length)))
     text = text if isinstance(length, (ast.Name, ast.Attribute, ast.Constant, ast.Subscript)) else f"({text})"
-    line = (
-        f"{node.target.id} += {names.received}.current_round * {text}  # the epoch's number goes on over the rounds\n"
-    )
+    line = f"{variable} += {names.received}.current_round * {text}  # the epoch's number goes on over the rounds\n"
     return (Insert(frame.file.place(node.body[0]), line),)
 
 

@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from engine.facts import Facts
 from engine.facts.source_text import text_of
-from engine.facts.trace import Event
+from engine.facts.trace import Call, Event
 from engine.facts.values import Object, Scope, Unknown, Value
 from engine.plan.epoch_number import REPORTS
 from engine.plan.frame import bodies, body_of
@@ -69,11 +69,29 @@ def number_behind(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) ->
     values = [
         s.value for s in statements if isinstance(s, ast.Assign) and [ast.unparse(t) for t in s.targets] == [node.id]
     ]
+    if not values and holder is not None:
+        for given, caller in _given(facts, node.id, holder):
+            yield from number_in(facts, given, caller)
+            yield from number_behind(facts, given, caller, depth - 1)
     if len(values) != 1 or holder is None:
         return
     yield from number_in(facts, values[0], holder)
     for name in [part for part in ast.walk(values[0]) if isinstance(part, ast.Name)]:
         yield from number_behind(facts, name, holder, depth - 1)
+
+
+def _given(facts: Facts, parameter: str, holder: Scope) -> Iterator[tuple[ast.expr, Scope]]:
+    """What the call of a function gives as a parameter, as it is written there."""
+    entries = (entry for event in facts.trace.events for entry in event.path if isinstance(entry, Call))
+    entry = next((one for one in entries if one.scope is holder), None)
+    function = entry.function if entry is not None else None
+    if entry is None or not isinstance(entry.node, ast.Call) or isinstance(function.node, ast.Lambda):
+        return
+    names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)][function.owner is not None :]
+    given = dict(zip(names, entry.node.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in entry.node.keywords if keyword.arg}
+    if parameter in given:
+        yield given[parameter], entry.caller
 
 
 def beside_epoch(facts: Facts) -> Iterator[Use]:
@@ -82,17 +100,19 @@ def beside_epoch(facts: Facts) -> Iterator[Use]:
     A list that has an element for every epoch is among them, where it is built.
     """
     loop = facts.loop
-    assert loop is not None and isinstance(loop.loop.node, ast.For) and isinstance(loop.loop.node.target, ast.Name)
+    assert loop is not None and isinstance(loop.loop.node, ast.For)
+    number = text_of(loop.loop.node.target)
+    everywhere = {number} if isinstance(loop.loop.node.target, ast.Attribute) else set()
     inside = [event for event in facts.trace.events if event.within_node(loop.loop.node)]
     followed = {event.node: event for event in inside if event.function is not None}
-    yield from _beside(facts, loop.loop.node.body, loop.scope, {loop.loop.node.target.id}, {}, followed)
+    yield from _beside(facts, loop.loop.node.body, loop.scope, {number}, {}, followed)
     seen: set[ast.AST] = set()
     for event in followed.values():
         function = event.function
         if function is None or isinstance(function.node, ast.Lambda) or function.node in seen:
             continue
         written = _written(event)
-        names = {name for name, (node, _) in written.items() if text_of(node) == loop.loop.node.target.id}
+        names = everywhere | {name for name, (node, _) in written.items() if text_of(node) == number}
         if names:
             seen.add(function.node)
             yield from _beside(facts, function.node.body, _scope(event, written), names, written, followed)
@@ -135,7 +155,7 @@ def _beside(
     for root in (root for inner in bodies(body) for statement in inner for root in _expressions(statement)):
         parts, passed = list(_parts(root, followed)), _passed(root)
         used = [part for part in parts if isinstance(part, ast.Name)]
-        if any(name.id in names for name in used):
+        if any(text_of(part) in names for part in parts if isinstance(part, (ast.Name, ast.Attribute))):
             yield from ((part, scope, part in passed) for part in parts if _is_number(facts, part, scope))
             for name in used:
                 yield from number_behind(facts, *written.get(name.id, (name, scope)))

@@ -79,14 +79,14 @@ LOOP_ENDS_FOR_GOOD = Refusal(
 LOCAL_WEIGHTS_IN_LOOP = Refusal(
     "FLR154",
     "LocalWeightsInLoop",
-    "weights are loaded into the model inside the epoch loop",
+    "weights kept at the site are put into the model inside the epoch loop",
     "load weights before the loop, or after it",
     "they would take the place of the weights the site has received, or of those it has trained before these are sent",
 )
 MODEL_CHANGES_IN_LOOP = Refusal(
     "FLR163",
     "ModelChangesInLoop",
-    "the model is pruned or parametrized anew inside the epoch loop",
+    "layers of the model are pruned, parametrized or built anew inside the epoch loop",
     "do it before the loop, or after the federated training, to the global model",
     "every site would come to parameters and masks of its own, of which the server's mean is no model that was trained",
 )

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from engine.edit import Edit, Insert
 from engine.facts import Facts
 from engine.facts.first_weights import reparametrises
-from engine.facts.models import unwrapped
 from engine.facts.training import is_default, runs_over_data
-from engine.facts.values import options
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
 from engine.plan.epoch_shift import epoch_shift
 from engine.plan.frame import Frame
+from engine.plan.local_weights import layers_built_anew, weights_brought_back
 from engine.plan.loop_start import counter_resets, start_reset
 from engine.plan.names import Names
 from engine.plan.refusals import (
@@ -152,24 +151,20 @@ def _leaving(frame: Frame, endings: list[Ending]) -> Result | None:
 
 
 def _reloading(facts: Facts, frame: Frame) -> Result | None:
-    """Weights loaded into the model inside the epoch loop: they would replace the received ones from round 2 on, or
+    """Weights that come into the model inside the epoch loop: they would replace the received ones from round 2 on, or
     the trained ones before they are sent."""
-    if facts.model is None:
-        return None  # arrays that are replaced in the loop are a problem that the facts know of
-    model = facts.model.value
-    for event in facts.trace.named(".load_state_dict"):
-        loaded = [unwrapped(value) for value in options(event.receiver)]
-        if event.within_node(frame.node) and any(value is model for value in loaded):
-            return LOCAL_WEIGHTS_IN_LOOP.at(event.scope.file, event.place)
-    return None
+    found = weights_brought_back(facts, frame)
+    return LOCAL_WEIGHTS_IN_LOOP.at(*found) if found is not None else None
 
 
 def _restructuring(facts: Facts, frame: Frame) -> Result | None:
-    """Pruning and its like inside the epoch loop: the state of the model is another one after it, at each site."""
+    """Pruning and its like inside the epoch loop, and new layers: the state of the model is another one after it, at
+    each site."""
     for event in facts.trace.where(reparametrises):
         if event.within_node(frame.node):
             return MODEL_CHANGES_IN_LOOP.at(event.scope.file, event.place)
-    return None
+    found = layers_built_anew(facts, frame)
+    return MODEL_CHANGES_IN_LOOP.at(*found) if found is not None else None
 
 
 def _accounting(facts: Facts, frame: Frame) -> Result | None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
+from engine.facts.array_flow import outer_names
+from engine.facts.optimizers import is_scheduler
 from engine.facts.source_text import names_in
-from engine.facts.values import Function, Object, Scope, options
+from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options
 from engine.plan.decision import Decision
 from engine.plan.epoch_uses import beside_epoch, number_behind, number_in
 from engine.plan.frame import bodies
@@ -162,9 +164,20 @@ def horizons(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
     """The expressions that say how long a schedule is; True with those that are an argument of their own."""
     for fact in (*facts.schedulers, *facts.optimizers):
         for value in options(fact.value) if fact.value is not None else ():
-            if isinstance(value, Object) and isinstance(value.node, ast.Call) and value.scope is not None:
-                yield from _of_scheduler(facts, value.short_kind, value.node, value.scope)
+            for one in _with_parts(value):
+                if isinstance(one.node, ast.Call) and one.scope is not None:
+                    yield from _of_scheduler(facts, one.short_kind, one.node, one.scope)
     yield from _written_by_hand(facts)
+
+
+def _with_parts(value: Value, depth: int = 3) -> Iterator[Object]:
+    """A scheduler, and the schedulers that it is made of: those of ``SequentialLR``, what a warm-up goes over to."""
+    for one in objects(value):
+        yield one
+        for given in (*one.args, *one.kwargs.values()) if depth else ():
+            for part in given.items if isinstance(given, Sequence) else [given]:
+                if any(is_scheduler(inner) for inner in objects(part)):
+                    yield from _with_parts(part, depth - 1)
 
 
 def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
@@ -173,15 +186,43 @@ def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iter
     for name, position in HORIZONS.get(kind, ()):
         node = _argument(call, name, position)
         if node is not None and not (isinstance(node, ast.Constant) and node.value is None):
-            yield node, scope, True
+            yield from _terms(facts, node, scope) or [(node, scope, True)]
             return
     for argument in [*call.args[1:], *[keyword.value for keyword in call.keywords]]:
-        yield from number_in(facts, argument, scope)
-        if any(number_behind(facts, argument, scope)):
-            yield argument, scope, True
+        yield from _in_argument(facts, argument, scope)
+        if isinstance(argument, ast.Lambda):
+            yield from _around(facts, argument, scope)
         for value in value_of(argument, scope):
-            if isinstance(value, Function) and not isinstance(value.node, ast.Lambda):
-                yield from number_in(facts, value.node, value.scope)
+            if isinstance(value, Function):
+                if not isinstance(value.node, ast.Lambda):
+                    yield from number_in(facts, value.node, value.scope)
+                yield from _around(facts, value.node, value.scope)
+
+
+def _in_argument(facts: Facts, argument: ast.expr, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs in an argument, or the argument that is a name for what it was computed to."""
+    yield from number_in(facts, argument, scope)
+    if any(number_behind(facts, argument, scope)):
+        yield argument, scope, True
+
+
+def _around(facts: Facts, function: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs behind the names that a function which gives a rate reads from around it."""
+    for name in sorted(outer_names(function)):
+        yield from number_behind(facts, ast.Name(name, ast.Load()), scope)
+
+
+def _terms(facts: Facts, length: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs in a length from which something else is taken off, as a warm-up is, or added to it: the
+    length itself times the rounds would be another. None where it is only multiplied."""
+    parts = [*number_in(facts, length, scope), *number_behind(facts, length, scope)]
+    return parts if any(_in_sum(part, holder) for part, holder, _ in parts) else []
+
+
+def _in_sum(part: ast.expr, scope: Scope) -> bool:
+    """True for an expression that is part of a sum or a difference."""
+    sums = [n for n in ast.walk(scope.file.tree) if isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub))]
+    return any(node is part for one in sums for node in ast.walk(one))
 
 
 def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
@@ -254,8 +295,21 @@ def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> It
             names = [part for part in ast.walk(length) if isinstance(part, ast.Name)]
             known = [one for name in names for one in number_behind(facts, *written.get(name.id, (name, scope)))]
             known += [one for name in names for one in number_in(facts, *written.get(name.id, (name, scope)))]
-            if not known and "warm" not in ast.unparse(length):
+            kept = _kept_by(facts, length, scope)
+            yield from kept
+            if not known and not kept and "warm" not in ast.unparse(length):
                 yield (*(written.get(length.id, (length, scope)) if names == [length] else (length, scope)), False)
+
+
+def _kept_by(facts: Facts, length: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope, bool]]:
+    """The number of epochs in what an object was built with, where the length is an attribute of it."""
+    owner = scope.look_up("self") if ast.unparse(length).startswith("self.") else None
+    found: list[tuple[ast.expr, Scope, bool]] = []
+    for built in objects(owner):
+        if isinstance(built.node, ast.Call) and built.scope is not None:
+            for given in (*built.node.args, *[keyword.value for keyword in built.node.keywords]):
+                found += _in_argument(facts, given, built.scope)
+    return found
 
 
 def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:

@@ -783,3 +783,95 @@ def test_the_number_of_epochs_where_the_epochs_number_meets_it() -> None:
             print("done with", epoch, "of", epochs)
         """,
     )
+
+
+BEHIND_NAMES = """\
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+{before}
+
+batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+EPOCHS = 3
+total = {total} * len(batches)
+{scheduler}
+for epoch in range(EPOCHS):
+    for x in batches:
+        optimizer.zero_grad()
+        model(x).mean().backward()
+        optimizer.step()
+        scheduler.step()
+"""
+DECAYING = """\
+def decaying(optimizer, steps):
+    def rate(step):
+        return max(0.0, 1 - step / steps)
+
+    return lr_scheduler.LambdaLR(optimizer, rate)
+"""
+OF_A_CLASS = """\
+class Decay:
+    def __init__(self, optimizer, steps):
+        self.optimizer, self.steps, self.done = optimizer, steps, 0
+
+    def step(self):
+        self.done += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = 0.1 * (1 - self.done / self.steps)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "scheduler"),
+    [
+        ("", "scheduler = lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / total)"),
+        ("", "def rate(step):\n    return 1 - step / total\n\n\nscheduler = lr_scheduler.LambdaLR(optimizer, rate)"),
+        (DECAYING, "scheduler = decaying(optimizer, total)"),
+    ],
+    ids=["lambda", "function", "closure"],
+)
+def test_a_number_of_steps_that_a_function_of_the_rate_reads(before: str, scheduler: str) -> None:
+    """It is stretched where it is computed, once."""
+    check_converted(
+        BEHIND_NAMES.format(before=before, total="EPOCHS", scheduler=scheduler),
+        BEHIND_NAMES.format(before=before, total="(EPOCHS * args.num_rounds)", scheduler=scheduler),
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "spanning"),
+    [
+        ("T_max=EPOCHS - 1", "T_max=(EPOCHS * args.num_rounds) - 1"),
+        ("EPOCHS", "EPOCHS * args.num_rounds"),
+    ],
+)
+def test_a_schedule_inside_another(length: str, spanning: str) -> None:
+    """The warm-up before it is as long as it was, so that the whole has the length of all rounds."""
+    scheduler = """\
+warm = lr_scheduler.LinearLR(optimizer, total_iters=1)
+cosine = lr_scheduler.CosineAnnealingLR(optimizer, {length})
+scheduler = lr_scheduler.SequentialLR(optimizer, schedulers=[warm, cosine], milestones=[1])"""
+    check_converted(
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format(length=length)),
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format(length=spanning)),
+    )
+
+
+def test_a_length_by_a_name_from_which_a_warm_up_is_taken() -> None:
+    scheduler = "rest = {} - 1\nscheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=rest)"
+    check_converted(
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format("EPOCHS")),
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format("(EPOCHS * args.num_rounds)")),
+    )
+
+
+def test_a_number_of_steps_that_an_object_keeps() -> None:
+    """It is stretched where the object is built, and not again where the object reads it."""
+    scheduler = "scheduler = Decay(optimizer, total{})"
+    check_converted(
+        BEHIND_NAMES.format(before=OF_A_CLASS, total="EPOCHS", scheduler=scheduler.format("")),
+        BEHIND_NAMES.format(before=OF_A_CLASS, total="EPOCHS", scheduler=scheduler.format(" * args.num_rounds")),
+    )

@@ -83,3 +83,47 @@ def test_a_list_of_batches_that_the_first_epoch_fills(tmp_path: Path) -> None:
     text = SCRIPT.replace("history = {{}}", "history, kept = {{}}, []").replace("in loader", "in kept")
     filling = "        if epoch == 0:\n            for pair in loader:\n                kept.append(pair)"
     assert plan_of(written(tmp_path, text.format(statements=filling), {})).rounds.shifts
+
+
+ON_AN_OBJECT = """\
+import torch
+from torch import nn
+
+
+class Trainer:
+    def __init__(self):
+        self.model = nn.Linear(2, 1)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+
+    def helper(self):
+        {helper}
+
+    def fit(self, epochs=4):
+        for self.epoch in range(epochs):
+            weight = self.helper()
+            for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+                self.optimizer.zero_grad()
+                self.model(x).sum().backward()
+                self.optimizer.step()
+            print(self.epoch)
+
+
+Trainer().fit()
+"""
+
+
+@pytest.mark.parametrize(
+    ("helper", "number_goes_on"),
+    [
+        ("return 1 / (1 + self.epoch)", True),
+        ("self.model.p = 0.1 * self.epoch", True),
+        ("print(f'epoch {self.epoch}')", False),
+    ],
+)
+def test_a_number_kept_on_an_object(tmp_path: Path, helper: str, number_goes_on: bool) -> None:
+    """Other methods may read it."""
+    plan = plan_of(written(tmp_path, ON_AN_OBJECT.format(helper=helper), {}))
+    lines = [insert.text for insert in plan.rounds.shifts]
+    assert [line.split("  #")[0] for line in lines] == (
+        ["self.epoch += input_model.current_round * epochs"] if number_goes_on else []
+    )

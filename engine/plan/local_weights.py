@@ -1,0 +1,120 @@
+"""Weights that come into the model inside the epoch loop from where the script has kept them, and parts built anew."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from engine.facts import Facts
+from engine.facts.models import belongs
+from engine.facts.optimizers import is_optimizer
+from engine.facts.source_text import names_bound, names_read, text_of
+from engine.facts.trace import Call, Event, Loop
+from engine.facts.values import Object, Parameters, Value, objects, options
+from engine.plan.frame import Frame
+from engine.plan.literals import value_of
+from engine.result import Place
+from engine.source import SourceFile
+
+Found = tuple[SourceFile, Place]
+WITHOUT_WEIGHTS = re.compile(r"Dropout\w*$|Identity$|Flatten$|Pool\d?d$|Softmax$|Sigmoid$|Tanh$|LU$|Upsample$|Loss$")
+"""Modules of torch that hold no weights, by the ends of their names."""
+
+
+def weights_brought_back(facts: Facts, frame: Frame) -> Found | None:
+    """Where weights come into the model in a round that are neither received nor trained there: those of the best
+    epoch, say, or slow ones beside the model. None where none do.
+
+    Args:
+        facts: of the program.
+        frame: what becomes a round.
+    """
+    model = facts.model.value if facts.model is not None else None
+    if facts.model is None or model is None:
+        return None  # arrays that are replaced in the loop are a problem that the facts know of
+    for event in facts.trace.events:
+        if event.within_node(frame.node) and (_loads(event, model) or _copies(event, model, frame)):
+            return event.scope.file, event.place
+    for node in ast.walk(frame.node):
+        if isinstance(node, ast.Assign) and text_of(node.targets[0]) == facts.model.variable:
+            copied = isinstance(node.value, ast.Call) and text_of(node.value.func).endswith("copy")
+            if copied or isinstance(node.value, (ast.Name, ast.Attribute, ast.Subscript)):
+                return frame.file, frame.file.place(node)
+    return None
+
+
+def layers_built_anew(facts: Facts, frame: Frame) -> Found | None:
+    """Where a layer with weights takes the place of another in a round. None where none does."""
+    model = facts.model.value if facts.model is not None else None
+    for store in facts.trace.stores if model is not None else ():
+        within = any(getattr(entry, "node", None) is frame.node for entry in store.path)
+        built = (one for one in objects(store.value) if one.is_module and not WITHOUT_WEIGHTS.search(one.kind))
+        anew = any(facts.trace.events[one.event].within_node(frame.node) for one in built)
+        if within and anew and belongs(store.owner, model):
+            return store.scope.file, store.scope.file.place(store.statement)
+    return None
+
+
+def _loads(event: Event, model: Object) -> bool:
+    """True for a call that loads a state into the model, or into a part of it from elsewhere than the model itself."""
+    if event.name == ".load_state_dict":
+        loaded = options(event.receiver)
+    elif event.name == "torch.nn.Module.load_state_dict":
+        loaded = options(event.args[0]) if event.args else []
+    elif event.name == "()":  # a method that was given another name
+        methods = [one for one in objects(event.receiver) if one.kind.endswith(".load_state_dict")]
+        loaded = [one.parent[0] for one in methods if one.parent is not None]
+    else:
+        return False
+    within = event.node.args and text_of(event.node.args[0]).endswith(".state_dict()")
+    return any(one is not None and belongs(one, model) and (one is model or not within) for one in loaded)
+
+
+def _copies(event: Event, model: Object, frame: Frame) -> bool:
+    """True for a call that writes values into the parameters of the model that were kept from before the round."""
+    if any(isinstance(entry, Call) and is_optimizer(entry.receiver) for entry in event.path):
+        return False
+    if event.name == "torch.nn.utils.vector_to_parameters":
+        return len(event.args) > 1 and _parameters_of(event.args[1], model)
+    if event.name != ".copy_" or not event.node.args or not isinstance(event.node.func, ast.Attribute):
+        return False
+    given, written = event.node.args[0], event.node.func.value
+    if isinstance(written, ast.Attribute) and written.attr == "data":
+        written = written.value
+    values = [event.receiver, *value_of(written, event.scope)]
+    reads_itself = re.search(rf"(?<![\w.]){re.escape(text_of(written))}\b", text_of(given))
+    if reads_itself or not any(_parameters_of(value, model) for value in values):
+        return False
+    return bool(_names_behind(given, event, frame) & frame.bound_outside - {"self", *model.names})
+
+
+def _parameters_of(value: Value | None, model: Object) -> bool:
+    """True for parameters of the model."""
+    owners = [owner for one in options(value) if isinstance(one, Parameters) for owner in one.owners]
+    return any(belongs(one, model) for owner in owners for one in objects(owner))
+
+
+def _names_behind(node: ast.expr, event: Event, frame: Frame) -> set[str]:
+    """The names of the frame that an expression is made of, through the loops and the calls it stands in."""
+    names = names_read(node)
+    for entry in reversed(event.path):
+        if getattr(entry, "node", None) is frame.node:
+            break
+        if isinstance(entry, Loop) and isinstance(entry.node, ast.For) and names & names_bound(entry.node.target):
+            names |= names_read(entry.node.iter)
+        elif isinstance(entry, Call) and isinstance(entry.node, ast.Call):
+            names = {name for given in _arguments(entry, entry.node, names) for name in names_read(given)}
+    return names
+
+
+def _arguments(entry: Call, call: ast.Call, names: set[str]) -> Iterator[ast.expr]:
+    """What a call gives as some of the parameters of the function."""
+    arguments = getattr(entry.function.node, "args", None)
+    parameters = [a.arg for a in (*arguments.posonlyargs, *arguments.args)] if arguments is not None else []
+    yield from (
+        value
+        for name, value in zip(parameters[entry.function.owner is not None :], call.args, strict=False)
+        if name in names
+    )
+    yield from (keyword.value for keyword in call.keywords if keyword.arg in names)
