@@ -214,9 +214,10 @@ def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
 
 
 def _holds(statement: ast.stmt, indent: int) -> bool:
-    """True for a statement with a block, to which a comment after it of that indentation belongs."""
+    """True for a statement with a block, to which a comment after it of that indentation belongs; libcst counts one
+    that is less indented than the block to it, too."""
     body = getattr(statement, "body", None)
-    return bool(body) and body[0].lineno > statement.lineno and body[0].col_offset <= indent
+    return bool(body) and body[0].lineno > statement.lineno and statement.col_offset < indent
 
 
 def _dedented(lines: list[str], margin: int) -> list[str]:

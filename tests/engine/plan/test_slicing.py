@@ -101,7 +101,7 @@ def test_what_exists_only_while_the_script_runs_is_no_part_of_a_model(text: str,
         ("if x:\n    y = 1\n", False),
         ("x = f(\n    1,\n    2)\n", True),
         ("def f():\n  pass\n", False),
-        ("def f():\n        pass\n", True),
+        ("def f():\n        pass\n", False),
         ("def f(): pass\n", True),
     ],
 )
@@ -112,3 +112,8 @@ def test_a_deeper_comment_belongs_to_a_block_before_it_or_else_to_the_definition
     text = found.text("The model.")
     assert "# above\nclass Net" in text
     assert ("# deeper" in text) == goes_along
+
+
+def test_a_comment_below_a_definition_goes_along_where_it_is_indented_at_all() -> None:
+    found = sliced("import torch\n\nclass Net(torch.nn.Module):\n    pass\n\n  # less\n    # deeper\n# below\n", "Net")
+    assert found.text("The model.").endswith("    pass\n\n  # less\n    # deeper\n")
