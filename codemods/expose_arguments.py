@@ -56,7 +56,7 @@ def packaged(plan: Plan) -> Iterator[AddImport | Edit]:
         for _ in range(file.depth + 1):
             folder = f"os.path.dirname({folder})"
         yield AddImport(plan.facts.project.files[file.literal.place.file], "import os")
-        yield Replace(file.literal.place, file.literal.end, f"os.path.join({folder}, {{}})")
+        yield Replace(file.literal.place, file.literal.end, f"os.path.join({folder}, {file.text})")
 
 
 def shared(plan: Plan) -> Iterator[AddImport]:

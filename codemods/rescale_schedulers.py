@@ -10,9 +10,10 @@ from engine.plan import Plan
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Stretch horizons over all rounds, and let epoch numbers go on from round to round."""
+    """Stretch horizons over all rounds, and let epoch numbers and limits of steps go on from round to round."""
     yield from plan.schedules.edits
     yield from plan.rounds.shifts
+    yield from plan.rounds.limits
 
 
 step = Step(

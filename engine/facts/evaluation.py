@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import Any
 
-from engine.facts.metrics import names_given, printed_metrics, returned_metrics
+from engine.facts.metrics import keyed_metrics, names_given, printed_metrics, returned_metrics
 from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact, MetricFact
-from engine.facts.source_text import expression, text_of
+from engine.facts.source_text import expression, own_nodes, text_of
 from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace
 from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
-from engine.facts.values import Object, Scope, objects, plain
+from engine.facts.values import Mapping, Object, Scope, objects, options, plain
 
 NO_GRADIENT = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.set_grad_enabled")
 EVALUATION_NAME = re.compile(r"eval|valid|test|(\b|_)val(\b|_)|(\b|_)dev(\b|_)", re.IGNORECASE)
+OF_MAPPINGS = ("items", "keys", "values", "get", "update")
 NEAREST_FIRST = ("loop", "batch_loop", "after", "before")
 
 
@@ -149,7 +151,8 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
     holder = _enclosing(held, inner) if held in inner else None
     around = [entry.function.node for entry in training.path if isinstance(entry, Call)]
     if holder is None or holder.function.node in around or training.first_step.within(holder):
-        return _inline(training, event)
+        fact = _inline(training, event)
+        return fact if fact.metrics else _goes_on(training, event, inner) or fact
     calling = next((e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None)
     returns, metrics = _returned(holder, calling)
     telling = None if metrics else _telling(inner[: inner.index(holder)], training)
@@ -159,6 +162,9 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
             (e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None
         )
         returns, metrics = _returned(holder, calling)
+    goes_on = _goes_on(training, event, inner) if not metrics else None
+    if goes_on is not None:
+        return goes_on
     inside = [one for one in trace.events if one.within(holder)]
     return EvaluationFact(
         function=holder.function.readable_name,
@@ -175,8 +181,36 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
 
 
 def _returned(holder: Call, calling: Event | None) -> tuple[str, tuple[MetricFact, ...]]:
-    """How an evaluating function gives back what it computes, and the metrics in it."""
-    return returned_metrics(holder.function.node, names_given(calling.statement, calling.node) if calling else [])
+    """How an evaluating function gives back what it computes, and the metrics in it: where that is a dictionary it does
+    not write out, those that the caller reads from it."""
+    names = names_given(calling.statement, calling.node) if calling else []
+    returns, metrics = returned_metrics(holder.function.node, names)
+    if calling is None or returns == "none" or (metrics and returns != "value"):
+        return returns, metrics
+    read = _read_from(calling, names[0]) if len(names) == 1 else []
+    if read or any(isinstance(one, Mapping) for one in options(calling.result)):
+        return "dict", keyed_metrics(key for key in read if isinstance(key, str))
+    return returns, metrics
+
+
+def _read_from(calling: Event, name: str) -> list[Any]:
+    """The keys and positions that a caller reads from what it calls by a name: ``info["acc"]``, ``info[monitor]``."""
+    keys: list[Any] = []
+    for node in own_nodes(_body_around(calling)):
+        if isinstance(node, ast.Subscript) and text_of(node.value) == name and isinstance(node.ctx, ast.Load):
+            index = node.slice
+            known = options(calling.scope.look_up(index.id)) if isinstance(index, ast.Name) else []
+            keys += [index.value] if isinstance(index, ast.Constant) else [plain(one) for one in known] or [None]
+        elif isinstance(node, ast.Attribute) and text_of(node.value) == name and node.attr in OF_MAPPINGS:
+            keys.append(None)
+    return keys
+
+
+def _body_around(calling: Event) -> list[ast.stmt]:
+    """The statements of the function a call stands in, or of the module."""
+    holders = [calling.scope.file.tree, *ast.walk(calling.scope.file.tree)]
+    functions = [one for one in holders if isinstance(one, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef))]
+    return next(one.body for one in reversed(functions) if calling.statement in own_nodes(one.body))
 
 
 def _scope_of(found: Loop | Context | None, event: Event) -> Scope | None:
@@ -195,6 +229,34 @@ def _telling(around: list[Call], training: TrainingLoop) -> Call | None:
         if named and returned_metrics(call.function.node, [])[1]:
             return call
     return None
+
+
+def _goes_on(training: TrainingLoop, event: Event, inner: list[Call]) -> EvaluationFact | None:
+    """The evaluation whose function only predicts, or measures one sample, where what calls it in the training goes on
+    to compute the metrics; None where it computes none."""
+    call = inner[0] if inner else None
+    if call is None or training.first_step.within(call):
+        return None
+    loops = event.path[: event.path.index(call)]
+    trained = [entry.node for entry in (*training.path, training.epoch, training.batch) if isinstance(entry, Loop)]
+    around = [one for one in loops if isinstance(one, Loop) and is_statement(one) and one.scope is call.caller]
+    own = next((loop for loop in around if loop.node not in trained), None)
+    block = _block_of(own.node if own is not None else call.statement, call.caller.file.tree)
+    given = names_given(call.statement, call.node) if isinstance(call.node, ast.Call) else []
+    metrics = tuple(one for one in printed_metrics(block) if one.text not in given)
+    if not metrics:
+        return None
+    return EvaluationFact(
+        function=call.function.readable_name if own is None else None,
+        definition=call.function.file.place(call.function.node),
+        call=None,
+        where=_where(event, training),
+        returns="none",
+        metrics=metrics,
+        loop=own,
+        forward=call.statement if own is None else None,
+        statements=(expression(block[0], call.caller), expression(block[-1], call.caller)),
+    )
 
 
 def _phases(training: TrainingLoop) -> list[EvaluationFact]:
@@ -221,7 +283,7 @@ def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
     found = pass_of(event, training)
     own = found if found in loops else next((loop for loop in loops if loop.node not in outside), None)
     start = own.node if own is not None else _guard(event)
-    block = _block_of(start, event)
+    block = _block_of(start, event.scope.file.tree)
     return EvaluationFact(
         function=None,
         definition=None,
@@ -243,13 +305,13 @@ def _guard(event: Event) -> ast.AST | None:
     return event.statement
 
 
-def _block_of(node: ast.AST | None, event: Event) -> list[ast.stmt]:
+def _block_of(node: ast.AST | None, tree: ast.Module) -> list[ast.stmt]:
     """The statements from an evaluating loop to the end of the block it stands in, past the ``with`` around it."""
-    for outer in ast.walk(event.scope.file.tree):
+    for outer in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(outer, name, None)
             if isinstance(block, list) and node in block:
-                rest = _block_of(outer, event)[1:] if isinstance(outer, ast.With) else []
+                rest = _block_of(outer, tree)[1:] if isinstance(outer, ast.With) else []
                 return [*block[block.index(node) :], *rest]
     return []
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from engine.facts.program import MetricFact
-from engine.facts.source_text import own_nodes, text_of
+from engine.facts.source_text import assigned, own_nodes, text_of
 
 # Words in the order of what they tell of a model, with the name they stand for and which way is better.
 WORDS = (
@@ -46,6 +46,11 @@ REPORTS = re.compile(
     r"(^|\.)(print|info|debug|warning|log|write|format|add_scalar|scalar_summary|tqdm\.write|set_postfix|append)$"
 )
 COUNTS = {"correct", "corrects"}
+REDUCES = {"mean", "nanmean", "average", "sum", "median"}
+COLLECTS = {
+    "append", "extend", "stack", "vstack", "hstack", "concatenate", "concat", "cat", "array", "asarray", "list",
+    "sorted", "tolist", "numpy", "zeros", "ones",
+}  # fmt: skip
 
 
 def classify(*texts: str) -> tuple[str, str] | None:
@@ -95,6 +100,12 @@ def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[
     return "value", _ordered([single])
 
 
+def keyed_metrics(keys: Iterable[str]) -> tuple[MetricFact, ...]:
+    """The metrics that keys of a dictionary name."""
+    named = ((key, classify(key)) for key in sorted(set(keys), key=lambda key: (_split(key), key)))
+    return _ordered(MetricFact(*found, repr(key), key) for key, found in named if found is not None)
+
+
 def _hit_ratio(node: ast.AST, index: int) -> MetricFact | None:
     """The hit ratio that recommenders report beside NDCG, where ``HR`` means nothing else."""
     is_one = {"hr", "hit", "hits"} & set(_words(text_of(node)))
@@ -122,11 +133,43 @@ def _is_none(node: ast.AST) -> bool:
 def _metric(function: ast.AST, node: ast.AST, index: int | str | None, *hints: str) -> MetricFact | None:
     """The metric an expression of a function is; its own words count before the hints."""
     text = text_of(node)
+    if text in many_valued(function.body):
+        return None
     for words in (text, *hints[:1], text_of(_written_out(function, node)), *hints[1:]):
         found = classify(words)
         if found is not None:
             return MetricFact(found[0], found[1], text, index)
     return None
+
+
+def many_valued(body: list[ast.stmt]) -> set[str]:
+    """The names that stand for more than a number after some statements: collected, or averaged into something else."""
+    found: set[str] = set()
+    nodes = sorted(own_nodes(body), key=lambda node: getattr(node, "lineno", 0))
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            found = (found | {name}) if _collects(node.value) or _builds(node.value) else (found - {name})
+        elif isinstance(node, ast.Call) and _last_part(node) in ("append", "extend"):
+            found |= {text_of(part.value) for part in [node.func] if isinstance(part, ast.Attribute)}
+    for node in nodes:
+        kept = {text_of(part) for part in assigned(node)}
+        values = ast.walk(node) if isinstance(node, (ast.Assign, ast.Expr)) else ()
+        for call in (part for part in values if isinstance(part, ast.Call) and _last_part(part) in REDUCES):
+            owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+            found |= {part.id for part in [*call.args[:1], *owner] if isinstance(part, ast.Name)} - kept
+    return found
+
+
+def _collects(node: ast.AST) -> bool:
+    """True for what gives a list or an array of many elements."""
+    listed = (ast.List, ast.ListComp, ast.Dict, ast.DictComp, ast.Set, ast.SetComp, ast.Tuple)
+    return isinstance(node, listed) or isinstance(node, ast.Call) and _last_part(node) in COLLECTS
+
+
+def _last_part(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return text_of(call.func).rpartition(".")[2]
 
 
 def _written_out(function: ast.AST, node: ast.AST | None) -> ast.AST | None:
@@ -191,9 +234,10 @@ def _stored_entries(function: ast.AST, value: ast.AST) -> list[tuple[str, ast.AS
 def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
     """The metrics that statements compute after their loops and print or store: the last of each name counts."""
     found: dict[str, MetricFact] = {}
+    many = many_valued(body)
     for node in _after_loops(body):
         for text, hint in _computed(node):
-            words = _named(text, hint)
+            words = _named(text, hint) if text not in many else None
             if any(known.text == text for known in found.values()):
                 continue
             if words is not None and (words[0] not in found or _better(text, found[words[0]].text)):
@@ -338,7 +382,7 @@ def _is_number(node: ast.AST) -> bool:
 
 def _builds(node: ast.AST) -> bool:
     """True for ``nn.BCELoss()``: by its name a class is called, so that what comes out is an object."""
-    return isinstance(node, ast.Call) and text_of(node.func).rpartition(".")[2][:1].isupper()
+    return isinstance(node, ast.Call) and _last_part(node)[:1].isupper()
 
 
 def _ordered(found: Iterable[MetricFact | None]) -> tuple[MetricFact, ...]:

@@ -54,7 +54,7 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     if not evaluation.metrics:
         return "the script's evaluation computes no number that could be sent"
     if evaluation.call is None or evaluation.function is None:
-        found = inline_function(evaluation, frame, names)
+        found = inline_function(facts, evaluation, frame, names)
         if found is None:
             return "the script's evaluation stands inline, mixed with the training"
         text, metrics = found

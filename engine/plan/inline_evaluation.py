@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.metrics import printed_metrics
+from engine.facts.optimizers import goes_backward
+from engine.facts.values import External, LocalModule
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
 from engine.source import SourceFile
@@ -33,6 +35,8 @@ class _Block:
         bodies: the statements the slice is taken from: those beside each header, outermost first.
         bound: what loops over phases bind their variable to, as source.
         rewritten: True where the statements are no longer those of the source, so that they are written anew.
+        training: where the calls of functions that train stand, by line and column.
+        modules: the names of modules, which calling their functions does not change.
     """
 
     target: ast.AST
@@ -40,15 +44,18 @@ class _Block:
     bodies: list[list[ast.stmt]] = field(default_factory=list)
     bound: dict[str, str] = field(default_factory=dict)
     rewritten: bool = False
+    training: frozenset[tuple[int, int]] = frozenset()
+    modules: frozenset[str] = frozenset()
 
 
 def inline_function(
-    evaluation: EvaluationFact, frame: Frame, names: Names
+    facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Names
 ) -> tuple[str, tuple[MetricFact, ...]] | None:
     """The source of a function that evaluates as an inline block does, and the metrics it returns: those that the
     evaluation alone computes. None where there is none.
 
     Args:
+        facts: of the program.
         evaluation: an evaluation that stands inline.
         frame: where a round is trained.
         names: free names.
@@ -60,9 +67,27 @@ def inline_function(
     start = _beside(frame, target)
     if start is None:
         return None
-    return _function_of(_Block(target), start, evaluation, frame, names) or _function_of(
-        *_without_progress(target, start), evaluation, frame, names
+    training, modules = _training_calls(facts), _modules(frame)
+    plain = _Block(target, training=training, modules=modules)
+    found, quiet = _without_progress(target, start)
+    rewritten = _Block(found, rewritten=True, training=training, modules=modules)
+    return _function_of(plain, start, evaluation, frame, names) or _function_of(
+        rewritten, quiet, evaluation, frame, names
     )
+
+
+def _training_calls(facts: Facts) -> frozenset[tuple[int, int]]:
+    """Where the calls stand that lead to a backward pass or a step of the optimizer."""
+    stepping = [fact.step_event for fact in facts.optimizers]
+    learning = [event for event in facts.trace.events if goes_backward(event) or event in stepping]
+    nodes = [call.node for event in learning for call in event.calls if call.node is not None]
+    return frozenset((node.lineno, node.col_offset) for node in nodes)
+
+
+def _modules(frame: Frame) -> frozenset[str]:
+    """The names that stand for modules where a round is trained."""
+    known = {name for scope in frame.scope.chain() for name in scope.variables}
+    return frozenset(name for name in known if isinstance(frame.scope.look_up(name), (LocalModule, External)))
 
 
 def _function_of(
@@ -85,13 +110,12 @@ def _function_of(
     return "\n".join(lines) + "\n", metrics
 
 
-def _without_progress(target: ast.AST, start: list[ast.stmt]) -> tuple[_Block, list[ast.stmt]]:
+def _without_progress(target: ast.AST, start: list[ast.stmt]) -> tuple[ast.AST, list[ast.stmt]]:
     """The same statements without what a progress bar shows beside its count, such as the number of the epoch."""
     place = (target.lineno, target.col_offset)
     quiet = [s for statement in copy.deepcopy(start) if (s := _Quiet().visit(statement)) is not None]
     loops = [node for statement in quiet for node in ast.walk(statement) if isinstance(node, type(target))]
-    found = next((node for node in loops if (node.lineno, node.col_offset) == place), target)
-    return _Block(found, rewritten=True), quiet
+    return next((node for node in loops if (node.lineno, node.col_offset) == place), target), quiet
 
 
 class _Quiet(ast.NodeTransformer):
@@ -125,7 +149,7 @@ def _names(metric: MetricFact) -> set[str]:
 def _own_slice(block: _Block, wanted: set[str], frame: Frame) -> list[ast.stmt] | None:
     """The statements that names depend on, where these are the evaluation's own; None where training is among them."""
     kept = _without_dead(block, _slice(block, wanted), wanted)
-    if block.target not in kept or _trains(kept) or _training_reaches(block, kept, wanted):
+    if block.target not in kept or _trains(kept, block) or _training_reaches(block, kept, wanted):
         return None
     if _adds_up(kept, wanted, block) or not _self_contained(kept, wanted, frame, block):
         return None
@@ -261,9 +285,9 @@ def _slice(block: _Block, wanted: set[str]) -> list[ast.stmt]:
     needed: set[str] = set(wanted)
     for header in block.headers:
         needed |= {n for item in header.items for n in _loads(item.context_expr)}
-    candidates = [s for body in block.bodies for s in body if s not in block.headers]
+    candidates = [s for body in block.bodies for s in body if s not in block.headers and not _trains([s], block)]
     kept: list[ast.stmt] = []
-    while found := [s for s in candidates if s not in kept and _matters(s, needed)]:
+    while found := [s for s in candidates if s not in kept and _matters(s, needed - block.modules)]:
         kept += found
         for statement in found:
             needed |= _loads(statement) | _augmented(statement)
@@ -287,7 +311,7 @@ def _without_dead(block: _Block, kept: list[ast.stmt], wanted: set[str]) -> list
 
 def _training_reaches(block: _Block, kept: list[ast.stmt], wanted: set[str]) -> bool:
     """True where what training counted or collected is read by the statements that are kept without it."""
-    training = [s for body in block.bodies for s in body if s not in block.headers and _trains([s])]
+    training = [s for body in block.bodies for s in body if s not in block.headers and _trains([s], block)]
     order = _in_order(block, [*kept, *training])
     for position, statement in enumerate(order):
         if statement in training:
@@ -377,8 +401,6 @@ def _matters(statement: ast.stmt, needed: set[str]) -> bool:
     """True for a statement that sets or changes something needed."""
     if isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
         return False
-    if _trains([statement]):
-        return False
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return (
             _root(statement.value.func) in needed
@@ -443,12 +465,13 @@ def _stores(node: ast.AST) -> set[str]:
     return names | {_root(n) for n in (*stored, *appended, *called)} - {""}
 
 
-def _trains(statements: list[ast.stmt]) -> bool:
-    """True where a statement trains."""
+def _trains(statements: list[ast.stmt], block: _Block) -> bool:
+    """True where a statement trains, itself or in what it calls."""
+    calls = [n for statement in statements for n in ast.walk(statement) if isinstance(n, ast.Call)]
     return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TRAINING_CALLS
-        for statement in statements
-        for node in ast.walk(statement)
+        (isinstance(call.func, ast.Attribute) and call.func.attr in TRAINING_CALLS)
+        or (call.lineno, call.col_offset) in block.training
+        for call in calls
     )
 
 

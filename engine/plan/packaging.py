@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.facts import Facts
 from engine.facts.configuration import Option
@@ -21,13 +23,15 @@ class SettingsFile:
     """A settings file that the client opens by a literal path.
 
     Attributes:
-        name: its path, relative to the folder the script is run in.
+        name: its path, relative to the folder the script is run in, without ``..``.
+        text: the same as source, ``{}`` where it is as it was written.
         literal: where that path is written.
         depth: how many folders below the converted folder the file with the literal lies.
         content: its bytes.
     """
 
     name: str
+    text: str
     literal: Range
     depth: int
     content: bytes
@@ -57,8 +61,10 @@ def plan_settings_files(facts: Facts, layout: dict[str, tuple[str, ...]]) -> tup
                 literal = Range.of(*leaf.written)
                 places = layout.get(literal.place.file, ())
                 if places:
+                    name = Path(os.path.relpath(path, folder)).as_posix()
+                    text = f'"{name}"' if ".." in leaf.value else "{}"
                     depth = places[0].count("/")
-                    found[literal.place] = SettingsFile(leaf.value, literal, depth, path.read_bytes())
+                    found[literal.place] = SettingsFile(name, text, literal, depth, path.read_bytes())
     return tuple(found.values())
 
 

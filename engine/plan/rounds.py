@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.edit import Edit, Insert
+from engine.edit import Edit, Insert, Replace
 from engine.facts import Facts
 from engine.facts.first_weights import reparametrises
+from engine.facts.source_text import text_of
 from engine.facts.training import is_default, runs_over_data
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
@@ -23,7 +24,7 @@ from engine.plan.refusals import (
     RETURN_IN_LOOP,
 )
 from engine.plan.settings import Setting
-from engine.plan.step_limits import limit_resets, limits_over_all_rounds
+from engine.plan.step_limits import limit_resets, limits_over_all_rounds, moved, moving_limits
 from engine.plan.used_up import used_up
 from engine.result import Result
 
@@ -38,6 +39,7 @@ class RoundPlan:
     Attributes:
         resets: assignments repeated at the start of every round, as source.
         shifts: what makes the epoch number go on over the rounds.
+        limits: what moves limits of steps from round to round.
         decisions: the judgements taken.
         endings: what makes a ``return`` end the round only.
         repeatable: True where a round does what the script does once, and the script could do it again as it stands.
@@ -45,6 +47,7 @@ class RoundPlan:
 
     resets: tuple[str, ...] = ()
     shifts: tuple[Insert, ...] = ()
+    limits: tuple[Replace, ...] = ()
     decisions: tuple[Decision, ...] = ()
     endings: tuple[Edit, ...] = ()
     repeatable: bool = False
@@ -71,7 +74,8 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     flags = (f"{names.ended} = False",) if any(ending.loops for ending in endings) else ()
     repeatable = facts.arrays is None and (loop.kind == "once" or runs_over_data(loop.loop))
     edits = tuple(edits_of(frame, endings, names.ended))
-    return RoundPlan((*counters, *start, *flags), shifts, decisions, edits, repeatable)
+    limits = tuple(moved(limit, frame, names) for limit in moving_limits(facts, frame))
+    return RoundPlan((*counters, *start, *flags), shifts, limits, decisions, edits, repeatable)
 
 
 def _decisions(
@@ -115,8 +119,15 @@ def _decisions(
             "stop the job on the global metric with stop_cond in job.py",
             ("P2",),
         )
+    moving = moving_limits(facts, frame)
+    if moving:
+        yield Decision(
+            "step limit",
+            f"a round ends {' and '.join(dict.fromkeys(map(text_of, moving)))} steps after the one before it",
+            "remove the factor from client.py to count the steps of all rounds against the limit",
+        )
     for name, place in limits_over_all_rounds(loop, frame):
-        if not any(reset.startswith(f"{name} = ") for reset in (*counters, *start)):
+        if name not in moving.values() and not any(reset.startswith(f"{name} = ") for reset in (*counters, *start)):
             yield Decision(
                 "step limit",
                 f"{name}, at which {place} ends the training, is counted over all rounds: later rounds do nothing",

@@ -1,16 +1,19 @@
 """What ends an epoch loop before its last epoch: a number of steps, or a flag. Each starts anew in every round, or
-later rounds would train nothing; where it is not known how it starts, that is told."""
+later rounds would train nothing; where it is not known how it starts, that is told. Where a learning rate goes by the
+number, it counts on, and its limit moves."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
+from engine.edit import Replace
 from engine.facts import Facts, LoopFact
 from engine.facts.source_text import assigned, text_of
-from engine.facts.trace import Branch
+from engine.facts.trace import Branch, Call
 from engine.plan.frame import Frame
 from engine.plan.loop_start import assignments, breaks, is_constant
+from engine.plan.names import Names
 from engine.plan.schedules import rate_expressions
 from engine.result import Place
 
@@ -41,6 +44,23 @@ def limits_over_all_rounds(loop: LoopFact, frame: Frame) -> Iterator[tuple[str, 
                 yield name, frame.file.place(node)
 
 
+def moving_limits(facts: Facts, frame: Frame) -> dict[ast.expr, str]:
+    """The limits, as expressions, that end the loop when a number reaches them by which a learning rate goes, so that
+    it counts on over the rounds; each with that number."""
+    if not frame.is_loop or not isinstance(frame.node, ast.For):
+        return {}
+    counted = _only_grows(frame.node) & _in_rates(frame.node)
+    tests = [test for part in _leaving_tests(facts, frame) for test in _reached(part)]
+    return {test.comparators[0]: text_of(test.left) for test in tests if text_of(test.left) in counted}
+
+
+def moved(limit: ast.expr, frame: Frame, names: Names) -> Replace:
+    """A limit as it is in a round, where the steps of all rounds are counted."""
+    atom = isinstance(limit, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
+    text = f"{'{}' if atom else '({})'} * ({names.received}.current_round + 1)"
+    return Replace(frame.file.place(limit), frame.file.end(limit), text)
+
+
 def _step_limits(facts: Facts, frame: Frame) -> list[str]:
     """The names that count up with every batch or epoch, and the flags, that make the loop end.
 
@@ -54,25 +74,44 @@ def _step_limits(facts: Facts, frame: Frame) -> list[str]:
     if not frame.is_loop or not isinstance(frame.node, ast.For):
         return []
     tests = list(_leaving_tests(facts, frame))
-    set_to = [
-        (text_of(part), node.value)
-        for node in ast.walk(frame.node)
-        if isinstance(node, ast.Assign)
-        for part in assigned(node)
-    ]
-    rates = {text_of(part) for rate in rate_expressions(frame.node.body) for part in ast.walk(rate)}
-    counted = set(_counted_up(frame.node.body)) - {name for name, _ in set_to} - rates
-    raised = {name for name, value in set_to if isinstance(value, ast.Constant) and value.value is True}
-    limits = [text_of(side) for test in tests for side in _reached(test) if text_of(side) in counted]
+    raised = {name for name, value in _set_to(frame.node) if isinstance(value, ast.Constant) and value.value is True}
+    counted = _only_grows(frame.node) - _in_rates(frame.node)
+    limits = [text_of(test.left) for part in tests for test in _reached(part) if text_of(test.left) in counted]
     flags = [text_of(test) for test in tests if text_of(test) in raised]
     return list(dict.fromkeys([*limits, *flags]))
+
+
+def _set_to(loop: ast.For) -> list[tuple[str, ast.expr]]:
+    """What a loop sets anew, with the values."""
+    nodes = [node for node in ast.walk(loop) if isinstance(node, ast.Assign) and not _grown(node)]
+    return [(text_of(part), node.value) for node in nodes for part in assigned(node)]
+
+
+def _only_grows(loop: ast.For) -> set[str]:
+    """The names that every pass of a loop adds to and nothing in it sets anew."""
+    return set(_counted_up(loop.body)) - {name for name, _ in _set_to(loop)}
+
+
+def _in_rates(loop: ast.For) -> set[str]:
+    """What the learning rates that a loop sets are computed from."""
+    return {text_of(part) for rate in rate_expressions(loop.body) for part in ast.walk(rate)}
+
+
+def _grown(statement: ast.AST) -> str:
+    """The name that a statement adds something to: ``n += 1`` or ``n = n + 1``; empty for any other."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
+        return text_of(statement.target)
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp):
+        name, value = text_of(statement.targets[0]), statement.value
+        return name if isinstance(value.op, ast.Add) and name in (text_of(value.left), text_of(value.right)) else ""
+    return ""
 
 
 def _counted_up(body: list[ast.stmt]) -> Iterator[str]:
     """The names that every pass adds to."""
     for statement in body:
-        if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
-            yield from map(text_of, assigned(statement))
+        if _grown(statement):
+            yield _grown(statement)
         elif isinstance(statement, (*LOOPS, ast.With)):
             yield from _counted_up(statement.body)
 
@@ -83,13 +122,16 @@ def _leaving_tests(facts: Facts, frame: Frame) -> Iterator[ast.expr]:
         nodes = [getattr(entry, "node", None) for entry in path]
         if not isinstance(statement, (ast.Break, ast.Return)) or frame.node not in nodes:
             continue
-        branches = [entry for entry in path[nodes.index(frame.node) :] if isinstance(entry, Branch)]
+        inside = path[nodes.index(frame.node) :]
+        if any(isinstance(entry, Call) for entry in inside):
+            continue  # it leaves a function that the loop calls
+        branches = [entry for entry in inside if isinstance(entry, Branch)]
         if not any(branch.default is False for branch in branches):
             yield from (branch.node.test for branch in branches if isinstance(branch.node, ast.If) and branch.taken)
 
 
-def _reached(test: ast.expr) -> Iterator[ast.expr]:
-    """What a test compares with a limit: ``step`` in ``step >= steps``."""
+def _reached(test: ast.expr) -> Iterator[ast.Compare]:
+    """The comparisons with a limit in a test: ``step >= steps``."""
     for part in ast.walk(test):
         if isinstance(part, ast.Compare) and len(part.ops) == 1 and isinstance(part.ops[0], REACHED):
-            yield part.left
+            yield part

@@ -108,3 +108,23 @@ def test_a_call_that_takes_more_than_is_returned() -> None:
     function = ast.parse("def test(full):\n    if full:\n        return a, b, c\n    return accuracy, loss\n").body[0]
     _, metrics = returned_metrics(function, ["acc", "loss", "report"])
     assert [(metric.name, metric.index) for metric in metrics] == [("accuracy", 0), ("loss", 1)]
+
+
+@pytest.mark.parametrize(
+    ("statements", "names"),
+    [
+        ("f1s = scores(y)\navg_f1 = np.mean(f1s)\nprint('F1s:', f1s)\nprint('%.2f' % avg_f1)", {"f1": "avg_f1"}),
+        ("scores = np.vstack(outputs)", {}),
+        ("loss = loss.mean()", {"loss": "loss"}),
+        ("losses.append(last)\nprint(losses)", {}),
+        ("losses.append(last)\nloss = sum(losses) / 2", {"loss": "loss"}),
+    ],
+)
+def test_what_holds_many_numbers_is_no_metric(statements: str, names: dict[str, str]) -> None:
+    assert {m.name: m.text for m in printed_metrics(ast.parse(statements).body)} == names
+
+
+@pytest.mark.parametrize("value", ["[]", "Meter()", "np.concatenate(parts)"])
+def test_a_list_or_a_meter_that_is_returned_is_no_metric(value: str) -> None:
+    function = ast.parse(f"def test():\n    losses = {value}\n    return losses, accuracy\n").body[0]
+    assert [(m.name, m.index) for m in returned_metrics(function, [])[1]] == [("accuracy", 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent, indent
 
 import pytest
 
@@ -104,3 +105,122 @@ def test_what_else_the_loop_sets_cannot_be_known_before_it(tmp_path: Path) -> No
     script = HEAD.replace("    loss = validate()", "    seen = epoch * 8\n    loss = validate()")
     found = evaluation(tmp_path, "print(seen, loss)", "", script)
     assert found == "validate() reads values that only exist while training"
+
+
+KEPT = """\
+def validate():
+    model.eval()
+    seen = {{}}
+    for x, y in loader:
+        seen = note(model(x), y, loss=0)
+    return seen
+
+
+def note(pred, y, loss):
+    found = {{"loss": loss, "acc": (pred == y).float().mean()}}
+    return {{key: found[key] for key in found}}
+
+
+monitor = "acc"
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "lines"),
+    [
+        ("print(loss['acc'])", ('metrics = {"accuracy": float(validate()["acc"])}',)),
+        ("print(loss[monitor])", ('metrics = {"accuracy": float(validate()["acc"])}',)),
+        (
+            "print(loss['val_loss'], loss['acc'], loss['time'])",
+            (
+                "results = validate()",
+                'metrics = {"accuracy": float(results["acc"]), "loss": float(results["val_loss"])}',
+            ),
+        ),
+    ],
+)
+def test_of_a_dictionary_counts_what_the_caller_reads(then: str, lines: tuple[str, ...], tmp_path: Path) -> None:
+    head, _, loop = HEAD.partition("def validate():")
+    script = head + KEPT + "for epoch" + loop.partition("for epoch")[2]
+    found = evaluation(tmp_path, "", then, script)
+    assert isinstance(found, EvaluationPlan)
+    assert found.lines == lines
+
+
+def test_a_dictionary_of_which_nothing_is_known_is_no_metric(tmp_path: Path) -> None:
+    head, _, loop = HEAD.partition("def validate():")
+    script = head + KEPT + "for epoch" + loop.partition("for epoch")[2]
+    found = evaluation(tmp_path, "", "print(*loss.items())", script)
+    assert found == "the script's evaluation computes no number that could be sent"
+
+
+STEPS = {
+    "steps.py": """\
+import torch
+from torch import nn
+
+
+def train_fn(loader, model, optimizer):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+
+
+def eval_fn(loader, model):
+    model.eval()
+    outputs = []
+    with torch.no_grad():
+        for x, y in loader:
+            outputs.append(model(x))
+    return outputs
+
+
+def one_sample(model, x):
+    for part in x:
+        found = model(part)
+    return found
+
+
+def agree(outputs):
+    return 1.0
+"""
+}
+PREDICTS = """\
+import steps
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+loader = DataLoader(TensorDataset(torch.ones(8, 2), torch.ones(8, 1)), batch_size=4)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    steps.train_fn(loader, model, optimizer)
+{evaluation}
+    print(accuracy)
+"""
+
+
+@pytest.mark.parametrize(
+    ("statements", "function"),
+    [
+        ("outputs = steps.eval_fn(loader, model)\naccuracy = steps.agree(outputs)", "eval_fn"),
+        (
+            "model.eval()\ntotal = 0.0\nfor x, y in loader:\n    total += steps.one_sample(model, x)\n"
+            "accuracy = total / len(loader)",
+            None,
+        ),
+    ],
+)
+def test_what_the_caller_of_a_prediction_computes_is_computed_for_the_received_model(
+    statements: str, function: str | None, tmp_path: Path
+) -> None:
+    text = PREDICTS.format(evaluation=indent(statements, "    "))
+    plan = plan_of(written(tmp_path, text, STEPS))
+    assert plan.facts.evaluations[0].function == function
+    assert plan.evaluation is not None
+    (inserted,) = plan.evaluation.edits
+    body = dedent(inserted.text.partition("():\n")[2]).strip()
+    assert body == f'{statements}\nreturn {{"accuracy": float(accuracy)}}'

@@ -89,3 +89,22 @@ def test_a_counter_without_a_known_start_is_told(tmp_path: Path) -> None:
     assert isinstance(plan, Plan)
     assert plan.rounds.resets == ()
     assert "step limit" in [decision.subject for decision in plan.decisions]
+
+
+@pytest.mark.parametrize("count", ["step += 1", "step = step + 1"])
+def test_a_limit_of_steps_that_a_learning_rate_goes_by_moves_with_the_rounds(count: str, tmp_path: Path) -> None:
+    rate = "optimizer.param_groups[0]['lr'] = 0.1 * (1 - step / args.max_steps)"
+    script = tmp_path / "train.py"
+    script.write_text(
+        SCRIPT.format(before="step = 0", test="step >= args.max_steps", count=f"{count}; {rate}", start="pass", limit=8)
+    )
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.resets == ()
+    assert [edit.template for edit in plan.rounds.limits] == ["{} * (input_model.current_round + 1)"] * 2
+    assert [decision.subject for decision in plan.decisions].count("step limit") == 1
+
+
+def test_what_a_function_returns_early_is_no_end_of_the_loop(tmp_path: Path) -> None:
+    before = "step = 0\ndef look(step):\n    if step >= 8:\n        return True"
+    assert resets(tmp_path, "look(step)", before, "step += 1") == ()
