@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.facts import binding, expressions
+from engine.facts.configuration import given_globals
 from engine.facts.containers import any_member
 from engine.facts.library import comes_from_data
 from engine.facts.trace import Call
 from engine.facts.values import (
     ARGUMENTS,
+    CONSTANT,
     DATASET,
     LITERAL,
     Choice,
@@ -219,10 +221,12 @@ def _any_module(interpreter, prefix: str) -> Value | None:
 
 
 def _exec(interpreter, node, scope, args, kwargs) -> None:
-    """Code that is run may set any global: what the module has set so far becomes a default."""
+    """Code that is run may set any global: what the module has set so far becomes a default, unless the command line
+    is known to set it."""
+    given = given_globals(interpreter, node)
     for name, value in scope.module.variables.items():
-        if isinstance(value, Literal) and value.source == LITERAL and name != "__name__":
-            scope.module.variables[name] = replace(value, source=ARGUMENTS)
+        if isinstance(value, Literal) and value.source in (LITERAL, CONSTANT) and name != "__name__":
+            scope.module.variables[name] = given.get(name) or replace(value, source=ARGUMENTS)
 
 
 def _isinstance(interpreter, node, scope, args, kwargs) -> Value:

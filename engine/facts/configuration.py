@@ -296,6 +296,55 @@ def read_configuration(file: SourceFile, root: Path, name: str) -> Any:
     return None
 
 
+def given_globals(interpreter: Interpreter, executed: ast.Call) -> dict[str, Value]:
+    """What the command line gives the globals of a script, by name, where the script runs code that reads it there.
+
+    Such code, after the configurator of nanoGPT, sets a global to ``--name=value``, and runs the files of assignments
+    that are named.
+
+    Args:
+        executed: ``exec(open("configurator.py").read())``.
+    """
+    folder = interpreter.project.entry.path.parent
+    named = [node.value for node in ast.walk(executed) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    if not any("sys.argv" in text_of_file(folder / name) for name in named):
+        return {}
+    found: dict[str, Value] = {}
+    for word in interpreter.arguments:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if equals:
+            found[name] = Literal(_evaluated(value, value), ARGUMENTS)
+            continue
+        for statement in _statements(text_of_file(folder / word)):
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                known = _evaluated(ast.unparse(statement.value), ...)
+                found[statement.targets[0].id] = Unknown(ARGUMENTS) if known is ... else Literal(known, ARGUMENTS)
+    return found
+
+
+def text_of_file(path: Path) -> str:
+    """The text of a small file; empty where there is none that can be read."""
+    try:
+        return path.read_text(encoding="utf-8") if 0 < path.stat().st_size < LARGEST_CONFIGURATION else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+
+
+def _evaluated(text: str, otherwise: Any) -> Any:
+    """The Python value that a text writes out; something else where it does not."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return otherwise
+
+
 def as_value(data: Any) -> Value:
     """Configuration data as values."""
     if isinstance(data, dict):
