@@ -306,8 +306,8 @@ def given_globals(interpreter: Interpreter, executed: ast.Call) -> dict[str, Val
         executed: ``exec(open("configurator.py").read())``.
     """
     folder = interpreter.project.entry.path.parent
-    named = [node.value for node in ast.walk(executed) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    if not any("sys.argv" in text_of_file(folder / name) for name in named):
+    written = [node.value for node in ast.walk(executed) if isinstance(node, ast.Constant)]
+    if not any("sys.argv" in _text_of(folder / name) for name in written if isinstance(name, str)):
         return {}
     found: dict[str, Value] = {}
     for word in interpreter.arguments:
@@ -315,14 +315,14 @@ def given_globals(interpreter: Interpreter, executed: ast.Call) -> dict[str, Val
         if equals:
             found[name] = Literal(_evaluated(value, value), ARGUMENTS)
             continue
-        for statement in _statements(text_of_file(folder / word)):
+        for statement in _statements(_text_of(folder / word)):
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
                 known = _evaluated(ast.unparse(statement.value), ...)
                 found[statement.targets[0].id] = Unknown(ARGUMENTS) if known is ... else Literal(known, ARGUMENTS)
     return found
 
 
-def text_of_file(path: Path) -> str:
+def _text_of(path: Path) -> str:
     """The text of a small file; empty where there is none that can be read."""
     try:
         return path.read_text(encoding="utf-8") if 0 < path.stat().st_size < LARGEST_CONFIGURATION else ""
