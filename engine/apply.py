@@ -123,7 +123,7 @@ def _with_client_step(steps: Iterable[Step], plan: Plan, choices: Choices) -> li
     name, steps = choices.recipe or plan.recipe, list(steps)
     recipe = recipe_named(name)
     if name != plan.recipe:
-        raise UserError(f"{name} is not for what this script trains: leave out --recipe for {plan.recipe}")
+        raise UserError(f"{name} is not for what this script trains: leave out the recipe for {plan.recipe}")
     if recipe.client_step and recipe.client_step not in [step.name for step in steps]:
         raise UserError(f"{name} needs {recipe.client_step}, without which the client would train something else")
     return steps

@@ -86,7 +86,14 @@ def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewa
     recipe, starts = recorded.get("recipe", "fedavg-pt"), options.get("initial_ckpt", False)
     choices = Choices(options.get("model_args", {}), recipe, starts)
     chosen = select(steps, options.get("only", ()), options.get("skip", ()))
-    outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options, steps)
+    try:
+        outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options, steps)
+    except UserError as error:
+        again = f"python -m codemods apply {os.path.normpath(entry)} --out {folder} --force"
+        raise UserError(
+            f"{folder} cannot be renewed with what was chosen for it: {error}\n    convert anew what the script has "
+            f"become, with {again}"
+        ) from None
     if outcome.files is None:
         raise UserError(f"{folder}: {refusal_text(entry.name, [*outcome.refusals, *outcome.needs])}")
     fresh = json.loads(outcome.files[CONVERSION])

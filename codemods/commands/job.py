@@ -13,11 +13,12 @@ from codemods.options import FOLDER, job_options
 @click.command("job")
 @FOLDER
 @job_options
+@click.option("--without", multiple=True, metavar="OPTION", help="Take back what was chosen before, as stop-cond.")
 @click.option("--diff", is_flag=True, help="Show the change and write nothing; exit 1 if there is one.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if job.py would change.")
 @click.option("--force", is_flag=True, help="Give up edits of job.py that are in the way.")
 @click.pass_context
-def command(ctx: click.Context, directory: Path, diff: bool, check: bool, force: bool, **options) -> None:
+def command(ctx: click.Context, directory: Path, without, diff: bool, check: bool, force: bool, **options) -> None:
     """Change job.py of a converted folder in place, around your own edits: sites, rounds, algorithm, data.
 
     Exits with 2 where an edit of yours stands where job.py has to change.
@@ -25,7 +26,7 @@ def command(ctx: click.Context, directory: Path, diff: bool, check: bool, force:
     from engine import atomic, output
     from engine.job import job_settings, update_job
 
-    files = update_job(directory, force, **job_settings(directory=directory, **options))
+    files = update_job(directory, force, without, **job_settings(directory=directory, **options))
     current = {name: (directory / name).read_bytes() for name in files if (directory / name).is_file()}
     changed = {name: content for name, content in files.items() if current.get(name) != content}
     if diff:

@@ -13,6 +13,23 @@ from engine.job.sites import named_sites
 from engine.result import UserError
 
 TORCHRUN = "python3 -u -m torch.distributed.run"
+SPLIT = ["partition", "alpha", "site_weights"]
+FIELDS = {
+    "partition": SPLIT,
+    "alpha": SPLIT[:2],
+    "site-weights": SPLIT[2:],
+    "recipe": ["recipe"],
+    "fedprox-mu": ["fedprox_mu"],
+    "style": ["style"],
+    "server-optimizer": ["optimizer_args"],
+    "aggregator": ["aggregator", "aggregator_data_kind"],
+    "transfer-type": ["params_transfer_type"],
+    "initial-ckpt": ["initial_ckpt"],
+    "stop-cond": ["stop_cond", "patience"],
+    "patience": ["patience"],
+    "cross-site-eval": ["cross_site_eval"],
+    "site": ["sites"],
+}
 
 
 def job_settings(
@@ -57,6 +74,21 @@ def job_settings(
         settings |= {"launch_external_process": True, "command": _command(command)}
     sites = named_sites(site, sites_file)
     return {**settings, "sites": sites} if sites else settings
+
+
+def fields_of(option: str) -> list[str]:
+    """The fields of JobSpec that an option of `job` sets.
+
+    Args:
+        option: its name, with or without the dashes in front.
+
+    Raises:
+        UserError: where there is no such option, or its value cannot be taken back.
+    """
+    name = option.lstrip("-")
+    if name not in FIELDS:
+        raise UserError(f"--without {option} is not understood: it takes one of {', '.join(FIELDS)}")
+    return FIELDS[name]
 
 
 def _command(text: str) -> str:

@@ -28,6 +28,10 @@ ONLY_IN_RECIPES = (
 )  # fmt: skip
 DOTTED = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
 FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # a folder and a process are called by it
+LARGEST_ALPHA = 1e9  # far above it numpy cannot draw; every mix is that of the data long before
+TORCHRUN = "torch.distributed.run"
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,8 @@ class JobSpec:
         optimizer_args: optimizer of the server for FedOpt.
         lr_scheduler_args: its learning rate scheduler.
         partition: how the training data is split between the sites of a simulation: ``stratified``, every label in the
-            same proportion where labels are known; ``even``, whatever the labels; ``dirichlet``, every site with a mix
-            of labels of its own.
+            same proportion where labels are known, the default; ``even``, whatever the labels; ``dirichlet``, every
+            site with a mix of labels of its own.
         alpha: for ``dirichlet``, and no other: the smaller, the more the sites differ.
         site_weights: sizes of the parts, in proportion; equal where there are none.
         sites: named sites, each with values for options of job.py by their names, such as ``data_dir``.
@@ -175,15 +179,15 @@ class JobSpec:
     key_metric_mode: Literal["max", "min"] = "max"
     final_evaluation: bool = False
     cross_site_eval: bool = False
-    stop_cond: str | None = field(default=None, metadata={"pattern": r"^\S+ (<=|>=|<|>|=) [-+.\deE]+$"})
+    stop_cond: str | None = field(default=None, metadata={"pattern": rf"^\S+ (<=|>=|<|>|=) {NUMBER}$"})
     patience: int | None = field(default=None, metadata={"ge": 1})
     initial_ckpt: str | None = None
     aggregator: str | None = field(default=None, metadata={"pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"})
     fedprox_mu: float | None = field(default=None, metadata={"gt": 0})
     optimizer_args: Component | None = None
     lr_scheduler_args: Component | None = None
-    partition: Literal["even", "stratified", "dirichlet"] = "stratified"
-    alpha: float | None = field(default=None, metadata={"gt": 0})
+    partition: Literal["even", "stratified", "dirichlet"] | None = None
+    alpha: float | None = field(default=None, metadata={"gt": 0, "le": LARGEST_ALPHA})
     site_weights: tuple[float, ...] = ()
     sites: dict[str, dict[str, str | int]] = field(default_factory=dict)
     aggregator_data_kind: Literal["WEIGHTS", "WEIGHT_DIFF"] | None = None
@@ -202,6 +206,7 @@ class JobSpec:
         self._check_evaluation()
         self._check_split()
         self._check_sites()
+        self._check_script_arguments()
 
     @property
     def is_split(self) -> bool:
@@ -213,7 +218,7 @@ class JobSpec:
         """How it is split, as ``job.py`` says it to the client: such as ``dirichlet:alpha=0.5:weights=3,1``."""
         alpha = [f"alpha={self.alpha or ALPHA:g}"] if self.partition == "dirichlet" else []
         weights = ["weights=" + ",".join(f"{weight:g}" for weight in self.site_weights)] if self.site_weights else []
-        return ":".join([self.partition, *alpha, *weights])
+        return ":".join([self.partition or "stratified", *alpha, *weights])
 
     def _check_metric(self) -> None:
         if self.patience and not self.stop_cond:
@@ -250,9 +255,14 @@ class JobSpec:
         for number, weight in enumerate(self.site_weights):
             if weight <= 0:
                 raise UserError(f"site_weights.{number} of the job: Input should be greater than 0")
-        if (self.partition != "stratified" or self.site_weights) and not self.is_split:
-            reason = "named sites have" if self.sites else "the client cannot split its training data, so sites need"
-            raise UserError(f"{reason} data of their own: leave out partition and site_weights")
+        if (self.partition or self.alpha or self.site_weights) and not self.is_split:
+            unsplit = (
+                "the client cannot split its training data (the decisions in conversion.json say why), so sites need"
+            )
+            raise UserError(
+                f"{'named sites have' if self.sites else unsplit} data of their own: leave out partition, alpha and "
+                "site_weights; `job --without partition` takes back what was chosen before"
+            )
         if self.site_weights and len(self.site_weights) != self.num_clients:
             raise UserError(f"{len(self.site_weights)} site_weights for {self.num_clients} sites")
 
@@ -262,8 +272,32 @@ class JobSpec:
         known = {option_name(option) for option in (*self.arguments.data, *self.arguments.settings)}
         known |= {"local_epochs"} if self.local_epochs else set()
         for site, values in self.sites.items():
+            if site == "server" or not SITE_NAME.fullmatch(site):
+                raise UserError(
+                    f"{site!r} cannot be a site's name: use letters, digits, '.', '-' and '_', not 'server'"
+                )
             for name in sorted(values.keys() - known):
                 raise UserError(f"site {site} sets {name}; it can set {', '.join(sorted(known)) or 'nothing'}")
+            epochs = values.get("local_epochs", 1)
+            if not isinstance(epochs, int) or epochs < 1:
+                raise UserError(f"site {site} sets local_epochs to {epochs!r}, which is no whole number from 1 on")
+
+    def _check_script_arguments(self) -> None:
+        """Refuse what the job tells the script as well, after what it is given: the last one counts."""
+        own = self.arguments
+        remedies = {
+            option.option: f"job.py has --{option_name(option).replace('_', '-')} for it" for option in own.data
+        }
+        if own.epochs and self.local_epochs:
+            remedies[own.epochs.option] = "use --local-epochs"
+        if own.rounds:
+            remedies[own.rounds.option] = "use --rounds"
+        if own.partitions:
+            remedies[own.partitions.option] = "use --partition"
+        for word in self.script_arguments:
+            option = word.partition("=")[0]
+            if option in remedies:
+                raise UserError(f"the job sets {option} of {CLIENT} itself, after {word}: {remedies[option]}")
 
 
 def option_name(option: Option) -> str:
@@ -352,6 +386,11 @@ def _fields(conversion: Mapping[str, Any], arguments: Arguments, chosen: Mapping
         **chosen_before,
         **chosen,
     }
+    if TORCHRUN in (fields.get("command") or "") and conversion.get("execution") != "external":
+        raise UserError(
+            f"{source['entry']} calls no init_process_group, so every process of torchrun would train by itself: "
+            "leave out torchrun"
+        )
     return fields | ({"local_epochs": None} if recipe.evaluates else {})
 
 
@@ -364,7 +403,7 @@ def read_conversion(directory: Path) -> dict[str, Any]:
     path = Path(directory) / CONVERSION
     try:
         conversion = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path} does not exist: give a folder that `apply` has written") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}): run `apply` again") from None

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import importlib.util
 import json
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 from engine.configuration import CONVERSION
 from engine.job.render import render
-from engine.job.spec import job_spec, read_conversion
+from engine.job.settings import fields_of
+from engine.job.spec import JobSpec, job_spec, read_conversion
 from engine.result import Place, UserError
 
 JOB = "job.py"
 
 
-def update_job(directory: Path, force: bool = False, **settings: Any) -> dict[str, bytes]:
+def update_job(directory: Path, force: bool = False, without: Iterable[str] = (), **settings: Any) -> dict[str, bytes]:
     """The files of a converted folder that a change of its job changes.
 
     Args:
         directory: the converted folder.
         force: whether edits of job.py that are in the way are given up.
+        without: options that were chosen before and are taken back, such as ``stop-cond``.
         settings: fields of JobSpec; ``None`` leaves a field as it was chosen before.
 
     Returns:
@@ -32,8 +37,14 @@ def update_job(directory: Path, force: bool = False, **settings: Any) -> dict[st
     """
     conversion = read_conversion(directory)
     chosen = {name: value for name, value in settings.items() if value is not None}
-    changed = {**conversion, "job": {**conversion.get("job", {}), **chosen}}
-    text = render(job_spec(changed))
+    dropped = {field for option in without for field in fields_of(option)}
+    kept = {name: value for name, value in conversion.get("job", {}).items() if name not in dropped}
+    changed = {**conversion, "job": {**kept, **chosen}}
+    spec = job_spec(changed)
+    if "num_clients" in chosen and spec.sites:
+        raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")
+    _check_aggregator(Path(directory), spec)
+    text = render(spec)
     changed["files"] = {**conversion.get("files", {}), JOB: _checksum(text)}
     path = Path(directory) / JOB
     current = path.read_text(encoding="utf-8") if path.is_file() else None
@@ -41,6 +52,29 @@ def update_job(directory: Path, force: bool = False, **settings: Any) -> dict[st
         text = _around_edits(conversion, current, text)
     record = json.dumps(changed, indent=2, ensure_ascii=False) + "\n"
     return {JOB: text.encode(), CONVERSION: record.encode()}
+
+
+def _check_aggregator(directory: Path, spec: JobSpec) -> None:
+    """Make sure that job.py will find the user's aggregator.
+
+    Raises:
+        UserError: where the module is neither in the folder nor installed, or has no such class.
+    """
+    if not spec.aggregator:
+        return
+    module, _, name = spec.aggregator.partition(":")
+    path = directory / f"{module.replace('.', '/')}.py"
+    if not path.is_file():
+        if not (directory / module.partition(".")[0]).is_dir() and importlib.util.find_spec(module.partition(".")[0]):
+            return  # an installed package, which job.py imports
+        raise UserError(f"{path} does not exist: put the module of the aggregator there")
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is not valid Python: {error}") from None
+    imported = [each.asname or each.name for node in body if isinstance(node, ast.ImportFrom) for each in node.names]
+    if name not in [*imported, *(node.name for node in body if isinstance(node, ast.ClassDef))]:
+        raise UserError(f"{path} has no class {name} for the aggregator")
 
 
 def _around_edits(conversion: dict[str, Any], current: str, new: str) -> str:

@@ -11,7 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from engine.result import UserError
 
 T = TypeVar("T")
-EXAMPLES = {"stop_cond": "accuracy >= 0.9", "aggregator": "my_module:MyAggregator"}
+EXAMPLES = {
+    "stop_cond": "accuracy >= 0.9",
+    "aggregator": "my_module:MyAggregator",
+    "optimizer_args.path": "torch.optim.Adam",
+    "lr_scheduler_args.path": "torch.optim.lr_scheduler.StepLR",
+}
 
 adapter = cache(TypeAdapter)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,21 @@ def test_what_can_no_longer_be_converted_is_an_error(change, message: str) -> No
         assert found.exit_code == ERROR
         assert message in found.stderr
         assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("chosen", [[], ["--recipe", "cyclic-pt"]])
+def test_a_script_that_trains_something_else_now_is_converted_anew(chosen: list[str]) -> None:
+    run("apply", "train.py")
+    run("job", "federated", *chosen)
+    shutil.copyfile(ROOT / "fixtures/numpy_breast_cancer/source/train.py", "train.py")
+    before = {path: path.read_bytes() for path in Path("federated").iterdir()}
+    found = run("renew")
+    assert found.exit_code == ERROR
+    assert "fedavg-pt is not for what this script trains" in found.stderr
+    assert "python -m codemods apply train.py --out federated --force" in found.stderr
+    assert {path: path.read_bytes() for path in Path("federated").iterdir()} == before
+    assert run("apply", "train.py", "--out", "federated", "--force").exit_code == OK
+    assert run("renew", "--check").exit_code == OK
 
 
 def test_that_there_is_nothing_to_renew_is_said() -> None:

@@ -205,7 +205,19 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"style": "fedjob", "recipe": "cyclic-pt"}, "leave out cyclic-pt"),
         ({"style": "fedjob", "aggregator": "a:B"}, "leave out aggregator"),
         ({"stop_cond": "accuracy>=0.9"}, "'accuracy>=0.9' is not written like accuracy >= 0.9"),
+        ({"stop_cond": "accuracy >= e"}, "'accuracy >= e' is not written like accuracy >= 0.9"),
         ({"aggregator": "Mean"}, "aggregator"),
+        ({"recipe": "fedopt-pt", "optimizer_args": {"path": "Adam"}}, "'Adam' is not written like torch.optim.Adam"),
+        ({"partition": "dirichlet", "alpha": 1e300}, "alpha"),
+        ({"sites": {"a b": {}}}, "'a b' cannot be a site's name"),
+        ({"sites": {"server": {}}}, "'server' cannot be a site's name"),
+        ({"sites": {"a": {"local_epochs": 0}}}, "site a sets local_epochs to 0, which is no whole number from 1 on"),
+        ({"sites": {"a": {"local_epochs": "two"}}}, "site a sets local_epochs to 'two'"),
+        ({"sites": {"a": {}}, "partition": "even"}, "named sites have data of their own: leave out partition"),
+        ({"script_arguments": ["--epochs=3"]}, "the job sets --epochs of client.py itself.*: use --local-epochs"),
+        ({"script_arguments": ["--data-dir", "x"]}, "job.py has --data-dir for it"),
+        ({"script_arguments": ["--partitions=2"]}, "use --partition"),
+        ({"launch_external_process": True, "command": "python3 -u -m torch.distributed.run"}, "no init_process_group"),
         ({"sites": {"a": {"data": "/a"}}}, "site a sets data; it can set data_dir, local_epochs"),
         ({"sites": {"a": {"data_dir": "/a"}}, "recipe": "cyclic-pt"}, "no arguments per site"),
         ({"no_such_field": 1}, "no_such_field"),
@@ -221,7 +233,25 @@ def test_local_epochs_need_an_option_of_the_client() -> None:
         job_spec(conversion(arguments=arguments()), local_epochs=2)
 
 
+@pytest.mark.parametrize(
+    "split", [{"partition": "stratified"}, {"partition": "even"}, {"alpha": 0.1}, {"site_weights": [2, 1]}]
+)
+def test_a_client_that_cannot_split_its_data_is_told_no_split(split: dict[str, object]) -> None:
+    alone = conversion(arguments=arguments())
+    assert "--partition" not in render(job_spec(alone))
+    with pytest.raises(UserError, match="cannot split its training data.*conversion.json say why"):
+        job_spec(alone, **split)
+
+
+def test_torchrun_starts_a_script_that_trains_in_several_processes() -> None:
+    spec = job_spec(conversion(execution="external"), command="python3 -u -m torch.distributed.run --nproc_per_node=2")
+    assert "--nproc_per_node=2" in recipe_keywords(render(spec))["command"]
+
+
 def test_a_folder_that_apply_has_not_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "job.py").touch()
+    with pytest.raises(UserError, match="give a folder that `apply` has written"):
+        job_spec_from(tmp_path / "job.py")
     with pytest.raises(UserError, match="does not exist"):
         job_spec_from(tmp_path)
     (tmp_path / "conversion.json").write_text("{")

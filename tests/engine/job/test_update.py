@@ -62,6 +62,34 @@ def test_an_edit_in_the_way_is_reported_with_its_line_and_given_up_only_by_force
     assert b"default=9" in update_job(folder, force=True, num_rounds=9)["job.py"]
 
 
+def test_what_was_chosen_before_is_taken_back(folder: Path) -> None:
+    write(folder, update_job(folder, partition="dirichlet", alpha=0.1, site_weights=[2, 1], num_rounds=9))
+    with pytest.raises(UserError, match="leave out partition"):
+        update_job(folder, sites={"hospital-a": {}})
+    write(folder, update_job(folder, without=["partition"], sites={"hospital-a": {}}))
+    assert '"hospital-a"' in (folder / "job.py").read_text()
+    with pytest.raises(UserError, match="the sites of this job are named, hospital-a: leave out --clients"):
+        update_job(folder, num_clients=3)
+    write(folder, update_job(folder, without=["--site"]))
+    assert (folder / "job.py").read_text() == render(job_spec(conversion(), num_rounds=9))
+    with pytest.raises(UserError, match="takes one of partition, alpha"):
+        update_job(folder, without=["nothing"])
+
+
+def test_an_aggregator_has_to_be_there(folder: Path) -> None:
+    with pytest.raises(UserError, match="mine.py does not exist: put the module of the aggregator there"):
+        update_job(folder, aggregator="mine:Median")
+    (folder / "mine.py").write_text("class Mean: ...\n")
+    with pytest.raises(UserError, match="mine.py has no class Median"):
+        update_job(folder, aggregator="mine:Median")
+    assert b"from mine import Mean" in update_job(folder, aggregator="mine:Mean")["job.py"]
+    (folder / "mine.py").write_text("from mean import Mean as Median\n")
+    assert b"from mine import Median" in update_job(folder, aggregator="mine:Median")["job.py"]
+    (folder / "mine.py").write_text("class Median(:\n")
+    with pytest.raises(UserError, match="mine.py is not valid Python"):
+        update_job(folder, aggregator="mine:Median")
+
+
 @pytest.mark.parametrize(
     ("current", "merged"),
     [("a\nb\nc\n", "a\nB\nc\n"), ("0\na\nb\nc\n", "0\na\nB\nc\n"), ("a\nb\nc\nd\n", "a\nB\nc\nd\n"), ("b\n", "B\n")],
