@@ -188,8 +188,18 @@ def _mapping_method(receiver: Mapping, method: str, args: list[Value], kwargs: d
     return Unknown()
 
 
+def _joined(separator: Literal, items: list[Value]) -> Value:
+    """Text put together of a known list."""
+    known = [plain(item) for item in items]
+    if not known or not all(isinstance(part, str) for part in known):
+        return Unknown()
+    return Literal(separator.value.join(known), least_certain(items), parts=tuple(items))
+
+
 def _text_method(receiver: Literal, method: str, args: list[Value]) -> Value:
     """The string methods that cannot fail in surprising ways."""
+    if method == "join" and len(args) == 1 and isinstance(args[0], Sequence) and not args[0].grows:
+        return _joined(receiver, args[0].items)
     known = [plain(argument) for argument in args]
     if method in ("lower", "upper", "strip", "format", "replace", "split", "startswith", "endswith"):
         if ... not in known and not (method == "format" and WIDE_FIELD.search(receiver.value)):

@@ -20,6 +20,7 @@ from engine.facts.values import (
     Function,
     Literal,
     Object,
+    Sequence,
     Unknown,
     Value,
     objects,
@@ -33,7 +34,7 @@ DERIVED = ("Subset", "random_split", "ConcatDataset", "TensorDataset", "train_te
 ITERATES = (*PASSED_THROUGH, "builtins.range", "builtins.len", "builtins.next", "?.iter", "itertools.")
 PATH_KEYWORDS = (
     "root", "path", "data_dir", "data_path", "directory", "folder", "img_dir", "csv_file", "filename", "file",
-    "filepath_or_buffer", "fname", "img_folder", "data_root", "image_dir", "root_dir",
+    "filepath_or_buffer", "fname", "img_folder", "data_root", "image_dir", "root_dir", "image_files",
 )  # fmt: skip
 NOT_DATA = re.compile(
     r"save|ckpt|checkpoint|resume|config|model|weight|pretrain|output|out_|log|snapshot", re.IGNORECASE
@@ -206,7 +207,8 @@ def _path_arguments(event: Event) -> list[Value]:
     if is_path(event.receiver) or event.name == ".open":
         return [event.receiver] if is_path(event.receiver) else []
     named = [event.kwargs[name] for name in PATH_KEYWORDS if name in event.kwargs]
-    return named[:1] or list(event.args[:1])
+    given = named[:1] or list(event.args[:1])
+    return [item for value in given for item in (value.items if isinstance(value, Sequence) else [value])]
 
 
 def _builds_dataset(event: Event) -> bool:

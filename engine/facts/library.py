@@ -23,7 +23,7 @@ DATA_READERS = (
     "numpy.memmap", "numpy.fromfile",
     "pandas.read_", "pickle.load", "scipy.io.loadmat", "h5py.File", "os.listdir", "glob.glob", "csv.reader",
     "torchvision.datasets.", "torchtext.", "datasets.load_dataset", "sklearn.datasets.", "nibabel.load",
-    "PIL.Image.open", "cv2.imread", "torch.utils.data.",
+    "PIL.Image.open", "cv2.imread", "torch.utils.data.", "monai.data.ImageDataset",
 )  # fmt: skip
 MOST_ELEMENTS = 200
 ENDS_PROGRAM = {"sys.exit", "builtins.exit", "builtins.quit", "os._exit"}

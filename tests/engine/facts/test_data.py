@@ -65,6 +65,13 @@ def data_of(folder: Path, lines: str) -> DataFact:
         ("data = np.load(P(DATA) / 'x.npy')", "numpy.load", [("./images", '"./images"', None)]),
         ("data = [open(n) for n in glob.glob('in/*.png')]", "glob.glob", [("in/*.png", "'in/*.png'", None)]),
         ("data = torch.load('tensors.pt')", "torch.load", [("tensors.pt", "'tensors.pt'", None)]),
+        ("data = np.load('/'.join(['in', 'x.npy']))", "numpy.load", [("in", "'in'", None)]),
+        (
+            "from monai.data import ImageDataset\nnames = [os.sep.join([DATA, name]) for name in ('a.png', 'b.png')]\n"
+            "data = ImageDataset(image_files=names, labels=[0, 1])",
+            "monai.data.ImageDataset",
+            [("./images", '"./images"', None)],
+        ),
         ("data = torch.randn(8, 2)", None, []),
     ],
 )
