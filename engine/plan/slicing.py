@@ -188,36 +188,31 @@ def source_of_statement(file: SourceFile, statement: ast.stmt) -> str:
     return "\n".join(_dedented(lines, statement.col_offset))
 
 
+def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
+    """True for a comment that belongs to a statement below it; the first line may say what the file is."""
+    text, margin = file.lines[line], statement.col_offset
+    if line == 0 or not text.lstrip().startswith("#") or _indent(text) < margin:
+        return False
+    statements = (node for node in ast.walk(file.tree) if isinstance(node, ast.stmt) and node.col_offset == margin)
+    before = [node for node in statements if (node.end_lineno or node.lineno) <= line]
+    return not before or line >= _last_line(file, max(before, key=lambda node: node.end_lineno or node.lineno))
+
+
 def _last_line(file: SourceFile, statement: ast.stmt) -> int:
-    """The number of a statement's last line, or of the last comment that belongs to its block."""
-    last = statement.end_lineno or statement.lineno
-    if isinstance(statement, DEFINITIONS):
-        for number, text in enumerate(file.lines[last:], start=last + 1):
-            inside = text.lstrip().startswith("#") and _holds(statement, len(text) - len(text.lstrip()))
-            if text.strip() and not inside:
-                break
-            last = number if inside else last
+    """The number of a statement's last line, or of the last comment that libcst counts to its block: the last one
+    below it that is indented as the block is, or deeper."""
+    last, body = statement.end_lineno or statement.lineno, getattr(statement, "body", None)
+    if not body or body[0].lineno == statement.lineno:
+        return last
+    for number, text in enumerate(file.lines[last:], start=last + 1):
+        if text.strip() and not text.lstrip().startswith("#"):
+            break
+        last = number if text.strip() and _indent(text) >= body[0].col_offset else last
     return last
 
 
-def _is_comment(file: SourceFile, line: int, statement: ast.stmt) -> bool:
-    """True for a comment that belongs to a statement below it; the first line may say what the file is."""
-    text = file.lines[line]
-    if line == 0 or not text.lstrip().startswith("#"):
-        return False
-    indent, margin = len(text) - len(text.lstrip()), statement.col_offset
-    if indent <= margin:
-        return indent == margin
-    statements = (node for node in ast.walk(file.tree) if isinstance(node, ast.stmt) and node.col_offset == margin)
-    before = [node for node in statements if (node.end_lineno or node.lineno) <= line]
-    return not before or not _holds(max(before, key=lambda node: node.end_lineno or node.lineno), indent)
-
-
-def _holds(statement: ast.stmt, indent: int) -> bool:
-    """True for a statement with a block, to which a comment after it of that indentation belongs; libcst counts one
-    that is less indented than the block to it, too."""
-    body = getattr(statement, "body", None)
-    return bool(body) and body[0].lineno > statement.lineno and statement.col_offset < indent
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _dedented(lines: list[str], margin: int) -> list[str]:

@@ -101,7 +101,7 @@ def test_what_exists_only_while_the_script_runs_is_no_part_of_a_model(text: str,
         ("if x:\n    y = 1\n", False),
         ("x = f(\n    1,\n    2)\n", True),
         ("def f():\n  pass\n", False),
-        ("def f():\n        pass\n", False),
+        ("def f():\n        pass\n", True),
         ("def f(): pass\n", True),
     ],
 )
@@ -114,6 +114,17 @@ def test_a_deeper_comment_belongs_to_a_block_before_it_or_else_to_the_definition
     assert ("# deeper" in text) == goes_along
 
 
-def test_a_comment_below_a_definition_goes_along_where_it_is_indented_at_all() -> None:
-    found = sliced("import torch\n\nclass Net(torch.nn.Module):\n    pass\n\n  # less\n    # deeper\n# below\n", "Net")
-    assert found.text("The model.").endswith("    pass\n\n  # less\n    # deeper\n")
+@pytest.mark.parametrize(
+    ("below", "along"),
+    [
+        ("    # as deep\n", "    # as deep\n"),
+        ("\n  # less\n    # as deep\n# above\n", "\n  # less\n    # as deep\n"),
+        ("# at the margin\n      # deeper\n", "# at the margin\n      # deeper\n"),
+        ("  # less\n# above\n", ""),
+    ],
+)
+def test_comments_below_a_definition_go_along_up_to_the_last_that_is_as_deep_as_its_block(
+    below: str, along: str
+) -> None:
+    found = sliced(f"import torch\n\nclass Net(torch.nn.Module):\n    pass\n{below}def main():\n    pass\n", "Net")
+    assert found.text("The model.").endswith(f"    pass\n{along}")
