@@ -48,8 +48,9 @@ class NotPython3(ProgramRule):
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """Nothing: where there are facts, the program was parsed."""
-        return iter(())
+        """The files that the program imports and Python cannot parse; where there are facts, the entry was parsed."""
+        errors = {error.place: error for error in facts.trace.unreadable if error.place is not None}
+        yield from (found for error in errors.values() if (found := cls.unreadable(error)) is not None)
 
     @classmethod
     def unreadable(cls, error: UserError) -> Result | None:

@@ -35,6 +35,7 @@ ITERATES = (*PASSED_THROUGH, "builtins.range", "builtins.len", "builtins.next", 
 PATH_KEYWORDS = (
     "root", "path", "data_dir", "data_path", "directory", "folder", "img_dir", "csv_file", "filename", "file",
     "filepath_or_buffer", "fname", "img_folder", "data_root", "image_dir", "root_dir", "image_files",
+    "data_files",
 )  # fmt: skip
 NOT_DATA = re.compile(
     r"save|ckpt|checkpoint|resume|config|model|weight|pretrain|output|out_|log|snapshot", re.IGNORECASE
@@ -208,6 +209,8 @@ def _path_arguments(event: Event) -> list[Value]:
         return [event.receiver] if is_path(event.receiver) else []
     named = [event.kwargs[name] for name in PATH_KEYWORDS if name in event.kwargs]
     given = named[:1] or list(event.args[:1])
+    if event.name == "datasets.load_dataset" and not named:
+        given = [one for one in given if str(plain(one)).startswith((".", "/", "~"))]  # any other is a name on the hub
     return [item for value in given for item in (value.items if isinstance(value, Sequence) else [value])]
 
 

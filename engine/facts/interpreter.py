@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.facts import calls, expressions, statements
-from engine.facts.trace import Branch, Call, Context, Entry, Event, Once, Trace
+from engine.facts.trace import Branch, Call, Context, Entry, Event, Once, Trace, is_default
 from engine.facts.values import (
     Class,
     External,
@@ -97,9 +97,11 @@ class Interpreter:
             return LocalModule(None, Scope(self.project.entry), dotted, package)
         try:
             return self.load(self.project.read(path), dotted)
-        except UserError:
+        except UserError as error:
             if path == self.project.entry.path:
                 raise
+            if is_default(self.path):
+                self.trace.unreadable.append(error)
             return External(dotted)
 
     @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.facts.values import Function, LocalModule, Object, Scope, Value
-from engine.result import Place
+from engine.result import Place, UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +183,7 @@ class Trace:
         stores: what is stored on objects, in order.
         settings_files: files opened and read as configurations.
         needed_options: options without a value that name a file of settings the program reads.
+        unreadable: what is wrong with files that are imported and cannot be read.
         exhausted: True where the analysis stopped early.
     """
 
@@ -194,6 +195,7 @@ class Trace:
     stores: list[Store] = field(default_factory=list)
     settings_files: list[Object] = field(default_factory=list)
     needed_options: list[Any] = field(default_factory=list)
+    unreadable: list[UserError] = field(default_factory=list)
     exhausted: bool = False
 
     def add_object(

@@ -317,11 +317,18 @@ def plan_init(facts: Facts, parser: ParserPlan) -> InitPlan:
 
 
 def plan_steps(facts: Facts, frame: Frame) -> StepCount:
-    """Hook the one optimizer where it can be named; otherwise count the steps of every optimizer."""
+    """Hook the one optimizer where it can be named; otherwise count the steps of every optimizer.
+
+    What ``accelerator.prepare`` gives for an optimizer has no hooks: it passes its steps on to the optimizer itself.
+    """
     if len(facts.optimizers) == 1:
         optimizer = facts.optimizers[0]
         values = [o for o in options(optimizer.value) if isinstance(o, Object)]
-        if len(values) == 1 and values[0].kind.startswith("torch.optim.") and not optimizer.built_in_loop:
+        prepared = {
+            id(one) for event in facts.trace.named(".prepare") for value in event.args for one in options(value)
+        }
+        is_torch = len(values) == 1 and values[0].kind.startswith("torch.optim.") and id(values[0]) not in prepared
+        if is_torch and not optimizer.built_in_loop:
             name = expression_for(values[0], frame.scope, optimizer.variable)
             if name and (name.split(".")[0] in frame.bound_outside):
                 return StepCount(name)

@@ -64,11 +64,7 @@ def number_behind(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) ->
         return
     if not depth or any(number_in(facts, node, scope)):
         return
-    holder = next((one for one in scope.chain() if node.id in one.variables), None)
-    statements = [s for body in bodies(body_of(holder)) for s in body] if holder is not None else []
-    values = [
-        s.value for s in statements if isinstance(s, ast.Assign) and [ast.unparse(t) for t in s.targets] == [node.id]
-    ]
+    holder, values = set_to(node, scope)
     if not values and holder is not None:
         for given, caller in _given(facts, node.id, holder):
             yield from number_in(facts, given, caller)
@@ -78,6 +74,14 @@ def number_behind(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) ->
     yield from number_in(facts, values[0], holder)
     for name in [part for part in ast.walk(values[0]) if isinstance(part, ast.Name)]:
         yield from number_behind(facts, name, holder, depth - 1)
+
+
+def set_to(name: ast.Name, scope: Scope) -> tuple[Scope | None, list[ast.expr]]:
+    """The scope that a name belongs to, and the values it is set to there."""
+    holder = next((one for one in scope.chain() if name.id in one.variables), None)
+    statements = [s for body in bodies(body_of(holder)) for s in body] if holder is not None else []
+    assignments = [s for s in statements if isinstance(s, ast.Assign)]
+    return holder, [s.value for s in assignments if [ast.unparse(t) for t in s.targets] == [name.id]]
 
 
 def _given(facts: Facts, parameter: str, holder: Scope) -> Iterator[tuple[ast.expr, Scope]]:

@@ -13,7 +13,7 @@ from engine.facts.optimizers import is_scheduler
 from engine.facts.source_text import names_in
 from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options
 from engine.plan.decision import Decision
-from engine.plan.epoch_uses import beside_epoch, number_behind, number_in
+from engine.plan.epoch_uses import beside_epoch, number_behind, number_in, set_to
 from engine.plan.frame import bodies
 from engine.plan.literals import Range, leaves, value_of
 from engine.plan.names import Names
@@ -82,9 +82,10 @@ def plan_schedules(
             continue
         length = _length(facts, node, scope)
         local_epochs = _reader(epochs, parser, length, names, facts) if epochs and length else None
-        if length is not None and local_epochs is not None:
+        all_rounds = how_to_read(destination, parser, length, names, facts) if length else None
+        if length is not None and local_epochs is not None and all_rounds is not None:
             lengths.append(length)
-            product = f"{local_epochs} * {reader}"
+            product = f"{local_epochs} * {all_rounds}"
             edits.append(
                 Replace(length.place, length.end, product if isinstance(node, ast.Constant) else f"({product})")
             )
@@ -153,7 +154,14 @@ def _spanning(part: ast.expr, scope: Scope, beyond: int, rounds: str, alone: boo
 
 
 def _length(facts: Facts, node: ast.expr, scope: Scope) -> Range | None:
-    """The number in a schedule's length that repeats the number of epochs; None where there is none, or several."""
+    """The number in a schedule's length that repeats the number of epochs, or in what its name was set to before; None
+    where there is none, or several."""
+    if isinstance(node, ast.Name) and not any(number_in(facts, node, scope)):
+        holder, values = set_to(node, scope)
+        tests = [part.test for part in ast.walk(scope.file.tree) if isinstance(part, (ast.If, ast.While))]
+        tested = any(isinstance(part, ast.Name) and part.id == node.id for test in tests for part in ast.walk(test))
+        found = holder is not None and len(values) == 1 and not tested and not isinstance(values[0], ast.Constant)
+        return _length(facts, values[0], holder) if found else None
     epochs = facts.loop.epochs if facts.loop is not None else None
     numbers = [part for part in ast.walk(node) if isinstance(part, ast.Constant) and type(part.value) is int]
     alike = [part for part in numbers if part.value == epochs and epochs > 1]

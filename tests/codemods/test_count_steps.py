@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from codemods import count_steps
 from tests.codemods import tools
@@ -335,3 +336,21 @@ def test_updates_of_arrays() -> None:
                         optimizer_steps += 1
         """,
     )
+
+
+def test_what_accelerate_gives_for_an_optimizer_has_no_hooks(tmp_path: Path) -> None:
+    script = """\
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+accelerator = Accelerator()
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model, optimizer = accelerator.prepare(model, optimizer)
+for epoch in range(3):
+    optimizer.zero_grad()
+    accelerator.backward(model(torch.ones(4, 2)).mean())
+    optimizer.step()
+"""
+    assert tools.plan_of(tools.written(tmp_path, script, {})).steps.optimizer == ""

@@ -875,3 +875,24 @@ def test_a_number_of_steps_that_an_object_keeps() -> None:
         BEHIND_NAMES.format(before=OF_A_CLASS, total="EPOCHS", scheduler=scheduler.format("")),
         BEHIND_NAMES.format(before=OF_A_CLASS, total="EPOCHS", scheduler=scheduler.format(" * args.num_rounds")),
     )
+
+
+def test_the_number_of_epochs_written_once_more_in_the_number_of_steps() -> None:
+    script = """\
+        import torch
+        from torch import nn
+        from torch.optim import lr_scheduler
+
+        batches = [torch.ones(4, 2)] * 2
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        total_steps = len(batches) * {length}
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=total_steps)
+        for epoch in range(3):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+                scheduler.step()
+        """
+    check_converted(script.format(length="3"), script.format(length="(args.epochs * args.num_rounds)"))

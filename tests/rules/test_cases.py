@@ -18,6 +18,7 @@ from engine.source import Project
 from rules import RULES
 from rules.base import Invalid
 from rules.document import FOLDER, pages, plain
+from rules.not_python3 import NotPython3
 
 HEADINGS = ["What it does", "Why is this bad", "Example", "Remedy", "Fix safety"]
 INVALID = [
@@ -127,3 +128,10 @@ def test_a_program_whose_model_is_not_found_is_refused(tmp_path: Path) -> None:
 def test_a_reason_stands_alone(tmp_path: Path) -> None:
     code = "import torch, gym\nenv = gym.make('CartPole-v1')\noptimizer = torch.optim.Adam(policy.parameters())\n"
     assert refused(tmp_path, code) == ["FLR107"]
+
+
+def test_a_file_that_is_imported_and_cannot_be_parsed_refuses_the_program(tmp_path: Path) -> None:
+    (tmp_path / "utils.py").write_text("def cuda(x):\n    return x.cuda(async=True)\n")
+    (tmp_path / "train.py").write_text("import torch\nimport utils\nutils.train(torch.nn.Linear(2, 1))\n")
+    found = [(one.code, str(one.place)) for one in NotPython3.check(gather(Project(tmp_path / "train.py")))]
+    assert found == [("FLR101", "utils.py:2")]

@@ -98,3 +98,17 @@ def test_loader_and_data_set(tmp_path: Path) -> None:
     data = data_of(tmp_path, "data = Rows('rows.csv')")
     assert data.loader is not None and data.dataset is not None
     assert (data.loader.text, data.dataset.text) == ("DataLoader(data, batch_size=2)", "data")
+
+
+@pytest.mark.parametrize(
+    ("call", "paths"),
+    [
+        ("load_dataset('imdb')", []),
+        ("load_dataset('nyu-mll/glue', 'mrpc')", []),
+        ("load_dataset('csv', data_files='rows.csv')", ["rows.csv"]),
+        ("load_dataset('./rows')", ["./rows"]),
+    ],
+)
+def test_a_data_set_of_the_hub_is_no_path(call: str, paths: list[str], tmp_path: Path) -> None:
+    found = data_of(tmp_path, f"from datasets import load_dataset\ndata = {call}['train']\n")
+    assert [path.value for path in found.paths] == paths
