@@ -10,7 +10,7 @@ from engine.facts.arrays import ArrayTraining
 from engine.facts.evaluation import rank
 from engine.facts.metrics import names_given, returned_metrics
 from engine.facts.program import EvaluationFact
-from engine.facts.source_text import expression, names_in
+from engine.facts.source_text import contains, expression, names_in
 from engine.facts.trace import Event, Trace
 
 RANDOM = ("random.", "numpy.random.")
@@ -61,7 +61,7 @@ def _draws(trace: Trace, event: Event) -> bool:
     return any(
         e.name.startswith(RANDOM) or "random" in getattr(e.receiver, "kind", "")
         for e in trace.events
-        if e.within_node(event.node) or e.node in set(ast.walk(event.node))
+        if e.within_node(event.node) or contains(event.node, e.node)
     )
 
 

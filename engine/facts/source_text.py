@@ -38,6 +38,11 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
+def contains(node: ast.AST, part: ast.AST) -> bool:
+    """True where a node stands inside another, or is it."""
+    return any(inner is part for inner in ast.walk(node))
+
+
 def names_read(node: ast.AST) -> set[str]:
     """The names that a node reads."""
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}

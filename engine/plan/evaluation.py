@@ -13,8 +13,9 @@ from engine.facts.source_text import assigned, bound_within, names_in, own_nodes
 from engine.facts.trace import Call, Event
 from engine.facts.values import Function, Object, objects, options
 from engine.plan.frame import Frame, function_node
-from engine.plan.inline_evaluation import inline_function, phase_evaluation
+from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
+from engine.plan.phases import phase_evaluation
 from engine.result import Place
 
 MODULES_WITH_RANDOM_STREAMS = {"random", "numpy"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.facts import Facts, ModelFact
 from engine.facts.library import DATA_READERS, is_namespace
-from engine.facts.source_text import bound_within, names_bound, names_in
+from engine.facts.source_text import bound_within, contains, names_bound, names_in
 from engine.facts.trace import Call, Event, is_default
 from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
 from engine.plan.frame import bodies, body_of
@@ -171,7 +171,7 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
     own = "self" in roots and model.value.cls is not None
     found: list[ast.stmt] = []
     for body in bodies(body_of(scope)):
-        first = next((s for s in body if any(node is model.construction.node for node in ast.walk(s))), None)
+        first = next((s for s in body if contains(s, model.construction.node)), None)
         if first is None or isinstance(
             first, (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.While, ast.With, ast.Try)
         ):
@@ -211,7 +211,7 @@ def initialisations(facts: Facts, model: ModelFact) -> list[ast.stmt]:
     return [
         statement
         for statement in _after_construction(model)
-        if not any(node is part for node in ast.walk(statement) for part in around)
+        if not any(contains(statement, part) for part in around)
         and any(stands_under(event, [statement]) for event in drawn)
     ]
 
@@ -219,7 +219,7 @@ def initialisations(facts: Facts, model: ModelFact) -> list[ast.stmt]:
 def _after_construction(model: ModelFact) -> list[ast.stmt]:
     """The statements that follow the one that builds the model, beside it."""
     for body in bodies(body_of(model.construction.scope)):
-        first = next((s for s in body if any(node is model.construction.node for node in ast.walk(s))), None)
+        first = next((s for s in body if contains(s, model.construction.node)), None)
         if isinstance(first, (ast.Assign, ast.AnnAssign)):
             return body[body.index(first) + 1 :]
     return []

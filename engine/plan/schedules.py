@@ -10,7 +10,7 @@ from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
 from engine.facts.array_flow import outer_names
 from engine.facts.optimizers import is_scheduler
-from engine.facts.source_text import names_in
+from engine.facts.source_text import contains, names_in
 from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options
 from engine.plan.decision import Decision
 from engine.plan.epoch_uses import beside_epoch, number_behind, number_in, set_to
@@ -230,7 +230,7 @@ def _terms(facts: Facts, length: ast.expr, scope: Scope) -> list[tuple[ast.expr,
 def _in_sum(part: ast.expr, scope: Scope) -> bool:
     """True for an expression that is part of a sum or a difference."""
     sums = [n for n in ast.walk(scope.file.tree) if isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub))]
-    return any(node is part for one in sums for node in ast.walk(one))
+    return any(contains(one, part) for one in sums)
 
 
 def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
@@ -332,7 +332,7 @@ def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
             if isinstance(statement, (ast.Assign, ast.AugAssign)) and _sets(statement, needed):
                 parts = [
                     statement.value,
-                    *[s.test for s in statements if isinstance(s, ast.If) and statement in list(ast.walk(s))],
+                    *[s.test for s in statements if isinstance(s, ast.If) and contains(s, statement)],
                 ]
                 found += [part for part in parts if part not in found]
         needed |= {name for part in found for name in names_in(part)}

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from engine.facts import Facts
-from engine.facts.source_text import assigned, expression, text_of
+from engine.facts.source_text import assigned, contains, expression, text_of
 from engine.facts.values import Function, Object, Scope, Value, options
 from engine.plan.frame import Frame
 from engine.plan.refusals import ITERATOR_USED_UP
@@ -77,7 +77,7 @@ def _iterators(value: Value | None, depth: int = 0) -> Iterator[Object]:
 
 def _made_in(facts: Facts, frame: Frame, made: Object) -> bool:
     """True for what every round makes anew."""
-    return facts.trace.events[made.event].within_node(frame.node) or made.node in set(ast.walk(frame.node))
+    return facts.trace.events[made.event].within_node(frame.node) or contains(frame.node, made.node)
 
 
 def _never_ends(facts: Facts, value: Value, depth: int = 0) -> bool:
