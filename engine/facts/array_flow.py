@@ -232,8 +232,8 @@ def outer_names(function: ast.AST) -> set[str]:
     return names_in(function) - own - parameters_in(function)
 
 
-def changed_parameters(function: ast.AST) -> set[str]:
-    """The parameters whose elements a function changes, and the names of the module that it sets."""
+def changed_outside(function: ast.AST) -> set[str]:
+    """What a function changes outside of itself: elements of its parameters, and the names of the module it sets."""
     body = function.body if isinstance(function.body, list) else []
     parameters = parameters_in(function.args)
     found: set[str] = set()

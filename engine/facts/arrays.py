@@ -15,8 +15,8 @@ from engine.facts.array_construction import (
     is_fraction,
     is_number,
 )
-from engine.facts.array_flow import Flow, carried, changed_parameters, comes_back, flows, outer_names
-from engine.facts.array_places import Places, arguments, holders, parameters_changed, place_construction, rebinds
+from engine.facts.array_flow import Flow, carried, changed_outside, comes_back, flows, outer_names
+from engine.facts.array_places import Places, arguments, holders, parameters_changed, rebinds
 from engine.facts.array_problems import (
     aliased,
     apart,
@@ -31,6 +31,7 @@ from engine.facts.array_problems import (
     unfollowed,
 )
 from engine.facts.library import comes_from_data, is_namespace
+from engine.facts.place_construction import place_construction
 from engine.facts.program import ArrayFact, ArrayProblem, ArraysFact
 from engine.facts.source_text import expression, own_nodes, parameters_in
 from engine.facts.trace import Call, Entry, Loop, Trace, is_default
@@ -357,7 +358,7 @@ class _Calls:
 
     def _changed(self, function: Function, done: frozenset[int] = frozenset()) -> set[str]:
         """The parameters that a function changes in place, by itself or by what it calls, and the globals it sets."""
-        found = changed_parameters(function.node) | parameters_changed(function.node)
+        found = changed_outside(function.node) | parameters_changed(function.node)
         own = parameters_in(function.node.args)
         if id(function.node) in done:
             return found
