@@ -188,14 +188,19 @@ def subscript(interpreter: Interpreter, node: ast.Subscript, scope: Scope) -> Va
 
 def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Value:
     """A list, tuple or set."""
-    items: list[Value] = []
-    for element in node.elts:
-        if isinstance(element, ast.Starred):
-            inner = evaluate(interpreter, element.value, scope)
-            items.extend(inner.items if isinstance(inner, Sequence) else [inner])
+    return Sequence(_unpacked(interpreter, node.elts, scope), type(node).__name__.lower())
+
+
+def _unpacked(interpreter: Interpreter, nodes: list[ast.expr], scope: Scope) -> list[Value]:
+    """The values of some expressions, stars unpacked where their contents are known."""
+    values: list[Value] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            inner = evaluate(interpreter, node.value, scope)
+            values.extend(inner.items if isinstance(inner, Sequence) else [inner])
         else:
-            items.append(evaluate(interpreter, element, scope))
-    return Sequence(items, type(node).__name__.lower())
+            values.append(evaluate(interpreter, node, scope))
+    return values
 
 
 def mapping(interpreter: Interpreter, node: ast.Dict, scope: Scope) -> Value:
@@ -345,14 +350,8 @@ def attribute_for_call(interpreter: Interpreter, owner: Value, node: ast.Attribu
 
 def arguments(interpreter: Interpreter, node: ast.Call, scope: Scope) -> tuple[list[Value], dict[str, Value]]:
     """The values passed by a call, stars unpacked where their contents are known."""
-    args: list[Value] = []
+    args = _unpacked(interpreter, node.args, scope)
     kwargs: dict[str, Value] = {}
-    for argument in node.args:
-        if isinstance(argument, ast.Starred):
-            inner = evaluate(interpreter, argument.value, scope)
-            args.extend(inner.items if isinstance(inner, Sequence) else [inner])
-        else:
-            args.append(evaluate(interpreter, argument, scope))
     for keyword in node.keywords:
         value = evaluate(interpreter, keyword.value, scope)
         if keyword.arg:
