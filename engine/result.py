@@ -21,7 +21,6 @@ class Status(str, Enum):
     FOUND = "found"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
-    SKIPPED = "skipped"
     REFUSED = "refused"
 
 

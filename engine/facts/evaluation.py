@@ -175,7 +175,6 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
         metrics=metrics,
         loop=next((entry for entry in event.path if isinstance(entry, Loop) and entry.scope is holder.scope), None),
         call_event=calling,
-        leaves_eval_mode=_leaves_eval_mode(inside),
         leaves_grad_off=_leaves_grad_off(inside),
     )
 
@@ -325,12 +324,6 @@ def _where(event: Event, training: TrainingLoop) -> str:
     if event.within_node(training.epoch.node):
         return "loop"
     return "before" if event.number < training.first_step.number else "after"
-
-
-def _leaves_eval_mode(inside: list[Event]) -> bool:
-    """True where the last change of mode in an evaluation is ``eval()``."""
-    modes = [event for event in inside if _sets_mode(event)]
-    return bool(modes) and modes[-1].name == ".eval"
 
 
 def _leaves_grad_off(inside: list[Event]) -> bool:

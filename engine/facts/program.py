@@ -282,7 +282,7 @@ class EvaluationFact:
         statements: inline: the statements of the block, first and last.
         loop: the evaluating batch loop in the trace.
         forward: inline, without such a loop: the statement that calls the model.
-        leaves_eval_mode, leaves_grad_off: True where the model or autograd is not switched back by the evaluation.
+        leaves_grad_off: True where autograd is not switched back by the evaluation.
     """
 
     function: str | None
@@ -295,7 +295,6 @@ class EvaluationFact:
     call_event: Event | None = field(default=None, compare=False, repr=False)
     statements: tuple[Expression, ...] = ()
     forward: ast.stmt | None = field(default=None, compare=False, repr=False)
-    leaves_eval_mode: bool = False
     leaves_grad_off: bool = False
 
 
