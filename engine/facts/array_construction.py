@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from engine.facts.source_text import NESTED, names_in, own_nodes
+from engine.facts.source_text import NESTED, names_in, own_nodes, positional_parameters
 from engine.facts.trace import Call, Entry
 from engine.facts.values import External, Function, Object, Scope, options
 
@@ -86,7 +86,7 @@ def _assigned(name: str, statement: ast.stmt, scope: Scope) -> Built | None:
 
 def passed_for(name: str, function: ast.AST, call: ast.AST | None) -> ast.expr | None:
     """What a call passes for a parameter."""
-    parameters = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    parameters = positional_parameters(function)
     if not isinstance(call, ast.Call) or name not in parameters:
         return None
     named = next((k.value for k in call.keywords if k.arg == name), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.facts.array_flow import Flow, flows, outer_names
 from engine.facts.library import is_namespace
-from engine.facts.source_text import own_nodes, parameters_in
+from engine.facts.source_text import own_nodes, parameters_in, positional_parameters
 from engine.facts.values import Function, Mapping, Object, Value, options
 
 CHANGE_WHOLE = ("update", "pop", "popitem", "clear", "setdefault", "__setattr__", "__setitem__")
@@ -226,7 +226,7 @@ def method(owner: Object, name: str) -> Function | None:
 
 def arguments(function: Function, call: ast.Call) -> dict[str, ast.expr]:
     """What a call gives the parameters of a function; ``self`` is the receiver."""
-    parameters = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    parameters = positional_parameters(function.node)
     values = list(call.args)
     static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorators)
     if function.owner is not None and not static and isinstance(call.func, ast.Attribute):

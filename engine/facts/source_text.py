@@ -63,6 +63,11 @@ def parameters_in(node: ast.AST) -> set[str]:
     return {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
+def positional_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[str]:
+    """The names of the parameters that a function takes by position, in their order."""
+    return [parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args)]
+
+
 def bound_within(expression: ast.AST) -> set[str]:
     """The names that the comprehensions and lambdas of an expression bind."""
     return names_bound(expression) | parameters_in(expression)

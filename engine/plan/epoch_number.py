@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from engine.facts import Facts
-from engine.facts.source_text import text_of
+from engine.facts.source_text import positional_parameters, text_of
 from engine.facts.trace import Event
 
 REPORTS = {
@@ -119,7 +119,7 @@ def _parameter_matters(event: Event, call: ast.Call, argument: ast.AST, events: 
     assert function is not None
     if isinstance(function.node, ast.Lambda):
         return None
-    names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    names = positional_parameters(function.node)
     names = names[max(len(event.args) - len(call.args), 0) :]  # functools.partial has given the first ones
     if function.owner is not None:
         names = names[1:]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
 from engine.facts import Facts
-from engine.facts.source_text import text_of
+from engine.facts.source_text import positional_parameters, text_of
 from engine.facts.trace import Call, Event
 from engine.facts.values import Object, Scope, Unknown, Value
 from engine.plan.epoch_number import REPORTS
@@ -91,7 +91,7 @@ def _given(facts: Facts, parameter: str, holder: Scope) -> Iterator[tuple[ast.ex
     function = entry.function if entry is not None else None
     if entry is None or not isinstance(entry.node, ast.Call) or isinstance(function.node, ast.Lambda):
         return
-    names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)][function.owner is not None :]
+    names = positional_parameters(function.node)[function.owner is not None :]
     given = dict(zip(names, entry.node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in entry.node.keywords if keyword.arg}
     if parameter in given:
@@ -126,7 +126,7 @@ def _written(event: Event) -> dict[str, tuple[ast.expr, Scope]]:
     """The arguments of a function as a call writes them; what ``functools.partial`` has given is not among them."""
     function = event.function
     assert function is not None and not isinstance(function.node, ast.Lambda)
-    names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+    names = positional_parameters(function.node)
     names = names[(function.owner is not None) + len(event.args) - len(event.node.args) :]
     given = dict(zip(names, event.node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in event.node.keywords if keyword.arg}

@@ -10,9 +10,9 @@ from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
 from engine.facts.source_text import assigned, bound_within, names_in, own_nodes, text_of
-from engine.facts.trace import Call, Event
+from engine.facts.trace import Branch, Event
 from engine.facts.values import Function, Object, objects, options
-from engine.plan.frame import Frame, function_node
+from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
 from engine.plan.phases import phase_evaluation
@@ -255,7 +255,7 @@ def _training_sets_mode(facts: Facts) -> bool:
     for event in facts.trace.named(".train"):
         on_model = any(isinstance(o, Object) and _is_model(o, model.value) for o in options(event.receiver))
         before_step = event.number < step.number and event.within_node(loop.loop.node)
-        unconditional = not any(type(entry).__name__ == "Branch" for entry in _after(event.path, loop.loop.node))
+        unconditional = not any(isinstance(entry, Branch) for entry in _after(event.path, loop.loop.node))
         if on_model and before_step and unconditional and not event.args:
             return True
     return False
@@ -280,6 +280,3 @@ def _is_model(value: Object, model: Object) -> bool:
         current = inner[0] if inner else None
         seen += 1
     return False
-
-
-__all__ = ["Call", "EvaluationPlan", "function_node", "plan_evaluation"]

@@ -9,6 +9,7 @@ from typing import Any
 from engine.facts import Facts, FirstWeights, ModelFact
 from engine.facts.constructor import parameter_names
 from engine.facts.library import DATA_READERS
+from engine.facts.source_text import positional_parameters
 from engine.facts.trace import Call
 from engine.facts.values import Class, Function, options, plain
 from engine.plan.importing import unimportable
@@ -41,7 +42,7 @@ def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
         ]
         if not made or "." in entry.function.qualified_name:
             return
-        names = [a.arg for a in (*entry.function.node.args.posonlyargs, *entry.function.node.args.args)]
+        names = positional_parameters(entry.function.node)
         passed = {**dict(zip(names, made[0].args, strict=False)), **made[0].kwargs}
         yield Builder(entry.function, {name: plain(value) for name, value in passed.items()}, "unresolved")
 
