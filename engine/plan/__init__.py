@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts import Facts, SchedulerFact
+from engine.facts import Facts
 from engine.facts.trace import Branch
 from engine.facts.values import ARGUMENTS, Object, options, plain, source_of
 from engine.plan.algorithm import decide_algorithm, refuse_algorithm
@@ -16,7 +17,7 @@ from engine.plan.first_weights import FirstWeightsPlan, plan_first_weights
 from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, name_model
 from engine.plan.layout import lay_out
 from engine.plan.model import passed_values, plan_model
-from engine.plan.names import Names, free_names, used_names
+from engine.plan.names import Names, free_names
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.parser import ParserPlan, first_code, parsed_at, plan_parser
 from engine.plan.partition import PartitionPlan, plan_partition
@@ -28,10 +29,11 @@ from engine.plan.settings import (
     Setting,
     fixed_path,
     fixed_paths,
-    flag,
     free_option,
+    partitions_setting,
     plan_epochs,
     plan_paths,
+    rounds_setting,
 )
 from engine.result import Place, Result, UserError
 from engine.source import SourceFile
@@ -187,8 +189,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if refused:
         return refused
     frame = choose_frame(facts)
-    files = facts.project.modules
-    names = free_names(files)
+    names = free_names(facts.project.modules)
     model_name = name_model(facts, frame.scope)
     if model_name is None:
         return [MODEL_OUT_OF_REACH.at(frame.file, frame.place)]
@@ -213,88 +214,83 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(round_plan.shifts))
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
     partition = plan_partition(facts)
-    partitions = num_rounds = None
-    if isinstance(partition, PartitionPlan):
-        name = free_option("partitions", taken)
-        partitions = Setting(
-            flag(name), name, "1", "str", "split the training data between the sites of a simulation", False
-        )
-    if schedules.needs_rounds:
-        help_text = "rounds of the job, which the learning-rate schedule spans"
-        num_rounds = Setting(flag(rounds_name), rounds_name, 1, "int", help_text, False)
     starts = plan_first_weights(facts.models, model, facts.project, choices.first_weights)
     decisions = [*round_plan.decisions, *schedules.decisions, *decide_algorithm(facts, choices.recipe)]
     decisions += array_decisions(facts.arrays) if facts.arrays else []
-    decisions += starts.decisions
+    decisions += [*starts.decisions, *_decisions(facts, evaluation, partition, paths, model)]
+    return Plan(
+        facts=facts,
+        names=names,
+        layout=layout,
+        frame=frame,
+        model_name=model_name,
+        model=model,
+        first_weights=starts,
+        evaluation=evaluation if isinstance(evaluation, EvaluationPlan) else None,
+        steps=plan_steps(facts, frame),
+        parser=parser,
+        epochs=epochs,
+        paths=tuple(paths),
+        partition=partition if isinstance(partition, PartitionPlan) else None,
+        rounds=round_plan,
+        schedules=schedules,
+        decisions=tuple(decisions),
+        init=plan_init(facts, parser),
+        partitions=partitions_setting(taken) if isinstance(partition, PartitionPlan) else None,
+        num_rounds=rounds_setting(rounds_name) if schedules.needs_rounds else None,
+        torch_name=torch_name(frame),
+        settings_files=plan_settings_files(facts, layout),
+        recipe=recipe_for(facts, choices.recipe),
+        arrays=plan_arrays(facts.arrays) if facts.arrays else None,
+    )
+
+
+def _decisions(
+    facts: Facts, evaluation: EvaluationPlan | str, partition: PartitionPlan | str, paths: list[Setting],
+    model: ModelPlan,
+) -> Iterator[Decision]:  # fmt: skip
+    """The judgements about the command, the metrics, the data, the processes and the model's arguments.
+
+    Args:
+        facts: of the program.
+        evaluation: how the received model is measured, or why it is not.
+        partition: how the training data is split in a simulation, or why it is not.
+        paths: the options that say where the data lies.
+        model: how the server builds it.
+    """
     if facts.arguments.command:
-        decisions.append(
-            Decision(
-                "command",
-                f"the job starts the script with {facts.arguments.command}, which trains",
-                "name another with --arg",
-            )
+        yield Decision(
+            "command",
+            f"the job starts the script with {facts.arguments.command}, which trains",
+            "name another with --arg",
         )
     if isinstance(evaluation, str):
-        decisions.append(
-            Decision(
-                "metrics",
-                f"no metrics are sent: {evaluation}",
-                "write the evaluation as a function that is called in the epoch loop",
-            )
+        yield Decision(
+            "metrics",
+            f"no metrics are sent: {evaluation}",
+            "write the evaluation as a function that is called in the epoch loop",
         )
     if isinstance(partition, str):
-        decisions.append(
-            Decision(
-                "simulation data",
-                f"every site trains on all the data it is given: {partition}",
-                "give each site its own data location",
-            )
+        yield Decision(
+            "simulation data",
+            f"every site trains on all the data it is given: {partition}",
+            "give each site its own data location",
         )
-    for path in fixed_paths(facts, paths):
-        decisions.append(fixed_path(path))
+    yield from map(fixed_path, fixed_paths(facts, paths))
     if launches_processes(facts):
-        decisions.append(
-            Decision(
-                "processes",
-                "torchrun starts one process at every site, unless --launch says otherwise",
-                'give the command, such as --launch "torchrun --standalone --nproc_per_node=2"',
-            )
+        yield Decision(
+            "processes",
+            "torchrun starts one process at every site, unless --launch says otherwise",
+            'give the command, such as --launch "torchrun --standalone --nproc_per_node=2"',
         )
     for name, value in model.args.items():
         passed = passed_values(facts.model.value, name) if facts.model else []
         if any(source_of(one) == ARGUMENTS and plain(one) == value for one in passed):
-            decisions.append(
-                Decision(
-                    "model arguments",
-                    f"the server builds the model with {name}={value!r}, the default of the script's option",
-                    "change it in job.py where the sites are given another value",
-                )
+            yield Decision(
+                "model arguments",
+                f"the server builds the model with {name}={value!r}, the default of the script's option",
+                "change it in job.py where the sites are given another value",
             )
-    return Plan(
-        facts,
-        names,
-        layout,
-        frame,
-        model_name,
-        model,
-        starts,
-        evaluation if isinstance(evaluation, EvaluationPlan) else None,
-        plan_steps(facts, frame),
-        parser,
-        epochs,
-        tuple(paths),
-        partition if isinstance(partition, PartitionPlan) else None,
-        round_plan,
-        schedules,
-        tuple(decisions),
-        plan_init(facts, parser),
-        partitions,
-        num_rounds,
-        torch_name(frame),
-        plan_settings_files(facts, layout),
-        recipe_for(facts, choices.recipe),
-        plan_arrays(facts.arrays) if facts.arrays else None,
-    )
 
 
 def recipe_for(facts: Facts, chosen: str) -> str:
@@ -343,4 +339,4 @@ def torch_name(frame: Frame) -> str:
     return ""
 
 
-__all__ = ["Choices", "Decision", "Plan", "SchedulerFact", "make_plan", "used_names"]
+__all__ = ["Choices", "Plan", "make_plan"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
 from engine.facts.array_flow import outer_names
 from engine.facts.optimizers import is_scheduler
-from engine.facts.source_text import contains, names_in
+from engine.facts.source_text import contains, names_in, positional_parameters
 from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options
 from engine.plan.decision import Decision
-from engine.plan.epoch_uses import beside_epoch, number_behind, number_in, set_to
+from engine.plan.epoch_uses import Use, beside_epoch, number_behind, number_in, set_to
 from engine.plan.frame import bodies
 from engine.plan.literals import Range, leaves, value_of
 from engine.plan.names import Names
@@ -68,14 +68,7 @@ def plan_schedules(
     unreached: list[str] = []
     fixed: list[str] = []
     scheduled = list(horizons(facts))
-    stretched: set[Place] = set()
-    for node, scope, whole in [*scheduled, *(beside_epoch(facts) if shifted else ())]:
-        place = scope.file.place(node)
-        if place in stretched:
-            continue
-        stretched.add(place)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "len":
-            continue  # as long as an epoch, however many there are
+    for node, scope, whole in _each_once([*scheduled, *(beside_epoch(facts) if shifted else ())]):
         reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
         if reader is None:
             unreached.append(ast.unparse(node))
@@ -100,43 +93,57 @@ def plan_schedules(
             fixed.append(ast.unparse(node))
         atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
         product = f"{'{}' if atom else '({})'} * {reader}"
-        edits.append(Replace(place, scope.file.end(node), product if whole else f"({product})"))
-    decisions = []
-    if edits and not scheduled:
-        decisions.append(
-            Decision(
-                "epoch numbers",
-                "the number of epochs is multiplied by that of the rounds where the epoch's number meets it",
-                "remove the factor from client.py to reach the end in the first round",
-            )
+        edits.append(Replace(scope.file.place(node), scope.file.end(node), product if whole else f"({product})"))
+    decisions = tuple(_decisions(bool(edits), bool(scheduled), fixed, unreached))
+    return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), decisions, tuple(dict.fromkeys(lengths)))
+
+
+def _each_once(uses: Iterable[Use]) -> Iterator[Use]:
+    """Each expression once, without what is as long as an epoch, however many there are."""
+    seen: set[Place] = set()
+    for node, scope, whole in uses:
+        place = scope.file.place(node)
+        is_epoch = isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
+        if place not in seen and not is_epoch:
+            yield node, scope, whole
+        seen.add(place)
+
+
+def _decisions(stretched: bool, scheduled: bool, fixed: list[str], unreached: list[str]) -> Iterator[Decision]:
+    """The judgements about what spans all rounds.
+
+    Args:
+        stretched: True where anything is multiplied by the number of rounds.
+        scheduled: True where a schedule is sized for one run.
+        fixed: the lengths that are taken for those of one round, as source.
+        unreached: the lengths where the number of rounds cannot be read.
+    """
+    if stretched and not scheduled:
+        yield Decision(
+            "epoch numbers",
+            "the number of epochs is multiplied by that of the rounds where the epoch's number meets it",
+            "remove the factor from client.py to reach the end in the first round",
         )
-    elif edits:
-        decisions.append(
-            Decision(
-                "schedule",
-                "the learning-rate schedule spans all rounds: its length is multiplied by their number",
-                "remove the factor from client.py to run through the schedule in the first round",
-            )
+    elif stretched:
+        yield Decision(
+            "schedule",
+            "the learning-rate schedule spans all rounds: its length is multiplied by their number",
+            "remove the factor from client.py to run through the schedule in the first round",
         )
     if fixed:
-        decisions.append(
-            Decision(
-                "schedule",
-                f"{', '.join(fixed)} is taken for the schedule's length in one round, however many local epochs it has",
-                "write it with the number of epochs that the loop uses",
-                ("P2",),
-            )
+        yield Decision(
+            "schedule",
+            f"{', '.join(fixed)} is taken for the schedule's length in one round, however many local epochs it has",
+            "write it with the number of epochs that the loop uses",
+            ("P2",),
         )
     if unreached:
-        decisions.append(
-            Decision(
-                "schedule",
-                f"the schedule ends with round 1: the number of rounds is out of reach of {', '.join(unreached)}",
-                "build it where the script's arguments are at hand",
-                ("P2",),
-            )
+        yield Decision(
+            "schedule",
+            f"the schedule ends with round 1: the number of rounds is out of reach of {', '.join(unreached)}",
+            "build it where the script's arguments are at hand",
+            ("P2",),
         )
-    return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), tuple(decisions), tuple(dict.fromkeys(lengths)))
 
 
 def _reader(epochs: Setting, parser: ParserPlan, place: Range, names: Names, facts: Facts) -> str | None:
@@ -168,7 +175,7 @@ def _length(facts: Facts, node: ast.expr, scope: Scope) -> Range | None:
     return Range.of(alike[0], scope) if len(alike) == 1 else None
 
 
-def horizons(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def horizons(facts: Facts) -> Iterator[Use]:
     """The expressions that say how long a schedule is; True with those that are an argument of their own."""
     for fact in (*facts.schedulers, *facts.optimizers):
         for value in options(fact.value) if fact.value is not None else ():
@@ -188,7 +195,7 @@ def _with_parts(value: Value, depth: int = 3) -> Iterator[Object]:
                     yield from _with_parts(part, depth - 1)
 
 
-def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iterator[Use]:
     """The length of a scheduler, or of an optimizer that schedules itself: the argument that says it, or wherever else
     the number of epochs is used."""
     for name, position in HORIZONS.get(kind, ()):
@@ -207,20 +214,20 @@ def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iter
                 yield from _around(facts, value.node, value.scope)
 
 
-def _in_argument(facts: Facts, argument: ast.expr, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _in_argument(facts: Facts, argument: ast.expr, scope: Scope) -> Iterator[Use]:
     """The number of epochs in an argument, or the argument that is a name for what it was computed to."""
     yield from number_in(facts, argument, scope)
     if any(number_behind(facts, argument, scope)):
         yield argument, scope, True
 
 
-def _around(facts: Facts, function: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _around(facts: Facts, function: ast.AST, scope: Scope) -> Iterator[Use]:
     """The number of epochs behind the names that a function which gives a rate reads from around it."""
     for name in sorted(outer_names(function)):
         yield from number_behind(facts, ast.Name(name, ast.Load()), scope)
 
 
-def _terms(facts: Facts, length: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope, bool]]:
+def _terms(facts: Facts, length: ast.expr, scope: Scope) -> list[Use]:
     """The number of epochs in a length from which something else is taken off, as a warm-up is, or added to it: the
     length itself times the rounds would be another. None where it is only multiplied."""
     parts = [*number_in(facts, length, scope), *number_behind(facts, length, scope)]
@@ -233,7 +240,7 @@ def _in_sum(part: ast.expr, scope: Scope) -> bool:
     return any(contains(one, part) for one in sums)
 
 
-def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _written_by_hand(facts: Facts) -> Iterator[Use]:
     """The number of epochs where a learning rate is computed from it: in the loop, or in a function it calls."""
     loop = facts.loop
     if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
@@ -247,7 +254,7 @@ def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
         if id(function.node) in seen:
             continue
         seen.add(id(function.node))
-        names = [a.arg for a in (*function.node.args.posonlyargs, *function.node.args.args)]
+        names = positional_parameters(function.node)
         passed = [event.receiver, *event.args] if function.owner is not None else list(event.args)
         bound = dict(zip(names, passed, strict=False)) | event.kwargs
         inside = Scope(function.file, function.qualified_name, function.scope, bound)
@@ -260,9 +267,7 @@ def _written_by_hand(facts: Facts) -> Iterator[tuple[ast.expr, Scope, bool]]:
 Written = dict[str, tuple[ast.expr, Scope]]
 
 
-def _in_rates(
-    facts: Facts, body: list[ast.stmt], scope: Scope, written: Written
-) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _in_rates(facts: Facts, body: list[ast.stmt], scope: Scope, written: Written) -> Iterator[Use]:
     """The number of epochs where a learning rate is set: in what it is computed from, and in what ``partial`` gave to
     the function that computes it.
 
@@ -284,7 +289,7 @@ def _in_rates(
                     yield from number_in(facts, argument, value.scope)
 
 
-def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[tuple[ast.expr, Scope, bool]]:
+def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[Use]:
     """A length by which a rate has come to its end, other than by the number of epochs: ``limit`` in ``1 - step /
     limit`` and ``cos(pi * step / limit)``. Beyond it the rate would be negative, or rise again.
 
@@ -296,10 +301,8 @@ def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> It
         ends = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant)
         turns = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "cos"
         inner = node.right if ends else node.args[0] if turns and node.args else None
-        quotients = (
-            [n for n in ast.walk(inner) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)] if inner else []
-        )
-        for length in [one.right for one in quotients]:
+        quotients = [n for n in ast.walk(inner) if isinstance(n, ast.BinOp)] if inner else []
+        for length in [one.right for one in quotients if isinstance(one.op, ast.Div)]:
             names = [part for part in ast.walk(length) if isinstance(part, ast.Name)]
             known = [one for name in names for one in number_behind(facts, *written.get(name.id, (name, scope)))]
             known += [one for name in names for one in number_in(facts, *written.get(name.id, (name, scope)))]
@@ -309,10 +312,10 @@ def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> It
                 yield (*(written.get(length.id, (length, scope)) if names == [length] else (length, scope)), False)
 
 
-def _kept_by(facts: Facts, length: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope, bool]]:
+def _kept_by(facts: Facts, length: ast.expr, scope: Scope) -> list[Use]:
     """The number of epochs in what an object was built with, where the length is an attribute of it."""
     owner = scope.look_up("self") if ast.unparse(length).startswith("self.") else None
-    found: list[tuple[ast.expr, Scope, bool]] = []
+    found: list[Use] = []
     for built in objects(owner):
         if isinstance(built.node, ast.Call) and built.scope is not None:
             for given in (*built.node.args, *[keyword.value for keyword in built.node.keywords]):

@@ -183,6 +183,21 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
     return found
 
 
+def partitions_setting(taken: set[str]) -> Setting:
+    """The option that tells the client into how many parts the training data is split.
+
+    Args:
+        taken: the destinations of the script's own options.
+    """
+    name = free_option("partitions", taken)
+    return Setting(flag(name), name, "1", "str", "split the training data between the sites of a simulation", False)
+
+
+def rounds_setting(name: str) -> Setting:
+    """The option of a name that tells the client how many rounds there are."""
+    return Setting(flag(name), name, 1, "int", "rounds of the job, which the learning-rate schedule spans", False)
+
+
 def fixed_paths(facts: Facts, found: list[Setting]) -> list[PathFact]:
     """The paths that no option sets: written in the source, or the defaults of arguments without a flag."""
     paths = facts.data.paths if facts.data else ()
