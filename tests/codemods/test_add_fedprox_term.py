@@ -19,6 +19,7 @@ from engine.plan import Plan
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, add_fedprox_term.step, recipe="fedprox-pt")
+check_diff = partial(tools.check_diff, add_fedprox_term.step, recipe="fedprox-pt")
 TEMPLATE = Path(add_fedprox_term.__file__).parent / "templates" / "proximal_term.py"
 SCRIPT = """\
 import torch
@@ -65,59 +66,42 @@ def test_the_term_stands_beside_the_model_and_starts_every_round() -> None:
 
 
 def test_names_of_the_script_are_kept() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
+        +
+        + from proximal_term import ProximalTerm as FedProxTerm
 
 
-        class ProximalTerm(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(2, 1)
+          class ProximalTerm(nn.Module):
+              def __init__(self):
+                  super().__init__()
+                  self.layer = nn.Linear(2, 1)
 
-            def forward(self, x):
-                return self.layer(x)
-
-
-        proximal_term = nn.DataParallel(ProximalTerm())
-        optimizer = torch.optim.Adam(proximal_term.parameters())
-        for epoch in range(3):
-            optimizer.zero_grad()
-            proximal_term(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from proximal_term import ProximalTerm as FedProxTerm
+              def forward(self, x):
+                  return self.layer(x)
 
 
-        class ProximalTerm(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(2, 1)
-
-            def forward(self, x):
-                return self.layer(x)
-
-
-        proximal_term = nn.DataParallel(ProximalTerm())
-        optimizer = torch.optim.Adam(proximal_term.parameters())
-        fedprox_term = FedProxTerm(proximal_term.module)  # FedProx: keeps the weights near the received ones
-
-        while flare.is_running():
-            input_model = flare.receive()
-            if flare.is_submit_model():
-                flare.send(flare.FLModel(params=params))
-                continue
-            proximal_term.module.load_state_dict(input_model.params)
-            fedprox_term.start_round(input_model)
-            for epoch in range(3):
-                optimizer.zero_grad()
-                proximal_term(torch.ones(4, 2)).mean().backward()
-                optimizer.step()
+          proximal_term = nn.DataParallel(ProximalTerm())
+          optimizer = torch.optim.Adam(proximal_term.parameters())
+        - for epoch in range(3):
+        -     optimizer.zero_grad()
+        -     proximal_term(torch.ones(4, 2)).mean().backward()
+        -     optimizer.step()
+        + fedprox_term = FedProxTerm(proximal_term.module)  # FedProx: keeps the weights near the received ones
+        +
+        + while flare.is_running():
+        +     input_model = flare.receive()
+        +     if flare.is_submit_model():
+        +         flare.send(flare.FLModel(params=params))
+        +         continue
+        +     proximal_term.module.load_state_dict(input_model.params)
+        +     fedprox_term.start_round(input_model)
+        +     for epoch in range(3):
+        +         optimizer.zero_grad()
+        +         proximal_term(torch.ones(4, 2)).mean().backward()
+        +         optimizer.step()
         """,
     )
 

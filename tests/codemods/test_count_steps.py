@@ -9,6 +9,7 @@ from codemods import count_steps
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, count_steps.step)
+check_diff = partial(tools.check_diff, count_steps.step)
 check_unchanged = partial(tools.check_unchanged, count_steps.step)
 
 
@@ -50,54 +51,38 @@ def test_the_optimizer_of_the_script() -> None:
 
 
 def test_an_attribute() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+        + from collections import Counter
+        +
+          import torch
+          from torch import nn
 
 
-        class Trainer:
-            def __init__(self, network):
-                self.network = network
-                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+          class Trainer:
+              def __init__(self, network):
+                  self.network = network
+                  self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
 
-            def fit(self, epochs):
-                for epoch in range(epochs):
-                    self.opt.zero_grad()
-                    self.network(torch.ones(4, 2)).mean().backward()
-                    self.opt.step()
-
-
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
-        """,
-        """\
-        from collections import Counter
-
-        import torch
-        from torch import nn
-
-
-        class Trainer:
-            def __init__(self, network):
-                self.network = network
-                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
-
-            def fit(self, epochs):
-                steps = Counter()  # optimizer steps really done: the weight of this site
-                self.opt.register_step_post_hook(lambda *_: steps.update(done=1))
-
-                while flare.is_running():
-
-                    steps.clear()
-                    for epoch in range(epochs):
-                        self.opt.zero_grad()
-                        self.network(torch.ones(4, 2)).mean().backward()
-                        self.opt.step()
+              def fit(self, epochs):
+        -         for epoch in range(epochs):
+        -             self.opt.zero_grad()
+        -             self.network(torch.ones(4, 2)).mean().backward()
+        -             self.opt.step()
+        +         steps = Counter()  # optimizer steps really done: the weight of this site
+        +         self.opt.register_step_post_hook(lambda *_: steps.update(done=1))
+        +
+        +         while flare.is_running():
+        +
+        +             steps.clear()
+        +             for epoch in range(epochs):
+        +                 self.opt.zero_grad()
+        +                 self.network(torch.ones(4, 2)).mean().backward()
+        +                 self.opt.step()
 
 
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
+          network = nn.Linear(2, 1)
+          Trainer(network).fit(3)
         """,
     )
 
@@ -185,47 +170,33 @@ def test_an_optimizer_that_the_loop_replaces() -> None:
 
 
 def test_an_optimizer_out_of_reach() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+        + from collections import Counter
+        +
+          import torch
+          from torch import nn
+        + from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
-        def train(model):
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            optimizer.zero_grad()
-            model(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
+          def train(model):
+              optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+              optimizer.zero_grad()
+              model(torch.ones(4, 2)).mean().backward()
+              optimizer.step()
 
 
-        model = nn.Linear(2, 1)
-        for epoch in range(3):
-            train(model)
-        """,
-        """\
-        from collections import Counter
-
-        import torch
-        from torch import nn
-        from torch.optim.optimizer import register_optimizer_step_post_hook
-
-
-        def train(model):
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            optimizer.zero_grad()
-            model(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-
-
-        model = nn.Linear(2, 1)
-        steps = Counter()  # optimizer steps really done: the weight of this site
-        register_optimizer_step_post_hook(lambda *_: steps.update(done=1))
-
-        while flare.is_running():
-
-            steps.clear()
-            for epoch in range(3):
-                train(model)
+          model = nn.Linear(2, 1)
+        - for epoch in range(3):
+        -     train(model)
+        + steps = Counter()  # optimizer steps really done: the weight of this site
+        + register_optimizer_step_post_hook(lambda *_: steps.update(done=1))
+        +
+        + while flare.is_running():
+        +
+        +     steps.clear()
+        +     for epoch in range(3):
+        +         train(model)
         """,
     )
 

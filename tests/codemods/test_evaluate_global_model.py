@@ -9,378 +9,265 @@ from codemods import evaluate_global_model
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, evaluate_global_model.step)
+check_diff = partial(tools.check_diff, evaluate_global_model.step)
 check_unchanged = partial(tools.check_unchanged, evaluate_global_model.step)
 
 
 def test_what_is_printed_is_returned() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            print("loss", loss)
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            test(model, x, y)
-        """,
-        """\
-        import torch
-        from torch import nn
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              print("loss", loss)
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        +     return {"loss": float(loss)}  # for the server: what is printed above
 
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            print("loss", loss)
-
-            return {"loss": float(loss)}  # for the server: what is printed above
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = test(model, x, y)
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                test(model, x, y)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     test(model, x, y)
+        +
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         metrics = test(model, x, y)
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         test(model, x, y)
         """,
     )
 
 
 def test_one_number_is_returned() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            loss = test(model, x, y)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return loss
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = {"loss": float(test(model, x, y))}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                loss = test(model, x, y)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     loss = test(model, x, y)
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         metrics = {"loss": float(test(model, x, y))}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         loss = test(model, x, y)
         """,
     )
 
 
 def test_several_numbers_are_returned() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            accuracy = (output.round() == target).float().mean().item()
-            return loss, accuracy
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            test_loss, test_accuracy = test(model, x, y)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              accuracy = (output.round() == target).float().mean().item()
+              return loss, accuracy
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            accuracy = (output.round() == target).float().mean().item()
-            return loss, accuracy
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                results = test(model, x, y)
-                metrics = {"accuracy": float(results[1]), "loss": float(results[0])}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                test_loss, test_accuracy = test(model, x, y)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     test_loss, test_accuracy = test(model, x, y)
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         results = test(model, x, y)
+        +         metrics = {"accuracy": float(results[1]), "loss": float(results[0])}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         test_loss, test_accuracy = test(model, x, y)
         """,
     )
 
 
 def test_a_dictionary_is_returned() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return {"loss": loss}
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            print(test(model, x, y))
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return {"loss": loss}
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return {"loss": loss}
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = {"loss": float(test(model, x, y)["loss"])}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                print(test(model, x, y))
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     print(test(model, x, y))
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         metrics = {"loss": float(test(model, x, y)["loss"])}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         print(test(model, x, y))
         """,
     )
 
 
 def test_the_epoch_is_an_argument() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target, epoch):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            print(epoch, "loss", loss)
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            test(model, x, y, epoch)
-        """,
-        """\
-        import torch
-        from torch import nn
+          def test(model, data, target, epoch):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              print(epoch, "loss", loss)
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        +     return {"loss": float(loss)}  # for the server: what is printed above
 
-
-        def test(model, data, target, epoch):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            print(epoch, "loss", loss)
-
-            return {"loss": float(loss)}  # for the server: what is printed above
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = test(model, x, y, 0)
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                test(model, x, y, epoch)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     test(model, x, y, epoch)
+        +
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         metrics = test(model, x, y, 0)
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         test(model, x, y, epoch)
         """,
     )
 
 
 def test_numpys_random_stream_too() -> None:
-    check_converted(
+    check_diff(
         """\
-        import random
+          import random
 
-        import numpy as np
-        import torch
-        from torch import nn
+          import numpy as np
+          import torch
+          from torch import nn
+        +
+        + from undisturbed import undisturbed
 
-        random.seed(0)
-        np.random.seed(0)
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
+          random.seed(0)
+          np.random.seed(0)
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            loss = test(model, x, y)
-        """,
-        """\
-        import random
-
-        import numpy as np
-        import torch
-        from torch import nn
-
-        from undisturbed import undisturbed
-
-        random.seed(0)
-        np.random.seed(0)
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return loss
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
-
-
-        while flare.is_running():
-            with undisturbed(model):
-                metrics = {"loss": float(test(model, x, y))}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                loss = test(model, x, y)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     loss = test(model, x, y)
+        + while flare.is_running():
+        +     with undisturbed(model):
+        +         metrics = {"loss": float(test(model, x, y))}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         loss = test(model, x, y)
         """,
         also={
             "undisturbed.py": '''\
@@ -414,60 +301,42 @@ def test_numpys_random_stream_too() -> None:
 
 
 def test_training_mode_is_left_to_the_script() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
+        +
+        + from undisturbed import undisturbed
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            loss = test(model, x, y)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from undisturbed import undisturbed
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return loss
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
-
-
-        while flare.is_running():
-            with undisturbed(model):
-                metrics = {"loss": float(test(model, x, y))}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                loss = test(model, x, y)
+        - for epoch in range(3):
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     loss = test(model, x, y)
+        + while flare.is_running():
+        +     with undisturbed(model):
+        +         metrics = {"loss": float(test(model, x, y))}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         loss = test(model, x, y)
         """,
         also={
             "undisturbed.py": '''\
@@ -501,69 +370,48 @@ def test_training_mode_is_left_to_the_script() -> None:
 
 
 def test_a_method_of_a_trainer() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
 
-        class Trainer:
-            def __init__(self, network):
-                self.network = network
-                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+          class Trainer:
+              def __init__(self, network):
+                  self.network = network
+                  self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
 
-            def fit(self, epochs):
-                for epoch in range(epochs):
-                    self.network.train()
-                    self.opt.zero_grad()
-                    self.network(torch.ones(4, 2)).mean().backward()
-                    self.opt.step()
-                    val_loss = self.validate()
-                    print(val_loss)
+              def fit(self, epochs):
+        -         for epoch in range(epochs):
+        -             self.network.train()
+        -             self.opt.zero_grad()
+        -             self.network(torch.ones(4, 2)).mean().backward()
+        -             self.opt.step()
+        -             val_loss = self.validate()
+        -             print(val_loss)
+        +
+        +         while flare.is_running():
+        +             with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +                 metrics = {"loss": float(self.validate())}
+        +             if flare.is_evaluate():
+        +                 flare.send(flare.FLModel(metrics=metrics))
+        +                 continue
+        +             for epoch in range(epochs):
+        +                 self.network.train()
+        +                 self.opt.zero_grad()
+        +                 self.network(torch.ones(4, 2)).mean().backward()
+        +                 self.opt.step()
+        +                 val_loss = self.validate()
+        +                 print(val_loss)
 
-            @torch.no_grad()
-            def validate(self):
-                self.network.eval()
-                return self.network(torch.ones(4, 2)).mean().item()
-
-
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-
-        class Trainer:
-            def __init__(self, network):
-                self.network = network
-                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
-
-            def fit(self, epochs):
-
-                while flare.is_running():
-                    with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                        metrics = {"loss": float(self.validate())}
-                    if flare.is_evaluate():
-                        flare.send(flare.FLModel(metrics=metrics))
-                        continue
-                    for epoch in range(epochs):
-                        self.network.train()
-                        self.opt.zero_grad()
-                        self.network(torch.ones(4, 2)).mean().backward()
-                        self.opt.step()
-                        val_loss = self.validate()
-                        print(val_loss)
-
-            @torch.no_grad()
-            def validate(self):
-                self.network.eval()
-                return self.network(torch.ones(4, 2)).mean().item()
+              @torch.no_grad()
+              def validate(self):
+                  self.network.eval()
+                  return self.network(torch.ones(4, 2)).mean().item()
 
 
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
+          network = nn.Linear(2, 1)
+          Trainer(network).fit(3)
         """,
     )
 
@@ -646,123 +494,86 @@ def test_an_evaluation_that_stands_inline() -> None:
 
 
 def test_only_every_second_epoch() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            print("loss", loss)
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            if epoch % 2 == 0:
-                test(model, x, y)
-        """,
-        """\
-        import torch
-        from torch import nn
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              print("loss", loss)
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        +     return {"loss": float(loss)}  # for the server: what is printed above
 
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            print("loss", loss)
-
-            return {"loss": float(loss)}  # for the server: what is printed above
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = test(model, x, y)
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                if epoch % 2 == 0:
-                    test(model, x, y)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     if epoch % 2 == 0:
+        -         test(model, x, y)
+        +
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         metrics = test(model, x, y)
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         if epoch % 2 == 0:
+        +             test(model, x, y)
         """,
     )
 
 
 def test_after_the_loop_only() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        print("loss", test(model, x, y))
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return loss
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = {"loss": float(test(model, x, y))}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        print("loss", test(model, x, y))
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         metrics = {"loss": float(test(model, x, y))}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+          print("loss", test(model, x, y))
         """,
     )
 
@@ -802,60 +613,42 @@ def test_no_evaluation() -> None:
 
 
 def test_names_taken() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            metrics = test(model, x, y)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return loss
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                global_metrics = {"loss": float(test(model, x, y))}
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=global_metrics))
-                continue
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                metrics = test(model, x, y)
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     metrics = test(model, x, y)
+        + while flare.is_running():
+        +     with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+        +         global_metrics = {"loss": float(test(model, x, y))}
+        +     if flare.is_evaluate():
+        +         flare.send(flare.FLModel(metrics=global_metrics))
+        +         continue
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         metrics = test(model, x, y)
         """,
     )
 

@@ -8,40 +8,30 @@ from codemods import expose_arguments
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, expose_arguments.step)
+check_diff = partial(tools.check_diff, expose_arguments.step)
 check_unchanged = partial(tools.check_unchanged, expose_arguments.step)
 
 
 def test_a_parser_of_our_own() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+        + import argparse
+        +
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-
-        # set by the federated job
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        args = parser.parse_args()
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(args.epochs):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+        + # set by the federated job
+        + parser = argparse.ArgumentParser()
+        + parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + args = parser.parse_args()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - for epoch in range(3):
+        + for epoch in range(args.epochs):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
@@ -74,124 +64,80 @@ def test_a_declared_option_is_enough() -> None:
 
 
 def test_a_literal_beside_the_scripts_own_parser() -> None:
-    check_converted(
+    check_diff(
         """\
-        import argparse
+          import argparse
 
-        import torch
-        from torch import nn
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            parser.add_argument("--lr", type=float, default=0.1)
-            args = parser.parse_args()
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
-            for epoch in range(3):
-                optimizer.zero_grad()
-                model(torch.ones(4, 2)).mean().backward()
-                optimizer.step()
+          import torch
+          from torch import nn
 
 
-        if __name__ == "__main__":
-            main()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            parser.add_argument("--lr", type=float, default=0.1)
-            # set by the federated job
-            parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-            args = parser.parse_args()
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
-            for epoch in range(args.epochs):
-                optimizer.zero_grad()
-                model(torch.ones(4, 2)).mean().backward()
-                optimizer.step()
+          def main():
+              parser = argparse.ArgumentParser()
+              parser.add_argument("--lr", type=float, default=0.1)
+        +     # set by the federated job
+        +     parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+              args = parser.parse_args()
+              model = nn.Linear(2, 1)
+              optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+        -     for epoch in range(3):
+        +     for epoch in range(args.epochs):
+                  optimizer.zero_grad()
+                  model(torch.ones(4, 2)).mean().backward()
+                  optimizer.step()
 
 
-        if __name__ == "__main__":
-            main()
+          if __name__ == "__main__":
+              main()
         """,
     )
 
 
 def test_a_constant_of_the_module() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+        + import argparse
+        +
+          import torch
+          from torch import nn
 
-        EPOCHS = 3  # passes
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(EPOCHS):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-
-        # set by the federated job
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        args = parser.parse_args()
-        EPOCHS = args.epochs  # passes
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(EPOCHS):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+        - EPOCHS = 3  # passes
+        + # set by the federated job
+        + parser = argparse.ArgumentParser()
+        + parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + args = parser.parse_args()
+        + EPOCHS = args.epochs  # passes
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(EPOCHS):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_a_range_from_one() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+        + import argparse
+        +
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(1, 3 + 1):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-
-        # set by the federated job
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        args = parser.parse_args()
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(1, args.epochs + 1):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+        + # set by the federated job
+        + parser = argparse.ArgumentParser()
+        + parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + args = parser.parse_args()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - for epoch in range(1, 3 + 1):
+        + for epoch in range(1, args.epochs + 1):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
@@ -224,41 +170,27 @@ def test_a_range_that_ends_before_its_number() -> None:
 
 def test_a_command_line_that_something_else_reads() -> None:
     """Our options are taken out of it first, since the script would not know them."""
-    check_converted(
+    check_diff(
         """\
-        import sys
+        + import argparse
+          import sys
 
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        rate = float(sys.argv[1]) if len(sys.argv) > 1 else 0.1
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import argparse
-        import sys
-
-        import torch
-        from torch import nn
-
-        # set by the federated job
-        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        args, sys.argv[1:] = parser.parse_known_args()
-        rate = float(sys.argv[1]) if len(sys.argv) > 1 else 0.1
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-        for epoch in range(args.epochs):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+        + # set by the federated job
+        + parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        + parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + args, sys.argv[1:] = parser.parse_known_args()
+          rate = float(sys.argv[1]) if len(sys.argv) > 1 else 0.1
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+        - for epoch in range(3):
+        + for epoch in range(args.epochs):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
@@ -281,39 +213,28 @@ def test_a_range_that_counts_in_steps() -> None:
 
 
 def test_the_data_path() -> None:
-    check_converted(
+    check_diff(
         """\
-        import numpy as np
-        import torch
-        from torch import nn
+        + import argparse
+        +
+          import numpy as np
+          import torch
+          from torch import nn
 
-        table = torch.from_numpy(np.loadtxt("data/table.csv"))
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            model(table).mean().backward()
-            optimizer.step()
-        """,
-        """\
-        import argparse
-
-        import numpy as np
-        import torch
-        from torch import nn
-
-        # set by the federated job
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        parser.add_argument("--data-path", default="data/table.csv", help="where the data lies")
-        args = parser.parse_args()
-        table = torch.from_numpy(np.loadtxt(args.data_path))
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(args.epochs):
-            optimizer.zero_grad()
-            model(table).mean().backward()
-            optimizer.step()
+        - table = torch.from_numpy(np.loadtxt("data/table.csv"))
+        + # set by the federated job
+        + parser = argparse.ArgumentParser()
+        + parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + parser.add_argument("--data-path", default="data/table.csv", help="where the data lies")
+        + args = parser.parse_args()
+        + table = torch.from_numpy(np.loadtxt(args.data_path))
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - for epoch in range(3):
+        + for epoch in range(args.epochs):
+              optimizer.zero_grad()
+              model(table).mean().backward()
+              optimizer.step()
         """,
     )
 
@@ -350,69 +271,48 @@ def test_an_option_of_that_name_that_means_something_else() -> None:
 
 
 def test_names_taken() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+        + import argparse
+        +
+          import torch
+          from torch import nn
 
-        args = ['a']
-        parser = None
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-
-        # set by the federated job
-        site_parser = argparse.ArgumentParser()
-        site_parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        site_args = site_parser.parse_args()
-        args = ['a']
-        parser = None
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(site_args.epochs):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+        + # set by the federated job
+        + site_parser = argparse.ArgumentParser()
+        + site_parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + site_args = site_parser.parse_args()
+          args = ['a']
+          parser = None
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - for epoch in range(3):
+        + for epoch in range(site_args.epochs):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_a_value_in_another_file() -> None:
-    check_converted(
+    check_diff(
         """\
-        from torch import nn
+        + import argparse
+        +
+          from torch import nn
 
-        from trainer import Trainer
+        + import site_settings
+          from trainer import Trainer
 
-        network = nn.Linear(2, 1)
-        Trainer(network).fit()
-        """,
-        """\
-        import argparse
-
-        from torch import nn
-
-        import site_settings
-        from trainer import Trainer
-
-        # set by the federated job
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
-        args = parser.parse_args()
-        site_settings.epochs = args.epochs
-        network = nn.Linear(2, 1)
-        Trainer(network).fit()
+        + # set by the federated job
+        + parser = argparse.ArgumentParser()
+        + parser.add_argument("--epochs", type=int, default=3, help="local epochs of one round")
+        + args = parser.parse_args()
+        + site_settings.epochs = args.epochs
+          network = nn.Linear(2, 1)
+          Trainer(network).fit()
         """,
         files={
             "trainer.py": """\

@@ -8,56 +8,41 @@ from codemods import extract_model
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, extract_model.step)
+check_diff = partial(tools.check_diff, extract_model.step)
 check_unchanged = partial(tools.check_unchanged, extract_model.step)
 
 
 def test_a_class_of_the_script() -> None:
-    check_converted(
+    check_diff(
         '''\
-        import os
+          import os
 
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        + from model import Net
+        +
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+        -
+        -
+        - class Net(nn.Module):
+        -     """Two numbers in, one out."""
+        -
+        -     def __init__(self, hidden=4):
+        -         super().__init__()
+        -         self.layers = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, 1))  # small
+        -
+        -     def forward(self, x):
+        -         return self.layers(x)
 
 
-        class Net(nn.Module):
-            """Two numbers in, one out."""
-
-            def __init__(self, hidden=4):
-                super().__init__()
-                self.layers = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, 1))  # small
-
-            def forward(self, x):
-                return self.layers(x)
-
-
-        model = Net(hidden=8)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          model = Net(hidden=8)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         ''',
-        """\
-        import os
-
-        import torch
-        from torch import nn
-
-        from model import Net
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-
-
-        model = Net(hidden=8)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
         also={
             "model.py": '''\
             """The model, where the server can build it without running train.py."""
@@ -80,70 +65,48 @@ def test_a_class_of_the_script() -> None:
 
 
 def test_with_what_it_needs() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        import torch.nn as nn
-        import torch.nn.functional as F
+          import torch
+          import torch.nn as nn
+          import torch.nn.functional as F
+        +
+        + from model import Net
 
-        HIDDEN = 8  # neurons
-        RATE = 0.1
-
-
-        def block(width):
-            return nn.Sequential(nn.Linear(2, width), nn.ReLU())
+          HIDDEN = 8  # neurons
+          RATE = 0.1
 
 
-        def report(epoch):
-            print("epoch", epoch)
+        - def block(width):
+        -     return nn.Sequential(nn.Linear(2, width), nn.ReLU())
+        -
+        -
+          def report(epoch):
+              print("epoch", epoch)
+        -
+        -
+        - class Head(nn.Linear):
+        -     pass
+        -
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.body = block(HIDDEN)
+        -         self.head = Head(HIDDEN, 1)
+        -
+        -     def forward(self, x):
+        -         return self.head(self.body(x))
 
 
-        class Head(nn.Linear):
-            pass
-
-
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.body = block(HIDDEN)
-                self.head = Head(HIDDEN, 1)
-
-            def forward(self, x):
-                return self.head(self.body(x))
-
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            F.mse_loss(model(x), y).backward()
-            optimizer.step()
-            report(epoch)
-        """,
-        """\
-        import torch
-        import torch.nn as nn
-        import torch.nn.functional as F
-
-        from model import Net
-
-        HIDDEN = 8  # neurons
-        RATE = 0.1
-
-
-        def report(epoch):
-            print("epoch", epoch)
-
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            F.mse_loss(model(x), y).backward()
-            optimizer.step()
-            report(epoch)
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = Net()
+          optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              F.mse_loss(model(x), y).backward()
+              optimizer.step()
+              report(epoch)
         """,
         also={
             "model.py": '''\
@@ -176,47 +139,32 @@ def test_with_what_it_needs() -> None:
 
 
 def test_constants_are_copied() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        WIDTH = 2
-
-
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(WIDTH, 1)
-
-            def forward(self, x):
-                return self.layer(x)
-
-
-        x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from model import Net
-
-        WIDTH = 2
+        + from model import Net
+        +
+          WIDTH = 2
+        -
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.layer = nn.Linear(WIDTH, 1)
+        -
+        -     def forward(self, x):
+        -         return self.layer(x)
 
 
-        x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
+          model = Net()
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
         also={
             "model.py": '''\
@@ -240,52 +188,38 @@ def test_constants_are_copied() -> None:
 
 
 def test_decorated_class_with_comments_and_tabs() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
+
+        -
+        - def shown(cls):
+        - \treturn cls
+        -
+        -
+        - # the network
+        - # of this script
+        - @shown
+        - class Net(nn.Module):  # small
+        - \t# two numbers in
+        - \tdef __init__(self):
+        - \t\tsuper().__init__()
+        - \t\tself.layer = nn.Linear(2, 1)
+        -
+        - \tdef forward(self, x):
+        - \t\treturn self.layer(x)
+        - \t# one out
+        + from model import Net
 
 
-        def shown(cls):
-        \treturn cls
-
-
-        # the network
-        # of this script
-        @shown
-        class Net(nn.Module):  # small
-        \t# two numbers in
-        \tdef __init__(self):
-        \t\tsuper().__init__()
-        \t\tself.layer = nn.Linear(2, 1)
-
-        \tdef forward(self, x):
-        \t\treturn self.layer(x)
-        \t# one out
-
-
-        if __name__ == "__main__":
-        \tmodel = Net()
-        \toptimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        \tfor epoch in range(3):
-        \t\toptimizer.zero_grad()
-        \t\tmodel(torch.ones(4, 2)).mean().backward()
-        \t\toptimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from model import Net
-
-
-        if __name__ == "__main__":
-        \tmodel = Net()
-        \toptimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        \tfor epoch in range(3):
-        \t\toptimizer.zero_grad()
-        \t\tmodel(torch.ones(4, 2)).mean().backward()
-        \t\toptimizer.step()
+          if __name__ == "__main__":
+          \tmodel = Net()
+          \toptimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          \tfor epoch in range(3):
+          \t\toptimizer.zero_grad()
+          \t\tmodel(torch.ones(4, 2)).mean().backward()
+          \t\toptimizer.step()
         """,
         also={
             "model.py": '''\
@@ -316,55 +250,37 @@ def test_decorated_class_with_comments_and_tabs() -> None:
 
 
 def test_what_the_script_uses_too_is_imported_back() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
+
+        -
+        - def scaled(x):
+        -     return x / 2
+        + from model import Net, scaled
 
 
-        def scaled(x):
-            return x / 2
+          def halves():
+              return scaled(torch.ones(4, 2))
+        -
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.layer = nn.Linear(2, 1)
+        -
+        -     def forward(self, x):
+        -         return self.layer(scaled(x))
 
 
-        def halves():
-            return scaled(torch.ones(4, 2))
-
-
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(2, 1)
-
-            def forward(self, x):
-                return self.layer(scaled(x))
-
-
-        x, y = halves(), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from model import Net, scaled
-
-
-        def halves():
-            return scaled(torch.ones(4, 2))
-
-
-        x, y = halves(), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = halves(), torch.ones(4, 1)
+          model = Net()
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
         also={
             "model.py": '''\
@@ -450,31 +366,21 @@ def test_newlines_of_the_script() -> None:
 
 
 def test_an_expression_becomes_a_function() -> None:
+    script = """\
+    import torch
+    from torch import nn
+
+    x, y = torch.ones(4, 2), torch.ones(4, 1)
+    model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))  # as small as can be
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(3):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+    """
     check_converted(
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))  # as small as can be
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))  # as small as can be
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
+        script,
+        script,
         also={
             "model.py": '''\
             """The model, where the server can build it without running train.py."""
@@ -491,46 +397,31 @@ def test_an_expression_becomes_a_function() -> None:
 
 
 def test_a_layer_replaced_after_construction() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
+
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.body = nn.Linear(2, 8)
+        -         self.head = nn.Linear(8, 5)
+        -
+        -     def forward(self, x):
+        -         return self.head(self.body(x).relu())
+        + from model import Net
 
 
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.body = nn.Linear(2, 8)
-                self.head = nn.Linear(8, 5)
-
-            def forward(self, x):
-                return self.head(self.body(x).relu())
-
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = Net()
-        model.head = nn.Linear(8, 1)  # one number
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from model import Net
-
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = Net()
-        model.head = nn.Linear(8, 1)  # one number
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = Net()
+          model.head = nn.Linear(8, 1)  # one number
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
         also={
             "model.py": '''\
@@ -560,46 +451,31 @@ def test_a_layer_replaced_after_construction() -> None:
 
 
 def test_a_file_named_model_is_there_already() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        from model import WIDTH
-
-
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(WIDTH, 1)
-
-            def forward(self, x):
-                return self.layer(x)
-
-
-        x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from global_model import Net
-        from model import WIDTH
+        + from global_model import Net
+          from model import WIDTH
+        -
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.layer = nn.Linear(WIDTH, 1)
+        -
+        -     def forward(self, x):
+        -         return self.layer(x)
 
 
-        x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
-        model = Net()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
+          model = Net()
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
         files={
             "model.py": """\
@@ -627,41 +503,28 @@ def test_a_file_named_model_is_there_already() -> None:
 
 
 def test_names_taken() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
+
+        -
+        - class input_model(nn.Module):
+        -     def __init__(self, params):
+        -         super().__init__()
+        -         self.layer = nn.Linear(2, params)
+        -
+        -     def forward(self, x):
+        -         return self.layer(x)
+        + from model import input_model
 
 
-        class input_model(nn.Module):
-            def __init__(self, params):
-                super().__init__()
-                self.layer = nn.Linear(2, params)
-
-            def forward(self, x):
-                return self.layer(x)
-
-
-        model_module = input_model(params=1)
-        optimizer = torch.optim.SGD(model_module.parameters(), lr=0.1)
-        for step in range(3):
-            optimizer.zero_grad()
-            model_module(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from model import input_model
-
-
-        model_module = input_model(params=1)
-        optimizer = torch.optim.SGD(model_module.parameters(), lr=0.1)
-        for step in range(3):
-            optimizer.zero_grad()
-            model_module(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
+          model_module = input_model(params=1)
+          optimizer = torch.optim.SGD(model_module.parameters(), lr=0.1)
+          for step in range(3):
+              optimizer.zero_grad()
+              model_module(torch.ones(4, 2)).mean().backward()
+              optimizer.step()
         """,
         also={
             "model.py": '''\
@@ -750,35 +613,23 @@ def test_a_class_of_a_package_with_arguments_by_position() -> None:
 
 
 def test_a_factory_that_the_server_can_import() -> None:
+    script = """\
+    import torch
+    from torch import nn
+
+    from network import make_model
+
+    x, y = torch.ones(4, 2), torch.ones(4, 1)
+    model = make_model(hidden=8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(3):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+    """
     check_converted(
-        """\
-        import torch
-        from torch import nn
-
-        from network import make_model
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = make_model(hidden=8)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from network import make_model
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = make_model(hidden=8)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
+        script,
+        script,
         files={
             "network.py": """\
             from torch import nn

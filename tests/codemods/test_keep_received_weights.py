@@ -12,6 +12,7 @@ from engine.source import Project
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, keep_received_weights.step)
+check_diff = partial(tools.check_diff, keep_received_weights.step)
 check_unchanged = partial(tools.check_unchanged, keep_received_weights.step)
 
 
@@ -52,43 +53,30 @@ def test_a_while_loop_counts_anew() -> None:
 
 
 def test_a_start_that_a_checkpoint_moves() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        start = 0
-        if torch.cuda.is_available():
-            saved = torch.load("last.pt", weights_only=True)
-            model.load_state_dict(saved["model"])
-            start = saved["epoch"] + 1
-        for epoch in range(start, 3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        start = 0
-        if torch.cuda.is_available():
-            saved = torch.load("last.pt", weights_only=True)
-            model.load_state_dict(saved["model"])
-            start = saved["epoch"] + 1
-
-        while flare.is_running():
-            start = 0  # every round trains all its local epochs
-            for epoch in range(start, 3):
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          start = 0
+          if torch.cuda.is_available():
+              saved = torch.load("last.pt", weights_only=True)
+              model.load_state_dict(saved["model"])
+              start = saved["epoch"] + 1
+        - for epoch in range(start, 3):
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        +
+        + while flare.is_running():
+        +     start = 0  # every round trains all its local epochs
+        +     for epoch in range(start, 3):
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
         """,
     )
 
@@ -184,34 +172,25 @@ def test_a_plain_range() -> None:
 
 
 def test_a_start_that_nothing_moves() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        FIRST = 0
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(FIRST, 3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        FIRST = 0
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-        while flare.is_running():
-            for epoch in range(FIRST, 3):
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+          FIRST = 0
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - for epoch in range(FIRST, 3):
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        +
+        + while flare.is_running():
+        +     for epoch in range(FIRST, 3):
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
         """,
     )
 

@@ -13,6 +13,7 @@ from codemods import load_global_arrays
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, load_global_arrays.step)
+check_diff = partial(tools.check_diff, load_global_arrays.step)
 
 
 def test_elements_of_what_is_changed_in_place_and_names_of_what_is_not() -> None:
@@ -53,44 +54,32 @@ def test_elements_of_what_is_changed_in_place_and_names_of_what_is_not() -> None
 
 
 def test_one_array_in_a_function_where_names_are_taken() -> None:
-    check_converted(
+    check_diff(
         """\
-        import numpy as np
+          import numpy as np
+        + from nvflare.app_common.np.constants import NPConstants as FlareNPConstants
+        +
+        + import model_arrays as flare_model_arrays
 
-        model_arrays, NPConstants = 1, 2
-
-
-        def train(x, y, w, epochs=5):
-            for i in range(epochs):
-                w = w - 0.1 * x.T @ (x @ w - y)
-            return w
+          model_arrays, NPConstants = 1, 2
 
 
-        train(np.load("x.npy"), np.load("y.npy"), np.zeros((3, 1)))
-        """,
-        """\
-        import numpy as np
-        from nvflare.app_common.np.constants import NPConstants as FlareNPConstants
-
-        import model_arrays as flare_model_arrays
-
-        model_arrays, NPConstants = 1, 2
-
-
-        def train(x, y, w, epochs=5):
-
-            while flare.is_running():
-                input_model = flare.receive()
-                if flare.is_submit_model():
-                    flare.send(flare.FLModel(params=params))
-                    continue
-                w = flare_model_arrays.unpack(input_model.params[FlareNPConstants.NUMPY_KEY], w)[0]
-                for i in range(epochs):
-                    w = w - 0.1 * x.T @ (x @ w - y)
-            return w
+          def train(x, y, w, epochs=5):
+        -     for i in range(epochs):
+        -         w = w - 0.1 * x.T @ (x @ w - y)
+        +
+        +     while flare.is_running():
+        +         input_model = flare.receive()
+        +         if flare.is_submit_model():
+        +             flare.send(flare.FLModel(params=params))
+        +             continue
+        +         w = flare_model_arrays.unpack(input_model.params[FlareNPConstants.NUMPY_KEY], w)[0]
+        +         for i in range(epochs):
+        +             w = w - 0.1 * x.T @ (x @ w - y)
+              return w
 
 
-        train(np.load("x.npy"), np.load("y.npy"), np.zeros((3, 1)))
+          train(np.load("x.npy"), np.load("y.npy"), np.zeros((3, 1)))
         """,
     )
 

@@ -8,6 +8,7 @@ from codemods import load_global_params
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, load_global_params.step)
+check_diff = partial(tools.check_diff, load_global_params.step)
 check_unchanged = partial(tools.check_unchanged, load_global_params.step)
 
 
@@ -48,53 +49,37 @@ def test_a_plain_model() -> None:
 
 
 def test_an_attribute() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
 
-        class Trainer:
-            def __init__(self, network):
-                self.network = network
-                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+          class Trainer:
+              def __init__(self, network):
+                  self.network = network
+                  self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
 
-            def fit(self, epochs):
-                for epoch in range(epochs):
-                    self.opt.zero_grad()
-                    self.network(torch.ones(4, 2)).mean().backward()
-                    self.opt.step()
-
-
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-
-        class Trainer:
-            def __init__(self, network):
-                self.network = network
-                self.opt = torch.optim.SGD(network.parameters(), lr=0.1)
-
-            def fit(self, epochs):
-
-                while flare.is_running():
-                    input_model = flare.receive()
-                    if flare.is_submit_model():
-                        flare.send(flare.FLModel(params=params))
-                        continue
-                    self.network.load_state_dict(input_model.params)
-                    for epoch in range(epochs):
-                        self.opt.zero_grad()
-                        self.network(torch.ones(4, 2)).mean().backward()
-                        self.opt.step()
+              def fit(self, epochs):
+        -         for epoch in range(epochs):
+        -             self.opt.zero_grad()
+        -             self.network(torch.ones(4, 2)).mean().backward()
+        -             self.opt.step()
+        +
+        +         while flare.is_running():
+        +             input_model = flare.receive()
+        +             if flare.is_submit_model():
+        +                 flare.send(flare.FLModel(params=params))
+        +                 continue
+        +             self.network.load_state_dict(input_model.params)
+        +             for epoch in range(epochs):
+        +                 self.opt.zero_grad()
+        +                 self.network(torch.ones(4, 2)).mean().backward()
+        +                 self.opt.step()
 
 
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
+          network = nn.Linear(2, 1)
+          Trainer(network).fit(3)
         """,
     )
 

@@ -8,247 +8,154 @@ from codemods import partition_data
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, partition_data.step)
+check_diff = partial(tools.check_diff, partition_data.step)
 check_unchanged = partial(tools.check_unchanged, partition_data.step)
 
 
 def test_a_loader_at_module_level() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
+          import torch
+          from torch import nn
+          from torch.utils.data import DataLoader, TensorDataset
 
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(data, batch_size=4, shuffle=True)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-
-        import site_data
-
-        site_data.partitions = args.partitions
-
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(site_data.part(data), batch_size=4, shuffle=True)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
+        +
+          data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        - loader = DataLoader(data, batch_size=4, shuffle=True)
+        + loader = DataLoader(site_data.part(data), batch_size=4, shuffle=True)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              for x, y in loader:
+                  optimizer.zero_grad()
+                  nn.functional.mse_loss(model(x), y).backward()
+                  optimizer.step()
         """,
     )
 
 
 def test_a_loader_in_a_function_of_a_script_with_arguments() -> None:
-    check_converted(
+    check_diff(
         """\
-        import argparse
+          import argparse
 
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
+          import torch
+          from torch import nn
+          from torch.utils.data import DataLoader, TensorDataset
 
+        + import site_data
+        +
 
-        def load(size):
-            # all of it
-            return DataLoader(
-                TensorDataset(torch.ones(8, 2), torch.ones(8, 1)),  # stand-in
-                batch_size=size,
-                shuffle=True,
-            )
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            parser.add_argument("--epochs", type=int, default=3)
-            args = parser.parse_args()
-            loader = load(4)
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            for epoch in range(args.epochs):
-                for x, y in loader:
-                    optimizer.zero_grad()
-                    model(x).mean().backward()
-                    optimizer.step()
+          def load(size):
+              # all of it
+              return DataLoader(
+        -         TensorDataset(torch.ones(8, 2), torch.ones(8, 1)),  # stand-in
+        +         site_data.part(TensorDataset(torch.ones(8, 2), torch.ones(8, 1))),  # stand-in
+                  batch_size=size,
+                  shuffle=True,
+              )
 
 
-        if __name__ == "__main__":
-            main()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-
-        import site_data
-
-
-        def load(size):
-            # all of it
-            return DataLoader(
-                site_data.part(TensorDataset(torch.ones(8, 2), torch.ones(8, 1))),  # stand-in
-                batch_size=size,
-                shuffle=True,
-            )
+          def main():
+              parser = argparse.ArgumentParser()
+              parser.add_argument("--epochs", type=int, default=3)
+              args = parser.parse_args()
+        +     site_data.partitions = args.partitions
+              loader = load(4)
+              model = nn.Linear(2, 1)
+              optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+              for epoch in range(args.epochs):
+                  for x, y in loader:
+                      optimizer.zero_grad()
+                      model(x).mean().backward()
+                      optimizer.step()
 
 
-        def main():
-            parser = argparse.ArgumentParser()
-            parser.add_argument("--epochs", type=int, default=3)
-            args = parser.parse_args()
-            site_data.partitions = args.partitions
-            loader = load(4)
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            for epoch in range(args.epochs):
-                for x, y in loader:
-                    optimizer.zero_grad()
-                    model(x).mean().backward()
-                    optimizer.step()
-
-
-        if __name__ == "__main__":
-            main()
+          if __name__ == "__main__":
+              main()
         """,
     )
 
 
 def test_the_data_set_by_keyword() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
+          import torch
+          from torch import nn
+          from torch.utils.data import DataLoader, TensorDataset
 
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(batch_size=4, dataset=data, shuffle=True)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-
-        import site_data
-
-        site_data.partitions = args.partitions
-
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(batch_size=4, dataset=site_data.part(data), shuffle=True)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
+        +
+          data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        - loader = DataLoader(batch_size=4, dataset=data, shuffle=True)
+        + loader = DataLoader(batch_size=4, dataset=site_data.part(data), shuffle=True)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              for x, y in loader:
+                  optimizer.zero_grad()
+                  nn.functional.mse_loss(model(x), y).backward()
+                  optimizer.step()
         """,
     )
 
 
 def test_only_the_loader_that_trains() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
+          import torch
+          from torch import nn
+          from torch.utils.data import DataLoader, TensorDataset
 
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(data, batch_size=4, shuffle=True)
-        test_loader = DataLoader(data, batch_size=8)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-            with torch.no_grad():
-                loss = sum(nn.functional.mse_loss(model(x), y).item() for x, y in test_loader)
-            print(loss)
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-
-        import site_data
-
-        site_data.partitions = args.partitions
-
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(site_data.part(data), batch_size=4, shuffle=True)
-        test_loader = DataLoader(data, batch_size=8)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-            with torch.no_grad():
-                loss = sum(nn.functional.mse_loss(model(x), y).item() for x, y in test_loader)
-            print(loss)
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
+        +
+          data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        - loader = DataLoader(data, batch_size=4, shuffle=True)
+        + loader = DataLoader(site_data.part(data), batch_size=4, shuffle=True)
+          test_loader = DataLoader(data, batch_size=8)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              for x, y in loader:
+                  optimizer.zero_grad()
+                  nn.functional.mse_loss(model(x), y).backward()
+                  optimizer.step()
+              with torch.no_grad():
+                  loss = sum(nn.functional.mse_loss(model(x), y).item() for x, y in test_loader)
+              print(loss)
         """,
     )
 
 
 def test_names_taken() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
+          import torch
+          from torch import nn
+          from torch.utils.data import DataLoader, TensorDataset
 
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(data, batch_size=4, shuffle=True)
-        site_data = 'where it comes from'
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-
-        import site_data as flare_site_data
-
-        flare_site_data.partitions = args.partitions
-
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        loader = DataLoader(flare_site_data.part(data), batch_size=4, shuffle=True)
-        site_data = 'where it comes from'
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+        + import site_data as flare_site_data
+        +
+        + flare_site_data.partitions = args.partitions
+        +
+          data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        - loader = DataLoader(data, batch_size=4, shuffle=True)
+        + loader = DataLoader(flare_site_data.part(data), batch_size=4, shuffle=True)
+          site_data = 'where it comes from'
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              for x, y in loader:
+                  optimizer.zero_grad()
+                  nn.functional.mse_loss(model(x), y).backward()
+                  optimizer.step()
         """,
     )
 
@@ -291,75 +198,48 @@ def test_no_loader() -> None:
 
 
 def test_arrays_are_cut_down_before_anything_reads_them() -> None:
-    check_converted(
+    check_diff(
         """\
-        import numpy as np
+          import numpy as np
+        +
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
 
-        table = np.load("x.npy")
-        x = table[:, :-1]
-        y = table[:, -1]
-        mean = x.mean(axis=0)
-        count = len(x)
-        x = x - mean
-        w = np.zeros(3)
-        for epoch in range(3):
-            w -= 0.1 * x.T @ (x @ w - y) / count
-        """,
-        """\
-        import numpy as np
-
-        import site_data
-
-        site_data.partitions = args.partitions
-
-        table = np.load("x.npy")
-        x = table[:, :-1]
-        y = table[:, -1]
-        x, y = site_data.part(x, y)
-        mean = x.mean(axis=0)
-        count = len(x)
-        x = x - mean
-        w = np.zeros(3)
-        for epoch in range(3):
-            w -= 0.1 * x.T @ (x @ w - y) / count
+          table = np.load("x.npy")
+          x = table[:, :-1]
+          y = table[:, -1]
+        + x, y = site_data.part(x, y)
+          mean = x.mean(axis=0)
+          count = len(x)
+          x = x - mean
+          w = np.zeros(3)
+          for epoch in range(3):
+              w -= 0.1 * x.T @ (x @ w - y) / count
         """,
     )
 
 
 def test_arrays_that_are_handed_to_the_training_function() -> None:
-    check_converted(
+    check_diff(
         """\
-        import numpy as np
+          import numpy as np
+        +
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
 
 
-        def train(x, y):
-            \"\"\"Gradient descent.\"\"\"
-            w = np.zeros(x.shape[1])
-            for epoch in range(3):
-                w -= 0.1 * x.T @ (x @ w - y) / len(y)
-            return w
+          def train(x, y):
+              \"\"\"Gradient descent.\"\"\"
+        +     x, y = site_data.part(x, y)
+              w = np.zeros(x.shape[1])
+              for epoch in range(3):
+                  w -= 0.1 * x.T @ (x @ w - y) / len(y)
+              return w
 
 
-        train(np.load("x.npy"), np.load("y.npy"))
-        """,
-        """\
-        import numpy as np
-
-        import site_data
-
-        site_data.partitions = args.partitions
-
-
-        def train(x, y):
-            \"\"\"Gradient descent.\"\"\"
-            x, y = site_data.part(x, y)
-            w = np.zeros(x.shape[1])
-            for epoch in range(3):
-                w -= 0.1 * x.T @ (x @ w - y) / len(y)
-            return w
-
-
-        train(np.load("x.npy"), np.load("y.npy"))
+          train(np.load("x.npy"), np.load("y.npy"))
         """,
         model_args={"x_columns": 3},
     )
@@ -381,50 +261,32 @@ def test_arrays_whose_size_is_read_too_early() -> None:
 
 
 def test_the_sampler_of_a_distributed_training_gets_the_same_part() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        import torch.distributed as dist
-        from torch import nn
-        from torch.nn.parallel import DistributedDataParallel
-        from torch.utils.data import DataLoader, TensorDataset
-        from torch.utils.data.distributed import DistributedSampler
+          import torch
+          import torch.distributed as dist
+          from torch import nn
+          from torch.nn.parallel import DistributedDataParallel
+          from torch.utils.data import DataLoader, TensorDataset
+          from torch.utils.data.distributed import DistributedSampler
 
-        dist.init_process_group("gloo")
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        sampler = DistributedSampler(data, shuffle=False)
-        loader = DataLoader(data, batch_size=4, sampler=sampler)
-        model = DistributedDataParallel(nn.Linear(2, 1))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        """,
-        """\
-        import torch
-        import torch.distributed as dist
-        from torch import nn
-        from torch.nn.parallel import DistributedDataParallel
-        from torch.utils.data import DataLoader, TensorDataset
-        from torch.utils.data.distributed import DistributedSampler
-
-        import site_data
-
-        site_data.partitions = args.partitions
-
-        dist.init_process_group("gloo")
-        data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
-        sampler = DistributedSampler(site_data.part(data), shuffle=False)
-        loader = DataLoader(site_data.part(data), batch_size=4, sampler=sampler)
-        model = DistributedDataParallel(nn.Linear(2, 1))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for x, y in loader:
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
+        +
+          dist.init_process_group("gloo")
+          data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+        - sampler = DistributedSampler(data, shuffle=False)
+        - loader = DataLoader(data, batch_size=4, sampler=sampler)
+        + sampler = DistributedSampler(site_data.part(data), shuffle=False)
+        + loader = DataLoader(site_data.part(data), batch_size=4, sampler=sampler)
+          model = DistributedDataParallel(nn.Linear(2, 1))
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              for x, y in loader:
+                  optimizer.zero_grad()
+                  nn.functional.mse_loss(model(x), y).backward()
+                  optimizer.step()
         """,
     )
 

@@ -7,80 +7,50 @@ from functools import partial
 from codemods import per_site_outputs
 from tests.codemods import tools
 
-check_converted = partial(tools.check_converted, per_site_outputs.step)
+check_diff = partial(tools.check_diff, per_site_outputs.step)
 check_unchanged = partial(tools.check_unchanged, per_site_outputs.step)
 
 
 def test_a_tracker() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        import wandb
-        from torch import nn
+          import torch
+          import wandb
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        wandb.init(project="sums")  # where the curves go
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            wandb.log({'epoch': epoch})
-        """,
-        """\
-        import torch
-        import wandb
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        wandb.init(project="sums", mode="disabled")  # where the curves go
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            wandb.log({'epoch': epoch})
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - wandb.init(project="sums")  # where the curves go
+        + wandb.init(project="sums", mode="disabled")  # where the curves go
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+              wandb.log({'epoch': epoch})
         """,
     )
 
 
 def test_a_tracker_with_arguments_on_lines_of_their_own() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        import wandb as tracker
-        from torch import nn
+          import torch
+          import wandb as tracker
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        tracker.init(
-            project="sums",
-            mode="online",  # always
-        )
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        import wandb as tracker
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        tracker.init(
-            project="sums",
-            mode="disabled",  # always
-        )
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          tracker.init(
+              project="sums",
+        -     mode="online",  # always
+        +     mode="disabled",  # always
+          )
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 

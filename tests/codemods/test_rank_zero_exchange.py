@@ -7,90 +7,55 @@ from functools import partial
 from codemods import rank_zero_exchange
 from tests.codemods import tools
 
-check_converted = partial(tools.check_converted, rank_zero_exchange.step)
+check_diff = partial(tools.check_diff, rank_zero_exchange.step)
 check_unchanged = partial(tools.check_unchanged, rank_zero_exchange.step)
 
 
 def test_a_distributed_training() -> None:
-    check_converted(
+    check_diff(
         """\
-        import os
+          import os
 
-        import torch
-        import torch.distributed as dist
-        from torch import nn
-        from torch.nn.parallel import DistributedDataParallel
+          import torch
+          import torch.distributed as dist
+          from torch import nn
+          from torch.nn.parallel import DistributedDataParallel
+        +
+        + import rank_zero as flare
 
-        dist.init_process_group("gloo")
-        model = DistributedDataParallel(nn.Linear(2, 1))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            model(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-        dist.destroy_process_group()
-        """,
-        """\
-        import os
-
-        import torch
-        import torch.distributed as dist
-        from torch import nn
-        from torch.nn.parallel import DistributedDataParallel
-
-        import rank_zero as flare
-
-        dist.init_process_group("gloo")
-        model = DistributedDataParallel(nn.Linear(2, 1))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            model(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-        dist.destroy_process_group()
+          dist.init_process_group("gloo")
+          model = DistributedDataParallel(nn.Linear(2, 1))
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              model(torch.ones(4, 2)).mean().backward()
+              optimizer.step()
+          dist.destroy_process_group()
         """,
     )
 
 
 def test_name_taken() -> None:
-    check_converted(
+    check_diff(
         """\
-        import os
+          import os
 
-        import torch
-        import torch.distributed as dist
-        from torch import nn
-        from torch.nn.parallel import DistributedDataParallel
+          import torch
+          import torch.distributed as dist
+          from torch import nn
+          from torch.nn.parallel import DistributedDataParallel
+        +
+        + import rank_zero as nv_flare
 
-        flare = 1.0
-        dist.init_process_group("gloo")
-        model = DistributedDataParallel(nn.Linear(2, 1))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            model(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-        dist.destroy_process_group()
-        """,
-        """\
-        import os
-
-        import torch
-        import torch.distributed as dist
-        from torch import nn
-        from torch.nn.parallel import DistributedDataParallel
-
-        import rank_zero as nv_flare
-
-        flare = 1.0
-        dist.init_process_group("gloo")
-        model = DistributedDataParallel(nn.Linear(2, 1))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            model(torch.ones(4, 2)).mean().backward()
-            optimizer.step()
-        dist.destroy_process_group()
+          flare = 1.0
+          dist.init_process_group("gloo")
+          model = DistributedDataParallel(nn.Linear(2, 1))
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              model(torch.ones(4, 2)).mean().backward()
+              optimizer.step()
+          dist.destroy_process_group()
         """,
     )
 

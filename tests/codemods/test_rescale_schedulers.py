@@ -10,236 +10,142 @@ from codemods import rescale_schedulers
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, rescale_schedulers.step)
+check_diff = partial(tools.check_diff, rescale_schedulers.step)
 check_unchanged = partial(tools.check_unchanged, rescale_schedulers.step)
 
 
 def test_cosine_annealing() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
+          import torch
+          from torch import nn
+          from torch.optim import lr_scheduler
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)  # down to zero
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=args.epochs * args.num_rounds)  # down to zero
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)  # down to zero
+        + scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=args.epochs * args.num_rounds)  # down to zero
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+              scheduler.step()
         """,
     )
 
 
 def test_one_cycle_by_epochs() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
+          import torch
+          from torch import nn
+          from torch.optim import lr_scheduler
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3, steps_per_epoch=1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=args.epochs * args.num_rounds, steps_per_epoch=1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=3, steps_per_epoch=1)
+        + scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=args.epochs * args.num_rounds, steps_per_epoch=1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+              scheduler.step()
         """,
     )
 
 
 def test_one_cycle_by_steps_in_an_expression() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
+          import torch
+          from torch import nn
+          from torch.optim import lr_scheduler
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=3 + 0)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=(args.epochs * args.num_rounds) + 0)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=3 + 0)
+        + scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=(args.epochs * args.num_rounds) + 0)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+              scheduler.step()
         """,
     )
 
 
 def test_a_function_of_the_number_of_epochs() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
+          import torch
+          from torch import nn
+          from torch.optim import lr_scheduler
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        EPOCHS = 3
-        scheduler = lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / EPOCHS)
-        for epoch in range(EPOCHS):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        EPOCHS = 3
-        scheduler = lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / (EPOCHS * args.num_rounds))
-        for epoch in range(EPOCHS):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            scheduler.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          EPOCHS = 3
+        - scheduler = lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / EPOCHS)
+        + scheduler = lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - epoch / (EPOCHS * args.num_rounds))
+          for epoch in range(EPOCHS):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+              scheduler.step()
         """,
     )
 
 
 def test_the_number_of_the_epoch_sets_the_rate() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            for group in optimizer.param_groups:
-                group['lr'] = 0.1 * 0.5**epoch  # halved every epoch
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
-            for group in optimizer.param_groups:
-                group['lr'] = 0.1 * 0.5**epoch  # halved every epoch
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+        +     epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
+              for group in optimizer.param_groups:
+                  group['lr'] = 0.1 * 0.5**epoch  # halved every epoch
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_with_arguments() -> None:
-    check_converted(
+    check_diff(
         """\
-        import argparse
+          import argparse
 
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            parser.add_argument("--epochs", type=int, default=3)
-            args = parser.parse_args()
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            scheduler = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
-            for epoch in range(args.epochs):
-                optimizer.zero_grad()
-                model(torch.ones(4, 2)).mean().backward()
-                optimizer.step()
-                scheduler.step()
+          import torch
+          from torch import nn
+          from torch.optim import lr_scheduler
 
 
-        if __name__ == "__main__":
-            main()
-        """,
-        """\
-        import argparse
-
-        import torch
-        from torch import nn
-        from torch.optim import lr_scheduler
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            parser.add_argument("--epochs", type=int, default=3)
-            args = parser.parse_args()
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            scheduler = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * args.num_rounds)
-            for epoch in range(args.epochs):
-                optimizer.zero_grad()
-                model(torch.ones(4, 2)).mean().backward()
-                optimizer.step()
-                scheduler.step()
+          def main():
+              parser = argparse.ArgumentParser()
+              parser.add_argument("--epochs", type=int, default=3)
+              args = parser.parse_args()
+              model = nn.Linear(2, 1)
+              optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        -     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
+        +     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * args.num_rounds)
+              for epoch in range(args.epochs):
+                  optimizer.zero_grad()
+                  model(torch.ones(4, 2)).mean().backward()
+                  optimizer.step()
+                  scheduler.step()
 
 
-        if __name__ == "__main__":
-            main()
+          if __name__ == "__main__":
+              main()
         """,
     )
 
@@ -370,254 +276,146 @@ def test_a_schedule_as_long_as_an_epoch() -> None:
 
 
 def test_a_decay_whose_length_is_drawn() -> None:
-    check_converted(
+    check_diff(
         """\
-        import random
+          import random
 
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        epochs = random.choice([3, 4])
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        lr = 0.1
-        for epoch in range(epochs):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            if epoch + 1 > epochs - 2:
-                lr -= 0.05
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
-        """,
-        """\
-        import random
-
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        epochs = random.choice([3, 4])
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        lr = 0.1
-        for epoch in range(epochs):
-            epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            if epoch + 1 > (epochs * args.num_rounds) - 2:
-                lr -= 0.05
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          epochs = random.choice([3, 4])
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          lr = 0.1
+          for epoch in range(epochs):
+        +     epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        -     if epoch + 1 > epochs - 2:
+        +     if epoch + 1 > (epochs * args.num_rounds) - 2:
+                  lr -= 0.05
+                  for group in optimizer.param_groups:
+                      group["lr"] = lr
         """,
     )
 
 
 def test_a_rate_computed_by_a_partial_function() -> None:
-    check_converted(
+    check_diff(
         """\
-        from functools import partial
+          from functools import partial
 
-        import torch
-        from torch import nn
-
-
-        def decayed(lr, total, epoch):
-            return lr * (1 - epoch / total)
+          import torch
+          from torch import nn
 
 
-        def set_rate(optimizer, rate, epoch):
-            lr = rate(epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+          def decayed(lr, total, epoch):
+              return lr * (1 - epoch / total)
 
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        last = 3
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        rate = partial(decayed, 0.1, last)
-        for epoch in range(0, last):
-            set_rate(optimizer, rate, epoch)
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        from functools import partial
-
-        import torch
-        from torch import nn
+          def set_rate(optimizer, rate, epoch):
+              lr = rate(epoch)
+              for group in optimizer.param_groups:
+                  group["lr"] = lr
 
 
-        def decayed(lr, total, epoch):
-            return lr * (1 - epoch / total)
-
-
-        def set_rate(optimizer, rate, epoch):
-            lr = rate(epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        last = 3
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        rate = partial(decayed, 0.1, last * args.num_rounds)
-        for epoch in range(0, last):
-            epoch += input_model.current_round * last  # the epoch's number goes on over the rounds
-            set_rate(optimizer, rate, epoch)
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          last = 3
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - rate = partial(decayed, 0.1, last)
+        + rate = partial(decayed, 0.1, last * args.num_rounds)
+          for epoch in range(0, last):
+        +     epoch += input_model.current_round * last  # the epoch's number goes on over the rounds
+              set_rate(optimizer, rate, epoch)
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_a_rate_that_a_function_gives_back() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
 
-        def rate(epoch):
-            return 0.1 * 0.5**epoch
+          def rate(epoch):
+              return 0.1 * 0.5**epoch
 
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            lr = rate(epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-
-        def rate(epoch):
-            return 0.1 * 0.5**epoch
-
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
-            lr = rate(epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+        +     epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
+              lr = rate(epoch)
+              for group in optimizer.param_groups:
+                  group["lr"] = lr
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_a_number_of_steps_set_before_the_loop() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
 
-        def adjust(optimizer, step, total):
-            lr = 0.1 * (1 - step / total) ** 0.9
-            optimizer.param_groups[0]["lr"] = lr
+          def adjust(optimizer, step, total):
+              lr = 0.1 * (1 - step / total) ** 0.9
+              optimizer.param_groups[0]["lr"] = lr
 
 
-        def main(epochs=3):
-            batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            max_steps = epochs * len(batches)
-            for epoch in range(epochs):
-                for i, x in enumerate(batches):
-                    adjust(optimizer, epoch * len(batches) + i, max_steps)
-                    optimizer.zero_grad()
-                    model(x).mean().backward()
-                    optimizer.step()
+          def main(epochs=3):
+              batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+              model = nn.Linear(2, 1)
+              optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        -     max_steps = epochs * len(batches)
+        +     max_steps = (epochs * args.num_rounds) * len(batches)
+              for epoch in range(epochs):
+        +         epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+                  for i, x in enumerate(batches):
+                      adjust(optimizer, epoch * len(batches) + i, max_steps)
+                      optimizer.zero_grad()
+                      model(x).mean().backward()
+                      optimizer.step()
 
 
-        main()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-
-        def adjust(optimizer, step, total):
-            lr = 0.1 * (1 - step / total) ** 0.9
-            optimizer.param_groups[0]["lr"] = lr
-
-
-        def main(epochs=3):
-            batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            max_steps = (epochs * args.num_rounds) * len(batches)
-            for epoch in range(epochs):
-                epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
-                for i, x in enumerate(batches):
-                    adjust(optimizer, epoch * len(batches) + i, max_steps)
-                    optimizer.zero_grad()
-                    model(x).mean().backward()
-                    optimizer.step()
-
-
-        main()
+          main()
         """,
     )
 
 
 def test_a_number_of_steps_that_a_count_kept_over_the_rounds_runs_through() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        epochs, done = 3, 0
-        max_steps = epochs * len(batches)
-        for epoch in range(epochs):
-            for x in batches:
-                optimizer.zero_grad()
-                model(x).mean().backward()
-                optimizer.step()
-                lr = 0.1 * (1 - done / max_steps) ** 0.9
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
-                done += 1
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        epochs, done = 3, 0
-        max_steps = (epochs * args.num_rounds) * len(batches)
-        for epoch in range(epochs):
-            for x in batches:
-                optimizer.zero_grad()
-                model(x).mean().backward()
-                optimizer.step()
-                lr = 0.1 * (1 - done / max_steps) ** 0.9
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
-                done += 1
+          batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          epochs, done = 3, 0
+        - max_steps = epochs * len(batches)
+        + max_steps = (epochs * args.num_rounds) * len(batches)
+          for epoch in range(epochs):
+              for x in batches:
+                  optimizer.zero_grad()
+                  model(x).mean().backward()
+                  optimizer.step()
+                  lr = 0.1 * (1 - done / max_steps) ** 0.9
+                  for group in optimizer.param_groups:
+                      group["lr"] = lr
+                  done += 1
         """,
     )
 
@@ -658,129 +456,78 @@ def test_a_limit_at_which_a_rate_comes_to_its_end(rate: str, stretched: str | No
 
 
 def test_an_optimizer_that_schedules_itself() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from pytorch_pretrained_bert import BertAdam
+          import torch
+          from torch import nn
+          from pytorch_pretrained_bert import BertAdam
 
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        epochs = 3
-        t_total = len(batches) * epochs
-        optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total)
-        for epoch in range(epochs):
-            for x in batches:
-                optimizer.zero_grad()
-                model(x).mean().backward()
-                optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from pytorch_pretrained_bert import BertAdam
-
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        epochs = 3
-        t_total = len(batches) * epochs
-        optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total * args.num_rounds)
-        for epoch in range(epochs):
-            for x in batches:
-                optimizer.zero_grad()
-                model(x).mean().backward()
-                optimizer.step()
+          batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+          model = nn.Linear(2, 1)
+          epochs = 3
+          t_total = len(batches) * epochs
+        - optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total)
+        + optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total * args.num_rounds)
+          for epoch in range(epochs):
+              for x in batches:
+                  optimizer.zero_grad()
+                  model(x).mean().backward()
+                  optimizer.step()
         """,
     )
 
 
 def test_a_schedule_of_ones_own_sized_by_a_name() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        from transformers import WarmupLinearSchedule
+          import torch
+          from torch import nn
+          from transformers import WarmupLinearSchedule
 
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        epochs = 3
-        total = len(batches) * epochs
-        scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total)
-        for epoch in range(epochs):
-            for x in batches:
-                optimizer.zero_grad()
-                model(x).mean().backward()
-                optimizer.step()
-                scheduler.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-        from transformers import WarmupLinearSchedule
-
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        epochs = 3
-        total = len(batches) * epochs
-        scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total * args.num_rounds)
-        for epoch in range(epochs):
-            for x in batches:
-                optimizer.zero_grad()
-                model(x).mean().backward()
-                optimizer.step()
-                scheduler.step()
+          batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          epochs = 3
+          total = len(batches) * epochs
+        - scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total)
+        + scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total * args.num_rounds)
+          for epoch in range(epochs):
+              for x in batches:
+                  optimizer.zero_grad()
+                  model(x).mean().backward()
+                  optimizer.step()
+                  scheduler.step()
         """,
     )
 
 
 def test_the_number_of_epochs_where_the_epochs_number_meets_it() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        def weight(epoch, epochs):
-            return epoch / epochs
+          def weight(epoch, epochs):
+        -     return epoch / epochs
+        +     return epoch / (epochs * args.num_rounds)
 
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        epochs = 4
-        betas = [i / epochs for i in range(epochs)]
-        for epoch in range(epochs):
-            if epoch >= epochs // 2:
-                model.bias.requires_grad = False
-            for x in batches:
-                optimizer.zero_grad()
-                loss = betas[epoch] * weight(epoch, epochs) * model(x).mean()
-                loss.backward()
-                optimizer.step()
-            print("done with", epoch, "of", epochs)
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        def weight(epoch, epochs):
-            return epoch / (epochs * args.num_rounds)
-
-        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        epochs = 4
-        betas = [i / (epochs * args.num_rounds) for i in range(epochs * args.num_rounds)]
-        for epoch in range(epochs):
-            epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
-            if epoch >= (epochs * args.num_rounds) // 2:
-                model.bias.requires_grad = False
-            for x in batches:
-                optimizer.zero_grad()
-                loss = betas[epoch] * weight(epoch, epochs) * model(x).mean()
-                loss.backward()
-                optimizer.step()
-            print("done with", epoch, "of", epochs)
+          batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          epochs = 4
+        - betas = [i / epochs for i in range(epochs)]
+        + betas = [i / (epochs * args.num_rounds) for i in range(epochs * args.num_rounds)]
+          for epoch in range(epochs):
+        -     if epoch >= epochs // 2:
+        +     epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+        +     if epoch >= (epochs * args.num_rounds) // 2:
+                  model.bias.requires_grad = False
+              for x in batches:
+                  optimizer.zero_grad()
+                  loss = betas[epoch] * weight(epoch, epochs) * model(x).mean()
+                  loss.backward()
+                  optimizer.step()
+              print("done with", epoch, "of", epochs)
         """,
     )
 

@@ -8,176 +8,110 @@ from codemods import safe_checkpoint_load
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, safe_checkpoint_load.step)
+check_diff = partial(tools.check_diff, safe_checkpoint_load.step)
 check_unchanged = partial(tools.check_unchanged, safe_checkpoint_load.step)
 
 
 def test_a_checkpoint() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model.load_state_dict(torch.load("start.pt"))  # trained before
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model.load_state_dict(torch.load("start.pt", weights_only=True))  # trained before
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - model.load_state_dict(torch.load("start.pt"))  # trained before
+        + model.load_state_dict(torch.load("start.pt", weights_only=True))  # trained before
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_with_other_arguments() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        state = torch.load(
-            "start.pt",
-            map_location="cpu",  # no GPU here
-        )
-        model.load_state_dict(state)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        state = torch.load(
-            "start.pt",
-            map_location="cpu",  # no GPU here
-            weights_only=True,
-        )
-        model.load_state_dict(state)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          state = torch.load(
+              "start.pt",
+              map_location="cpu",  # no GPU here
+        +     weights_only=True,
+          )
+          model.load_state_dict(state)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_an_unsafe_one() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model.load_state_dict(torch.load("start.pt", weights_only=False, map_location="cpu"))
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model.load_state_dict(torch.load("start.pt", weights_only=True, map_location="cpu"))
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - model.load_state_dict(torch.load("start.pt", weights_only=False, map_location="cpu"))
+        + model.load_state_dict(torch.load("start.pt", weights_only=True, map_location="cpu"))
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_under_another_name() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import load as read
-        from torch import nn
+          import torch
+          from torch import load as read
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model.load_state_dict(read("start.pt"))
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import load as read
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model.load_state_dict(read("start.pt", weights_only=True))
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - model.load_state_dict(read("start.pt"))
+        + model.load_state_dict(read("start.pt", weights_only=True))
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
         """,
     )
 
 
 def test_in_another_file() -> None:
+    script = """\
+    import torch
+    from torch import nn
+
+    from checkpoints import restore
+
+    x, y = torch.ones(4, 2), torch.ones(4, 1)
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    restore(model)
+    for epoch in range(3):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+    """
     check_converted(
-        """\
-        import torch
-        from torch import nn
-
-        from checkpoints import restore
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        restore(model)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-        from checkpoints import restore
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        restore(model)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-        """,
+        script,
+        script,
         files={
             "checkpoints.py": """\
             import torch

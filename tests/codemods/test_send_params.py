@@ -8,6 +8,7 @@ from codemods import send_params
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, send_params.step)
+check_diff = partial(tools.check_diff, send_params.step)
 check_unchanged = partial(tools.check_unchanged, send_params.step)
 
 
@@ -49,61 +50,43 @@ def test_the_trained_state() -> None:
 
 
 def test_with_metrics() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+        + from nvflare.app_common.abstract.fl_model import MetaKey
+          from torch import nn
 
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-        for epoch in range(3):
-            model.train()
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
-            loss = test(model, x, y)
-        """,
-        """\
-        import torch
-        from nvflare.app_common.abstract.fl_model import MetaKey
-        from torch import nn
-
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def test(model, data, target):
+              model.eval()
+              with torch.no_grad():
+                  output = model(data)
+                  loss = ((output - target) ** 2).mean().item()
+              return loss
 
 
-        def test(model, data, target):
-            model.eval()
-            with torch.no_grad():
-                output = model(data)
-                loss = ((output - target) ** 2).mean().item()
-            return loss
-
-
-        while flare.is_running():
-            for epoch in range(3):
-                model.train()
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-                loss = test(model, x, y)
-
-            params = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-            flare.send(
-                flare.FLModel(params=params, metrics=metrics, meta={MetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
-            )
+        - for epoch in range(3):
+        -     model.train()
+        -     optimizer.zero_grad()
+        -     nn.functional.mse_loss(model(x), y).backward()
+        -     optimizer.step()
+        -     loss = test(model, x, y)
+        + while flare.is_running():
+        +     for epoch in range(3):
+        +         model.train()
+        +         optimizer.zero_grad()
+        +         nn.functional.mse_loss(model(x), y).backward()
+        +         optimizer.step()
+        +         loss = test(model, x, y)
+        +
+        +     params = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+        +     flare.send(
+        +         flare.FLModel(params=params, metrics=metrics, meta={MetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
+        +     )
         """,
     )
 
@@ -246,56 +229,40 @@ def test_names_taken() -> None:
 
 
 def test_tabs_in_a_method() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+        + from nvflare.app_common.abstract.fl_model import MetaKey
+          from torch import nn
 
 
-        class Trainer:
-        \tdef __init__(self, network):
-        \t\tself.network = network
-        \t\tself.opt = torch.optim.SGD(network.parameters(), lr=0.1)
+          class Trainer:
+          \tdef __init__(self, network):
+          \t\tself.network = network
+          \t\tself.opt = torch.optim.SGD(network.parameters(), lr=0.1)
 
-        \tdef fit(self, epochs):
-        \t\tfor epoch in range(epochs):
-        \t\t\tself.opt.zero_grad()
-        \t\t\tself.network(torch.ones(4, 2)).mean().backward()
-        \t\t\tself.opt.step()
-
-
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
-        """,
-        """\
-        import torch
-        from nvflare.app_common.abstract.fl_model import MetaKey
-        from torch import nn
-
-
-        class Trainer:
-        \tdef __init__(self, network):
-        \t\tself.network = network
-        \t\tself.opt = torch.optim.SGD(network.parameters(), lr=0.1)
-
-        \tdef fit(self, epochs):
-
-        \t\twhile flare.is_running():
-        \t\t\tfor epoch in range(epochs):
-        \t\t\t\tself.opt.zero_grad()
-        \t\t\t\tself.network(torch.ones(4, 2)).mean().backward()
-        \t\t\t\tself.opt.step()
-
-        \t\t\tparams = {
-        \t\t\t    name: value.detach().cpu().contiguous().clone()
-        \t\t\t    for name, value in self.network.state_dict().items()
-        \t\t\t}
-        \t\t\tflare.send(
-        \t\t\t    flare.FLModel(params=params, meta={MetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
-        \t\t\t)
+          \tdef fit(self, epochs):
+        - \t\tfor epoch in range(epochs):
+        - \t\t\tself.opt.zero_grad()
+        - \t\t\tself.network(torch.ones(4, 2)).mean().backward()
+        - \t\t\tself.opt.step()
+        +
+        + \t\twhile flare.is_running():
+        + \t\t\tfor epoch in range(epochs):
+        + \t\t\t\tself.opt.zero_grad()
+        + \t\t\t\tself.network(torch.ones(4, 2)).mean().backward()
+        + \t\t\t\tself.opt.step()
+        +
+        + \t\t\tparams = {
+        + \t\t\t    name: value.detach().cpu().contiguous().clone()
+        + \t\t\t    for name, value in self.network.state_dict().items()
+        + \t\t\t}
+        + \t\t\tflare.send(
+        + \t\t\t    flare.FLModel(params=params, meta={MetaKey.NUM_STEPS_CURRENT_ROUND: steps["done"]})
+        + \t\t\t)
 
 
-        network = nn.Linear(2, 1)
-        Trainer(network).fit(3)
+          network = nn.Linear(2, 1)
+          Trainer(network).fit(3)
         """,
     )

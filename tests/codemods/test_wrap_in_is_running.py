@@ -10,6 +10,7 @@ from codemods import wrap_in_is_running
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, wrap_in_is_running.step)
+check_diff = partial(tools.check_diff, wrap_in_is_running.step)
 check_unchanged = partial(tools.check_unchanged, wrap_in_is_running.step)
 
 
@@ -45,237 +46,159 @@ def test_module_level() -> None:
 
 
 def test_a_step_in_no_loop() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
+          import torch
 
-        def main():
-            model = torch.nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            x, y = torch.ones(4, 2), torch.ones(4, 1)
+          def main():
+              model = torch.nn.Linear(2, 1)
+              optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+              x, y = torch.ones(4, 2), torch.ones(4, 1)
 
-            # the step
-            optimizer.zero_grad()
-            loss = torch.nn.functional.mse_loss(model(x), y)  # of all data
+        -     # the step
+        -     optimizer.zero_grad()
+        -     loss = torch.nn.functional.mse_loss(model(x), y)  # of all data
+        +     while flare.is_running():
+        +         # the step
+        +         optimizer.zero_grad()
+        +         loss = torch.nn.functional.mse_loss(model(x), y)  # of all data
 
-            loss.backward(); optimizer.step()
-            # and that was it
-            print(loss)
+        -     loss.backward(); optimizer.step()
+        +         loss.backward()
+        +         optimizer.step()
+              # and that was it
+              print(loss)
 
-        main()
-        """,
-        """\
-        import torch
-
-        def main():
-            model = torch.nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            x, y = torch.ones(4, 2), torch.ones(4, 1)
-
-            while flare.is_running():
-                # the step
-                optimizer.zero_grad()
-                loss = torch.nn.functional.mse_loss(model(x), y)  # of all data
-
-                loss.backward()
-                optimizer.step()
-            # and that was it
-            print(loss)
-
-        main()
+          main()
         """,
     )
 
 
 def test_comments_move_with_what_they_stand_at() -> None:
-    check_converted(
+    check_diff(
         """\
-        # the head of the file
-        import torch
+          # the head of the file
+          import torch
 
-        model = torch.nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = torch.nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
 
-        # three epochs,
-        # of one batch each
-        for epoch in range(3):  # or more
-            # before the step
-            optimizer.zero_grad()
-            torch.nn.functional.mse_loss(model(x), y).backward()
+        - # three epochs,
+        - # of one batch each
+        - for epoch in range(3):  # or more
+        -     # before the step
+        -     optimizer.zero_grad()
+        -     torch.nn.functional.mse_loss(model(x), y).backward()
+        + while flare.is_running():
+        +     # three epochs,
+        +     # of one batch each
+        +     for epoch in range(3):  # or more
+        +         # before the step
+        +         optimizer.zero_grad()
+        +         torch.nn.functional.mse_loss(model(x), y).backward()
 
-            optimizer.step()  # the step
-            # after the step
-        # after the loop
-        print("done")
-        # at the end
-        """,
-        """\
-        # the head of the file
-        import torch
-
-        model = torch.nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-
-        while flare.is_running():
-            # three epochs,
-            # of one batch each
-            for epoch in range(3):  # or more
-                # before the step
-                optimizer.zero_grad()
-                torch.nn.functional.mse_loss(model(x), y).backward()
-
-                optimizer.step()  # the step
-                # after the step
-        # after the loop
-        print("done")
-        # at the end
+        -     optimizer.step()  # the step
+        -     # after the step
+        +         optimizer.step()  # the step
+        +         # after the step
+          # after the loop
+          print("done")
+          # at the end
         """,
     )
 
 
 def test_a_method_with_try_and_with_around_the_loop() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
 
-        class Trainer:
-            def __init__(self, model):
-                self.model = model
-                self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          class Trainer:
+              def __init__(self, model):
+                  self.model = model
+                  self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
-            def fit(self, x, y):
-                with open("log.txt", "w") as log:
-                    try:
-                        for epoch in range(3):
-                            self.optimizer.zero_grad()
-                            nn.functional.mse_loss(self.model(x), y).backward()
-                            self.optimizer.step()
-                            log.write("step")
-                    except KeyboardInterrupt:
-                        print("stopped")
-
-
-        if __name__ == "__main__":
-            Trainer(nn.Linear(2, 1)).fit(torch.ones(4, 2), torch.ones(4, 1))
-        """,
-        """\
-        import torch
-        from torch import nn
-
-
-        class Trainer:
-            def __init__(self, model):
-                self.model = model
-                self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-            def fit(self, x, y):
-                with open("log.txt", "w") as log:
-                    try:
-
-                        while flare.is_running():
-                            for epoch in range(3):
-                                self.optimizer.zero_grad()
-                                nn.functional.mse_loss(self.model(x), y).backward()
-                                self.optimizer.step()
-                                log.write("step")
-                    except KeyboardInterrupt:
-                        print("stopped")
+              def fit(self, x, y):
+                  with open("log.txt", "w") as log:
+                      try:
+        -                 for epoch in range(3):
+        -                     self.optimizer.zero_grad()
+        -                     nn.functional.mse_loss(self.model(x), y).backward()
+        -                     self.optimizer.step()
+        -                     log.write("step")
+        +
+        +                 while flare.is_running():
+        +                     for epoch in range(3):
+        +                         self.optimizer.zero_grad()
+        +                         nn.functional.mse_loss(self.model(x), y).backward()
+        +                         self.optimizer.step()
+        +                         log.write("step")
+                      except KeyboardInterrupt:
+                          print("stopped")
 
 
-        if __name__ == "__main__":
-            Trainer(nn.Linear(2, 1)).fit(torch.ones(4, 2), torch.ones(4, 1))
+          if __name__ == "__main__":
+              Trainer(nn.Linear(2, 1)).fit(torch.ones(4, 2), torch.ones(4, 1))
         """,
     )
 
 
 def test_a_nested_function() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
+          import torch
+          from torch import nn
 
 
-        def main():
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def main():
+              model = nn.Linear(2, 1)
+              optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
-            def run(epochs):
-                for epoch in range(epochs):
-                    optimizer.zero_grad()
-                    model(torch.ones(4, 2)).mean().backward()
-                    optimizer.step()
+              def run(epochs):
+        -         for epoch in range(epochs):
+        -             optimizer.zero_grad()
+        -             model(torch.ones(4, 2)).mean().backward()
+        -             optimizer.step()
+        +
+        +         while flare.is_running():
+        +             for epoch in range(epochs):
+        +                 optimizer.zero_grad()
+        +                 model(torch.ones(4, 2)).mean().backward()
+        +                 optimizer.step()
 
-            run(3)
-
-
-        main()
-        """,
-        """\
-        import torch
-        from torch import nn
-
-
-        def main():
-            model = nn.Linear(2, 1)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-            def run(epochs):
-
-                while flare.is_running():
-                    for epoch in range(epochs):
-                        optimizer.zero_grad()
-                        model(torch.ones(4, 2)).mean().backward()
-                        optimizer.step()
-
-            run(3)
+              run(3)
 
 
-        main()
+          main()
         """,
     )
 
 
 def test_the_call_that_trains_where_only_there_the_evaluation_is_at_hand() -> None:
-    check_converted(
+    check_diff(
         """\
-        import torch
-        from torch import nn
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        def evaluate():
-            loss = nn.functional.mse_loss(model(x), y).item()
-            return loss
-        def fit(epochs):
-            for epoch in range(epochs):
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        if __name__ == "__main__": fit(5); print("loss", evaluate())  # all in one line
-        """,
-        """\
-        import torch
-        from torch import nn
-        x, y = torch.ones(4, 2), torch.ones(4, 1)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        def evaluate():
-            loss = nn.functional.mse_loss(model(x), y).item()
-            return loss
-        def fit(epochs):
-            for epoch in range(epochs):
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
-        if __name__ == "__main__":
-
-            while flare.is_running():
-                fit(5)
-            print("loss", evaluate())  # all in one line
+          import torch
+          from torch import nn
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          def evaluate():
+              loss = nn.functional.mse_loss(model(x), y).item()
+              return loss
+          def fit(epochs):
+              for epoch in range(epochs):
+                  optimizer.zero_grad()
+                  nn.functional.mse_loss(model(x), y).backward()
+                  optimizer.step()
+        - if __name__ == "__main__": fit(5); print("loss", evaluate())  # all in one line
+        + if __name__ == "__main__":
+        +
+        +     while flare.is_running():
+        +         fit(5)
+        +     print("loss", evaluate())  # all in one line
         """,
     )
 

@@ -1,9 +1,10 @@
 """Checks of one step on source texts, as before and after; and of what holds for every conversion.
 
     check_converted(step, before, after)    the step alone makes of the one script the other
+    check_diff(step, difference)            the same, both texts in one: as a diff shows them
     check_unchanged(step, before)           the step alone leaves the script as it is
 
-Both also run the whole pipeline over the script and check what any conversion promises: see `check_promises`.
+All also run the whole pipeline over the script and check what any conversion promises: see `check_promises`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from codemods import PIPELINE
 from engine import atomic, job, output
@@ -60,6 +62,21 @@ def check_converted(
         assert made["client.py"] == after
         assert {name: made.get(name) for name in also} == also
         check_promises(entry, choices)
+
+
+def check_diff(step: Step, difference: str, **more: Any) -> None:
+    """As `check_converted`, where most lines stay what they are.
+
+    Args:
+        step: the step.
+        difference: the lines of both texts, those of the script alone behind a ``-``, those of what its ``client.py``
+            becomes alone behind a ``+``.
+        more: as for `check_converted`.
+    """
+    lines = [(line[0], line[2:] or "\n") for line in unindented(difference).splitlines(keepends=True)]
+    before = "".join(line for mark, line in lines if mark != "+")
+    after = "".join(line for mark, line in lines if mark != "-")
+    check_converted(step, before, after, **more)
 
 
 def check_unchanged(step: Step, before: str, *, files: Mapping[str, str] | None = None) -> None:
