@@ -56,6 +56,7 @@ class Run:
         rounds: the metrics of every round.
         updates: what the sites sent.
         models: files of the final model, of which the sites of a swarm have one each; ``None`` for one that is missing.
+        stops_on: the metric that its ``stop_cond`` compares.
     """
 
     finished: Finished
@@ -68,6 +69,7 @@ class Run:
     rounds: tuple[Round, ...]
     updates: tuple[Update, ...]
     models: tuple[Path | None, ...] = (None,)
+    stops_on: str = ""
 
 
 def find_failures(run: Run) -> list[Failure]:
@@ -166,6 +168,10 @@ def _sent(run: Run) -> list[Failure]:
         first = min(update.round for update in spoiled)  # later on every site has received what is spoiled
         message = f"what it sent in round {first + 1} is not finite (NaN or infinity) in "
         return [Failure(each.site, message + _names(each.not_finite)) for each in spoiled if each.round == first]
+    without = {update.site: update for update in reversed(run.updates) if update.steps == 0}
+    if without:
+        message = "it did no optimizer step in round {}, and FLARE weighs it as if it had done one: give it more data"
+        return [Failure(site, message.format(update.round + 1)) for site, update in sorted(without.items())]
     trained = {update.site for update in run.updates if not update.unchanged}
     idle = sorted({update.site for update in run.updates} - trained)
     return [Failure(site, "it sent back what it had received in every round: nothing was trained") for site in idle]
@@ -174,17 +180,21 @@ def _sent(run: Run) -> list[Failure]:
 def _incomplete(run: Run) -> list[Failure]:
     """Rounds without the update or the metrics of a site."""
     failures = [] if run.num_rounds else _not_measured(run)
+    reported = {name for each in run.rounds for site in each.sites.values() for name in site}
+    if run.stops_on and run.stops_on not in reported:
+        there = ", ".join(sorted(reported)) or "nothing"
+        failures.append(Failure("", f"stop_cond compares {run.stops_on!r}, and the sites report {there}"))
     reached = max((update.round + 1 for update in run.updates), default=1)
     for number in range(reached if run.ends_early else run.num_rounds):
         updated = {update.site for update in run.updates if update.round == number}
         failures += [
             Failure(site, f"it sent nothing in round {number + 1}") for site in run.sites if site not in updated
         ]
-        reported = next((each.sites for each in run.rounds if each.rounds == number), {})
+        measured = next((each.sites for each in run.rounds if each.rounds == number), {})
         failures += [
             Failure(site, f"it reported no finite metric {run.metric!r} in round {number + 1}")
             for site in run.sites
-            if run.metric and site in updated and run.metric not in reported.get(site, {})
+            if run.metric and site in updated and run.metric not in measured.get(site, {})
         ]
     return failures
 

@@ -121,6 +121,7 @@ def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict
         num_rounds=rounds_of(spec),
         metric=spec.key_metric if recipe.reports_metrics else "",
         ends_early=bool(spec.stop_cond),
+        stops_on=spec.stop_cond.split()[0] if spec.stop_cond else "",
         rounds=tuple(read_evaluation(prepared.folder) if recipe.evaluates else read_rounds(server)),
         updates=tuple(read_contributions(logs) if recipe.peer_to_peer else read_updates(prepared.folder)),
         models=(*_models(logs, prepared.sites, GLOBAL),) if recipe.peer_to_peer else (global_model(server),),

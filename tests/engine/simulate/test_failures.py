@@ -203,6 +203,13 @@ def test_a_site_that_trains_nothing_is_named(good: Path) -> None:
     assert site == "site-1" and "nothing was trained" in message
 
 
+def test_a_site_without_a_step_is_named_for_flare_weighs_it_all_the_same(good: Path) -> None:
+    lines = [update(n, site, steps=0 if site == "site-2" and n else 5) for n in (0, 1) for site in ("site-1", "site-2")]
+    write(good / "updates.jsonl", lines)
+    ((site, message),) = failures(good)
+    assert site == "site-2" and "no optimizer step in round 2" in message
+
+
 def test_a_round_without_a_site_or_its_metric_is_incomplete(good: Path) -> None:
     write(good / "metrics" / "round_metrics.jsonl", [line(0, "site-1", "site-2"), line(1, "site-1")])
     assert failures(good) == [("site-2", "it reported no finite metric 'accuracy' in round 2")]
@@ -212,7 +219,10 @@ def test_a_round_without_a_site_or_its_metric_is_incomplete(good: Path) -> None:
 
 
 def test_a_job_that_stops_early_is_complete_where_it_stopped(good: Path) -> None:
-    assert failures(good, num_rounds=5, ends_early=True) == []
+    assert failures(good, num_rounds=5, ends_early=True, stops_on="accuracy") == []
+    assert failures(good, num_rounds=5, ends_early=True, stops_on="acc") == [
+        ("", "stop_cond compares 'acc', and the sites report accuracy")
+    ]
     assert failures(good, num_rounds=5) != []
 
 
