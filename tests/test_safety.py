@@ -152,6 +152,21 @@ def test_what_was_staged_long_ago_is_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"federated", recent.name}
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_counts_lies_on_the_disk_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    """A machine that loses its power after the renaming has whole files, not empty ones."""
+    if exists:
+        write(tmp_path, {"federated/mine.txt": "mine"})
+    calls: list[str] = []
+    for name in ("fsync", "rename"):
+        called = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *given, n=name, f=called: (calls.append(n), f(*given))[1])
+    atomic.write(tmp_path / "federated", {"client.py": b"new", "nets/small.py": b"new"})
+    assert calls == ["fsync", "fsync", "rename"]
+
+
 CALLS = ("mkdir", "rename", "replace", "fsync", "chmod")
 
 

@@ -6,7 +6,14 @@ import ast
 import re
 from typing import Any
 
-from engine.facts.metrics import keyed_metrics, names_given, printed_metrics, returned_metrics
+from engine.facts.metrics import (
+    best_first,
+    keyed_metrics,
+    names_given,
+    printed_metrics,
+    returned_metrics,
+    spelled_by_caller,
+)
 from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact, MetricFact
@@ -180,9 +187,23 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
 
 
 def _returned(holder: Call, calling: Event | None) -> tuple[str, tuple[MetricFact, ...]]:
+    """How an evaluating function gives back what it computes, and the metrics in it, the one that tells the best model
+    first."""
+    names = names_given(calling.statement, calling.node) if calling else []
+    returns, metrics = _given_back(holder, calling, names)
+    metrics = best_first(metrics, {metric.text: metric for metric in metrics}, holder.function.node)
+    around = _code_around(calling) if calling else holder.function.node
+    return returns, best_first(metrics, spelled_by_caller(metrics, returns, names), around)
+
+
+def _code_around(event: Event) -> ast.AST:
+    """The function that something happens in, or the module."""
+    return event.calls[-1].function.node if event.calls else event.scope.file.tree
+
+
+def _given_back(holder: Call, calling: Event | None, names: list[str]) -> tuple[str, tuple[MetricFact, ...]]:
     """How an evaluating function gives back what it computes, and the metrics in it: where that is a dictionary it does
     not write out, those that the caller reads from it."""
-    names = names_given(calling.statement, calling.node) if calling else []
     returns, metrics = returned_metrics(holder.function.node, names)
     if calling is None or returns == "none" or (metrics and returns != "value"):
         return returns, metrics
@@ -283,13 +304,14 @@ def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
     own = found if found in loops else next((loop for loop in loops if loop.node not in outside), None)
     start = own.node if own is not None else _guard(event)
     block = _block_of(start, event.scope.file.tree)
+    metrics = printed_metrics(block[0].body + block[1:] if isinstance(start, ast.With) else block)
     return EvaluationFact(
         function=None,
         definition=None,
         call=None,
         where=_where(event, training),
         returns="none",
-        metrics=printed_metrics(block[0].body + block[1:] if isinstance(start, ast.With) else block),
+        metrics=best_first(metrics, {metric.text: metric for metric in metrics}, _code_around(event)),
         loop=own,
         forward=event.statement if own is None else None,
         statements=(expression(block[0], event.scope), expression(block[-1], event.scope)) if block else (),

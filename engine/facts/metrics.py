@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from engine.facts.program import MetricFact
 from engine.facts.source_text import assigned, own_nodes, text_of
@@ -51,6 +51,7 @@ COLLECTS = {
     "append", "extend", "stack", "vstack", "hstack", "concatenate", "concat", "cat", "array", "asarray", "list",
     "sorted", "tolist", "numpy", "zeros", "ones",
 }  # fmt: skip
+BEST = {"best", "lowest", "highest", "min", "max"}
 
 
 def classify(*texts: str) -> tuple[str, str] | None:
@@ -104,6 +105,35 @@ def keyed_metrics(keys: Iterable[str]) -> tuple[MetricFact, ...]:
     """The metrics that keys of a dictionary name."""
     named = ((key, classify(key)) for key in sorted(set(keys), key=lambda key: (_split(key), key)))
     return _ordered(MetricFact(*found, repr(key), key) for key, found in named if found is not None)
+
+
+def best_first(
+    metrics: tuple[MetricFact, ...], spelled: dict[str, MetricFact], code: ast.AST
+) -> tuple[MetricFact, ...]:
+    """The metrics; the one by which the program itself tells its best model first, as ``if auc > best_auc`` does.
+
+    Args:
+        metrics: the most telling first, which is their order where the program does not say, or names several.
+        spelled: the metrics by how the code writes them.
+        code: what may compare them with the best so far.
+    """
+    told = {
+        spelled[own]
+        for node in ast.walk(code)
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+        for own, other in permutations(map(text_of, (node.left, node.comparators[0])))
+        if own in spelled and BEST & set(_words(other))
+    }
+    return metrics if len(told) != 1 else (*told, *(metric for metric in metrics if metric not in told))
+
+
+def spelled_by_caller(metrics: tuple[MetricFact, ...], returns: str, targets: list[str]) -> dict[str, MetricFact]:
+    """The metrics that a function returns, by how the code that binds its result to targets writes them."""
+    if returns == "tuple":
+        return {targets[metric.index]: metric for metric in metrics if metric.index < len(targets)}
+    if returns == "dict":
+        return {f"{target}[{metric.index!r}]": metric for target in targets[:1] for metric in metrics}
+    return dict(zip(targets[:1], metrics, strict=False)) if returns == "value" else {}
 
 
 def _hit_ratio(node: ast.AST, index: int) -> MetricFact | None:

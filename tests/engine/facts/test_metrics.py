@@ -3,10 +3,56 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
-from engine.facts.metrics import names_given, printed_metrics, returned_metrics
+from engine.facts import gather
+from engine.facts.metrics import best_first, names_given, printed_metrics, returned_metrics, spelled_by_caller
+from engine.source import Project
+
+TOLD_BY_LOSS = """\
+import torch
+
+def test():
+    model.eval()
+    correct = loss = 0
+    for x, y in loader:
+        loss += criterion(model(x), y).item()
+        correct += (model(x).argmax(1) == y).sum().item()
+    RETURNED
+
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+criterion = torch.nn.CrossEntropyLoss()
+best_loss = float("inf")
+for epoch in range(3):
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+    CALLED
+    if val_loss < best_loss:
+        best_loss = val_loss
+        torch.save(model.state_dict(), "best.pt")
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "called"),
+    [
+        ("return loss / len(loader), correct / len(data)", "val_loss, val_acc = test()"),
+        ("return correct / len(data), loss / len(loader)", "val_acc, val_loss = test()"),
+    ],
+)
+def test_a_program_that_tells_its_best_model_by_the_loss(tmp_path: Path, returned: str, called: str) -> None:
+    text = TOLD_BY_LOSS.replace("RETURNED", returned).replace("CALLED", called)
+    (tmp_path / "train.py").write_text(text)
+    told = gather(Project(tmp_path / "train.py")).evaluations[0].metrics
+    assert [(metric.name, metric.direction) for metric in told] == [("loss", "min"), ("accuracy", "max")]
+    (tmp_path / "train.py").write_text(text.replace("best_loss", "threshold"))
+    told = gather(Project(tmp_path / "train.py")).evaluations[0].metrics
+    assert [metric.name for metric in told] == ["accuracy", "loss"]
 
 
 @pytest.mark.parametrize(
@@ -128,3 +174,23 @@ def test_what_holds_many_numbers_is_no_metric(statements: str, names: dict[str, 
 def test_a_list_or_a_meter_that_is_returned_is_no_metric(value: str) -> None:
     function = ast.parse(f"def test():\n    losses = {value}\n    return losses, accuracy\n").body[0]
     assert [(m.name, m.index) for m in returned_metrics(function, [])[1]] == [("accuracy", 1)]
+
+
+@pytest.mark.parametrize(
+    ("returned", "targets", "compared", "first"),
+    [
+        ("loss, acc, auc", ["val_loss", "val_acc", "val_auc"], "if val_auc > best_auc: save()", "auc"),
+        ("loss, acc, auc", ["val_loss", "val_acc", "val_auc"], "is_best = lowest >= val_loss", "loss"),
+        ("{'acc': acc, 'loss': loss}", ["val"], 'if val["loss"] < best["loss"]: save()', "loss"),
+        ("loss, acc, auc", ["val_loss", "val_acc", "val_auc"], "print(val_auc, best_auc)", "accuracy"),
+        ("loss, acc, auc", ["l", "a", "c"], "if a > best_acc and l < best_loss: save()", "accuracy"),
+        ("loss, acc", ["val_loss", "val_acc"], "if val_loss > train_loss: stop()", "accuracy"),
+        ("loss, acc", ["_", "val_acc"], "if epoch > best_epoch: stop()", "accuracy"),
+    ],
+)
+def test_the_metric_that_the_script_tells_its_best_model_by_comes_first(returned, targets, compared, first) -> None:
+    function = ast.parse(f"def test():\n    return {returned}\n").body[0]
+    returns, metrics = returned_metrics(function, targets)
+    found = best_first(metrics, spelled_by_caller(metrics, returns, targets), ast.parse(compared))
+    assert found[0].name == first
+    assert set(found) == set(metrics)
