@@ -36,7 +36,7 @@ class IdenticalSeeds(ProgramRule):
 
     ## Remedy
     Nothing, where runs are to be repeatable and the sites' data differ. Otherwise make the seed an argument and give
-    each site another one (`recipe.set_per_site_config`).
+    each site another one (in job.py, as the how-to on jobs shows).
 
     ## Fix safety
     There is no fix: which draws must agree is the author's decision.
