@@ -21,6 +21,8 @@ from engine.tree import Printed, walk
 if TYPE_CHECKING:
     from fixit import LintRule
 
+    from engine.findings import Rule
+
 
 class Tree:
     """One file, with what the rules ask of it worked out when asked for.
@@ -91,14 +93,14 @@ class Tree:
         )
         return first, last
 
-    def mended(self, rule: type[LintRule], result: Result) -> Result:
+    def mended(self, rule: Rule, result: Result) -> Result:
         """A finding of a program rule with its fix, where there is one."""
         if result.edit:
             return result
         mended = rule.mend(self.nodes[result.place, result.end or result.place], self.names)
         return replace(result, edit=self.edit(*mended)) if mended else replace(result, safety=Safety.DISPLAY_ONLY)
 
-    def matched(self, rule: type[LintRule]) -> Iterator[Result]:
+    def matched(self, rule: Rule) -> Iterator[Result]:
         """What the patterns of a rule find."""
         for node, replacement in rule.mended(self.module, self.names):
             yield self.result(rule, rule.MESSAGE, self.span(node), node, replacement)
@@ -113,7 +115,7 @@ class Tree:
 
     def result(
         self,
-        rule: type[LintRule],
+        rule: Rule,
         message: str,
         span: CodeRange,
         node: cst.CSTNode,

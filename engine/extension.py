@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.findings import naming
+from engine.findings import Rule, naming
 from engine.result import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Extended:
     """
 
     order: tuple[str, ...]
-    rules: tuple[type[LintRule], ...]
+    rules: tuple[Rule, ...]
     added: dict[str, Step]
     origins: dict[str, str]
     load: Callable[[str], Step] = field(repr=False)
@@ -54,7 +54,7 @@ class Extended:
         return tuple(self.added.get(name) or self.load(name) for name in self.order)
 
     @property
-    def added_rules(self) -> list[type[LintRule]]:
+    def added_rules(self) -> list[Rule]:
         """The rules a team added."""
         return [rule for rule in self.rules if rule.__name__ in self.origins]
 
@@ -62,9 +62,9 @@ class Extended:
 def extend(
     steps: Sequence[str],
     load: Callable[[str], Step],
-    rules: Sequence[type[LintRule]],
+    rules: Sequence[Rule],
     files: Iterable[Path],
-    read: Callable[[Path], Iterable[type[LintRule]]],
+    read: Callable[[Path], Iterable[Rule]],
 ) -> Extended:
     """The pipeline and the rules with what entry points and files add.
 
@@ -81,7 +81,7 @@ def extend(
     origins: dict[str, str] = {}
     taken = {*steps, *(key for rule in rules for key in keys(rule))}
     added: dict[str, Step] = {}
-    more: list[type[LintRule]] = []
+    more: list[Rule] = []
     for origin, each in (*_installed(), *_read(files, read)):
         for key in sorted(keys(each) & taken):
             raise UserError(f"{origin}: the name {key} is taken; choose another")
@@ -96,7 +96,7 @@ def extend(
     return Extended(tuple(order), tuple(sorted((*rules, *more), key=lambda rule: rule.CODE)), added, origins, load)
 
 
-def keys(each: Step | type[LintRule]) -> set[str]:
+def keys(each: Step | Rule) -> set[str]:
     """What a step or a rule is chosen by."""
     return {each.__name__, each.CODE} if isinstance(each, type) else {each.name}
 
@@ -115,9 +115,7 @@ def _ordered(steps: Sequence[str], added: Iterable[Step], origins: dict[str, str
     return order
 
 
-def _read(
-    files: Iterable[Path], read: Callable[[Path], Iterable[type[LintRule]]]
-) -> Iterator[tuple[str, Step | type[LintRule]]]:
+def _read(files: Iterable[Path], read: Callable[[Path], Iterable[Rule]]) -> Iterator[tuple[str, Step | Rule]]:
     """The rules of files, each followed by the step it is, too."""
     for path in dict.fromkeys(files):
         for rule in read(path):

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.result import Result, Safety, UserError
 from engine.source import Project, SourceFile, name_of, read_file
 from engine.suppressions import suppressions, unused
 
 if TYPE_CHECKING:
-    from fixit import LintRule
-
     from engine.facts import Facts
+
+Rule = type[Any]  # a class of one of these kinds
 
 
 def in_program(
-    path: Path, rules: Sequence[type[LintRule]], read: Callable[[Path, Path], SourceFile] = read_file
+    path: Path, rules: Sequence[Rule], read: Callable[[Path, Path], SourceFile] = read_file
 ) -> Iterator[Result]:
     """What the program rules find in the program that a file starts.
 
@@ -53,7 +53,7 @@ def facts_of(path: Path, read: Callable[[Path, Path], SourceFile] = read_file) -
         return gather(Project(path, read=read))
 
 
-def in_facts(facts: Facts, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
+def in_facts(facts: Facts, rules: Sequence[Rule]) -> Iterator[Result]:
     """What the program rules find in a program. Raises UserError where one fails."""
     for rule in rules:
         if hasattr(rule, "check"):
@@ -61,7 +61,7 @@ def in_facts(facts: Facts, rules: Sequence[type[LintRule]]) -> Iterator[Result]:
                 yield from (moved(result, facts.project.root) for result in rule.check(facts))
 
 
-def in_unreadable(path: Path, rules: Sequence[type[LintRule]], error: UserError) -> Iterator[Result]:
+def in_unreadable(path: Path, rules: Sequence[Rule], error: UserError) -> Iterator[Result]:
     """What the program rules say of a program without facts. Raises the error where none of them speaks of it."""
     found = [rule.unreadable(error) for rule in rules if hasattr(rule, "check")]
     if not any(found):
@@ -89,7 +89,7 @@ def naming(what: str, file: str) -> Iterator[None]:
         raise UserError(f"{file}: {what} failed: {type(error).__name__}: {error}") from error
 
 
-def in_file(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Result]) -> list[Result]:
+def in_file(source: SourceFile, rules: Sequence[Rule], known: list[Result]) -> list[Result]:
     """The findings in one file that no comment silences, and the comments that silence nothing.
 
     Args:
@@ -114,7 +114,7 @@ def in_cell(result: Result, source: SourceFile) -> Result:
     return replace(result, place=place, end=end, edit=edit, safety=result.safety if edit else Safety.DISPLAY_ONLY)
 
 
-def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[Result]) -> list[Result]:
+def with_fixes(source: SourceFile, rules: Sequence[Rule], known: list[Result]) -> list[Result]:
     """What is known of a file and what its own tree shows, each with its fix."""
     try:
         _ = source.tree
@@ -137,7 +137,7 @@ def with_fixes(source: SourceFile, rules: Sequence[type[LintRule]], known: list[
     return found
 
 
-def is_worth_looking(rule: type[LintRule], source: SourceFile, known: list[Result]) -> bool:
+def is_worth_looking(rule: Rule, source: SourceFile, known: list[Result]) -> bool:
     """True for a program rule with something to fix, and for any other that may find something in the text."""
     if hasattr(rule, "check"):
         open_ones = (result for result in known if result.code == rule.CODE and not result.edit)

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.atomic import write
 from engine.configuration import Configuration
-from engine.findings import in_file, in_program
+from engine.findings import Rule, in_file, in_program
 from engine.fixes import apply_fixes
 from engine.result import Result, Safety, Status, UserError
 from engine.selection import Selection
 from engine.source import absolute, name_of, unsaved_first
-
-if TYPE_CHECKING:
-    from fixit import LintRule
 
 MENTIONED = (b"torch", b"numpy")
 ROUNDS = 20
@@ -62,7 +59,7 @@ class Outcome:
 
 def lint(
     paths: Sequence[Path],
-    load_rules: Callable[[], Sequence[type[LintRule]]],
+    load_rules: Callable[[], Sequence[Rule]],
     *,
     fix: bool = False,
     unsafe: bool = False,

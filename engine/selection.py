@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.configuration import Configuration, Settings
+from engine.findings import Rule
 from engine.result import UserError
 
-if TYPE_CHECKING:
-    from fixit import LintRule
-
-Rules = Sequence[type["LintRule"]]
+Rules = Sequence[Rule]
 
 
 class Selection:
@@ -64,7 +61,7 @@ def chosen(rules: Rules, select: Sequence[str], ignore: Sequence[str]) -> Rules:
     return [rule for rule in rules if (not select or fits(rule, select)) and not fits(rule, ignore)]
 
 
-def fits(rule: type[LintRule], selectors: Sequence[str]) -> bool:
+def fits(rule: Rule, selectors: Sequence[str]) -> bool:
     """True for a rule that is named, by its code, the beginning of its code, or its name."""
     return any(rule.__name__ == each or getattr(rule, "CODE", "").startswith(each.upper()) for each in selectors)
 

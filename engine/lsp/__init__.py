@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from engine.result import Result, UserError
 
 if TYPE_CHECKING:
-    from fixit import LintRule
-
     from engine.facts import Facts
+    from engine.findings import Rule
     from engine.pipeline import Step
 
 
@@ -31,7 +30,7 @@ class Tools:
         page: the documentation of a rule, by its name; empty for a name that is none.
     """
 
-    rules: Sequence[type[LintRule]]
+    rules: Sequence[Rule]
     blockers: Callable[[Facts], Iterable[Result]]
     steps: Sequence[Step]
     page: Callable[[str], str]
