@@ -79,6 +79,11 @@ class SourceFile:
             raise NotPython3(error.message, self.at(error.place.line, error.place.column), error.source) from None
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """The nodes of the syntax tree, the outermost first."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def lines(self) -> list[str]:
         """The lines as ``ast`` counts them, without their newlines."""
         return NEWLINE.split(self.text)
@@ -278,7 +283,7 @@ def is_library(folder: Path) -> bool:
 def imported_files(project: Project, file: SourceFile, within: ast.AST | None = None) -> Iterator[Path]:
     """The local files that the import statements of a file name, or of a part of it; packages' ``__init__.py`` among
     them."""
-    for node in ast.walk(within or file.tree):
+    for node in ast.walk(within) if within else file.nodes:
         if isinstance(node, ast.Import):
             names = [(None, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -299,7 +304,7 @@ def imported_files(project: Project, file: SourceFile, within: ast.AST | None = 
 def added_folders(file: SourceFile) -> list[Path]:
     """The folders below a script that it adds to ``sys.path``: ``sys.path.append(os.path.join(ROOT, "models"))``."""
     folder = file.path.parent
-    calls = [node for node in ast.walk(file.tree) if isinstance(node, ast.Call)]
+    calls = [node for node in file.nodes if isinstance(node, ast.Call)]
     added = [call for call in calls if ast.unparse(call.func) in ("sys.path.append", "sys.path.insert")]
     names = [n.value for call in added for n in ast.walk(call) if isinstance(n, ast.Constant)]
     folders = [(folder / name.strip("/")).resolve() for name in names if isinstance(name, str)]
@@ -309,7 +314,7 @@ def added_folders(file: SourceFile) -> list[Path]:
 def import_root(file: SourceFile) -> Path:
     """The folder the entry's local imports resolve against: its own, or the nearest parent with what it imports."""
     entry, wanted = file.path, set()
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         if isinstance(node, ast.Import):
             wanted |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:

@@ -13,7 +13,7 @@ def collect_rarely() -> None:
 
     Looking takes up to a tenth of the time of such a command otherwise, most of it while modules are imported.
     """
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
 
 
 def extended(files: tuple[Path, ...], paths: tuple[Path, ...] = (Path(),)):

@@ -126,16 +126,16 @@ def function_node(scope: Scope) -> ast.FunctionDef | ast.AsyncFunctionDef | None
     """The definition of the function a scope belongs to; None at module level."""
     if not scope.qualified_name or scope.is_class:
         return None
-    node: ast.AST = scope.file.tree
+    node, within = None, scope.file.nodes
     for part in scope.qualified_name.split("."):
         found = [
             child
-            for child in ast.walk(node)
+            for child in within
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and child.name == part
         ]
         if not found:
             return None
-        node = found[-1]
+        node, within = found[-1], ast.walk(found[-1])
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
 
 

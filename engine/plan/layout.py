@@ -30,7 +30,7 @@ def lay_out(project: Project) -> dict[str, tuple[str, ...]]:
 def _imports(project: Project, file: SourceFile, at: str) -> Iterator[tuple[SourceFile, str]]:
     """The local files a file imports, each with where it has to lie when the importer lies at ``at``."""
     here = PurePosixPath(at).parent
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         if isinstance(node, ast.Import):
             wanted = [("", None, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
