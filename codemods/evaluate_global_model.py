@@ -22,7 +22,8 @@ def edits(plan: Plan) -> Iterator[Edit]:
             text = "".join(f"{line}\n" for line in evaluation.lines)
         elif evaluation.guarded:
             yield AddImport(plan.frame.file, imported_as("from undisturbed import undisturbed", names.undisturbed))
-            text = f"with {names.undisturbed}({plan.model_name.wrapped}):\n{body}"
+            kept = ", ".join((plan.model_name.wrapped, *evaluation.generators))
+            text = f"with {names.undisturbed}({kept}):\n{body}"
         else:
             if not plan.torch_name:
                 yield AddImport(plan.frame.file, "import torch")

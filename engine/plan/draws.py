@@ -1,4 +1,5 @@
-"""Training data drawn at random without a seed: every site of a simulation would draw other data, and split that."""
+"""Random draws that a site or an evaluation must not repeat as they come: training data drawn without a seed, of which
+every site of a simulation would split another; generators that shuffle for the training and for others."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from collections.abc import Iterator
 
 from engine.facts import Expression, Facts
 from engine.facts.trace import Event, is_default
-from engine.facts.values import plain
+from engine.facts.values import Object, objects, options, plain
+from engine.plan.frame import Frame
 
 DRAWS = {
     "torch.utils.data.random_split": "torch",
@@ -58,3 +60,32 @@ def _has_seed(event: Event) -> bool:
     given = [plain(event.kwargs[name]) for name in SEEDED_BY if name in event.kwargs]
     third = event.name.endswith("random_split") and len(event.args) > 2
     return third or any(value is not None for value in given) or plain(event.kwargs.get("shuffle")) is False
+
+
+def shared_generators(facts: Facts, frame: Frame) -> list[str | None]:
+    """The random generators that the training's loader is given and another loader as well, as source for the frame.
+
+    A loader draws from its generator whenever it is gone through, shuffled or not.
+
+    Returns:
+        One for each; None for one that no name of the frame leads to.
+    """
+    if facts.data is None or facts.data.loader is None:
+        return []
+    loaders = [one for one in facts.trace.objects if "generator" in one.kwargs]
+    training = [one for one in loaders if one.node is facts.data.loader.node]
+    given = {id(g): g for one in training for g in objects(one.kwargs["generator"])}
+    own = {key: g for key, g in given.items() if g.kind.startswith("torch.Generator")}
+    users = {key: [one for one in loaders if g in objects(one.kwargs["generator"])] for key, g in own.items()}
+    return [_named(g, users[key], frame) for key, g in own.items() if len(users[key]) > 1]
+
+
+def _named(generator: Object, loaders: list[Object], frame: Frame) -> str | None:
+    """A generator as the frame can say it: by its own name, or as that of a loader."""
+    for owner, attribute in [(generator, ""), *((loader, ".generator") for loader in loaders)]:
+        for name in owner.names:
+            root = name.partition(".")[0]
+            is_it = "." in name or owner in options(frame.scope.look_up(name))
+            if root in frame.bound_outside and is_it:
+                return name + attribute
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
@@ -12,6 +12,7 @@ from engine.facts.array_flow import outer_names
 from engine.facts.source_text import assigned, bound_within, names_in, own_nodes, text_of
 from engine.facts.trace import Branch, Event
 from engine.facts.values import Function, Object, objects, options
+from engine.plan.draws import shared_generators
 from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
@@ -31,12 +32,14 @@ class EvaluationPlan:
         edits: what makes the evaluation return what it computed, in whatever file it stands.
         guarded: True where a context manager of our own has to keep modes, gradients and random streams as they were;
             otherwise ``torch.random.fork_rng`` is enough.
+        generators: the random generators that the training's loader shares with others, as source; kept as they were.
     """
 
     lines: tuple[str, ...]
     metric: MetricFact
     edits: tuple[Insert, ...]
     guarded: bool
+    generators: tuple[str, ...] = ()
 
 
 def plan_evaluation(facts: Facts, frame: Frame, names: Names) -> EvaluationPlan | str:
@@ -45,7 +48,7 @@ def plan_evaluation(facts: Facts, frame: Frame, names: Names) -> EvaluationPlan 
     for evaluation in [e for e in (*facts.evaluations, phase_evaluation(facts, frame)) if e is not None]:
         plan = _plan_one(facts, evaluation, frame, names)
         if isinstance(plan, EvaluationPlan):
-            return plan
+            return _with_generators(plan, facts, frame)
         reasons.append(plan)
     return reasons[0] if reasons else "the script does not evaluate its model"
 
@@ -85,6 +88,15 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     starts = [f"{name} = {_first_epoch(facts)}  # {evaluation.function}() reads it" for name in sorted(unset)]
     lines = (*starts, *_lines(evaluation, call, names))
     return EvaluationPlan(lines, evaluation.metrics[0], edits, _needs_guard(facts, evaluation))
+
+
+def _with_generators(plan: EvaluationPlan, facts: Facts, frame: Frame) -> EvaluationPlan | str:
+    """The plan that keeps what the training's shuffling is drawn from, or why it cannot."""
+    shared = shared_generators(facts, frame)
+    if None in shared:
+        return "the script's evaluation may draw from the generator that shuffles the training data, which has no name"
+    named = tuple(name for name in shared if name is not None)
+    return replace(plan, guarded=plan.guarded or bool(named), generators=named)
 
 
 def _call_in_frame(facts: Facts, evaluation: EvaluationFact, frame: Frame) -> Event | None:

@@ -281,10 +281,11 @@ def test_numpys_random_stream_too() -> None:
 
 
             @contextmanager
-            def undisturbed(model):
+            def undisturbed(model, *generators):
                 """Leave training modes, gradient mode and random streams as they were, whatever happens inside."""
                 modes = [(module, module.training) for module in model.modules()]
                 gradients = torch.is_grad_enabled()
+                streams = [(generator, generator.get_state()) for generator in generators]
                 python_state, numpy_state = random.getstate(), np.random.get_state()
                 try:
                     with torch.random.fork_rng():
@@ -292,6 +293,8 @@ def test_numpys_random_stream_too() -> None:
                 finally:
                     random.setstate(python_state)
                     np.random.set_state(numpy_state)
+                    for generator, state in streams:
+                        generator.set_state(state)
                     torch.set_grad_enabled(gradients)
                     for module, training in modes:
                         module.training = training
@@ -350,10 +353,11 @@ def test_training_mode_is_left_to_the_script() -> None:
 
 
             @contextmanager
-            def undisturbed(model):
+            def undisturbed(model, *generators):
                 """Leave training modes, gradient mode and random streams as they were, whatever happens inside."""
                 modes = [(module, module.training) for module in model.modules()]
                 gradients = torch.is_grad_enabled()
+                streams = [(generator, generator.get_state()) for generator in generators]
                 python_state, numpy_state = random.getstate(), np.random.get_state()
                 try:
                     with torch.random.fork_rng():
@@ -361,6 +365,8 @@ def test_training_mode_is_left_to_the_script() -> None:
                 finally:
                     random.setstate(python_state)
                     np.random.set_state(numpy_state)
+                    for generator, state in streams:
+                        generator.set_state(state)
                     torch.set_grad_enabled(gradients)
                     for module, training in modes:
                         module.training = training

@@ -65,3 +65,63 @@ def test_without_a_seed_every_site_keeps_all(tmp_path: Path, statements: str) ->
 )
 def test_with_a_seed_it_is_split(tmp_path: Path, statements: str) -> None:
     assert planned(tmp_path, statements).partition is not None
+
+
+SHUFFLED = """\
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+data = TensorDataset(torch.ones(40, 2), torch.ones(40, 1))
+
+
+def loaders():
+    g = torch.Generator().manual_seed(0)
+    return DataLoader(data, 8, shuffle=True, generator=g), DataLoader(data, 8, generator={given})
+
+
+def test(model, loader):
+    model.eval()
+    with torch.no_grad():
+        loss = sum(nn.functional.mse_loss(model(x), y).item() for x, y in loader) / len(loader)
+    print(f"loss {{loss}}")
+    return loss
+
+
+{built}
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    model.train()
+    for inputs, labels in train:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(inputs), labels).backward()
+        optimizer.step()
+    test(model, held)
+"""
+WITH_NAME = "g = torch.Generator()\ntrain = DataLoader(data, 8, generator=g)\nheld = DataLoader(data, 8, generator=g)"
+OF_A_LOADER = "train, held = loaders()"
+
+
+@pytest.mark.parametrize(
+    ("built", "given", "kept"),
+    [
+        (WITH_NAME, "g", ("g",)),
+        (OF_A_LOADER, "g", ("train.generator",)),
+        (OF_A_LOADER, "None", ()),
+        (WITH_NAME.replace("8, generator=g)\nheld", "8)\nheld"), "g", ()),
+    ],
+)
+def test_a_generator_that_shuffles_for_both_is_kept(tmp_path: Path, built: str, given: str, kept: tuple) -> None:
+    plan = plan_of(written(tmp_path, SHUFFLED.format(built=built, given=given), {}))
+    assert plan.evaluation is not None
+    assert plan.evaluation.generators == kept
+    assert plan.evaluation.guarded is bool(kept)
+
+
+def test_an_evaluation_that_would_move_a_generator_without_a_name_is_not_called(tmp_path: Path) -> None:
+    script = SHUFFLED.format(built="both = loaders()", given="g").replace("in train:", "in both[0]:")
+    plan = plan_of(written(tmp_path, script.replace("held)", "both[1])"), {}))
+    assert plan.evaluation is None
+    (decision,) = [one for one in plan.decisions if one.subject == "metrics"]
+    assert "the generator that shuffles the training data" in decision.decision
