@@ -283,13 +283,14 @@ def _decisions(
             "torchrun starts one process at every site, unless --launch says otherwise",
             'give the command, such as --launch "torchrun --standalone --nproc_per_node=2"',
         )
-    for name, value in model.args.items():
+    for name, value in (model.args | model.defaults).items():
         passed = passed_values(facts.model.value, name) if facts.model else []
-        if any(source_of(one) == ARGUMENTS and plain(one) == value for one in passed):
+        if name in model.defaults or any(source_of(one) == ARGUMENTS and plain(one) == value for one in passed):
+            place = model.file if name in model.defaults else "job.py"
             yield Decision(
                 "model arguments",
                 f"the server builds the model with {name}={value!r}, the default of the script's option",
-                "change it in job.py where the sites are given another value",
+                f"change it in {place} where the sites are given another value",
             )
 
 

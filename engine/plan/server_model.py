@@ -27,6 +27,7 @@ class ModelPlan:
         moved: statements of the entry that move to that file.
         imported: the names the entry imports back from it.
         repeats: of what sets the model's weights after construction, what the server does as well.
+        defaults: options of the script that the model reads by itself, as written, with the values the server takes.
         problem: why the server cannot build the model at all; empty where it can.
         problem_place: where that is.
     """
@@ -39,6 +40,7 @@ class ModelPlan:
     moved: tuple[Place, ...] = ()
     imported: tuple[str, ...] = ()
     repeats: tuple[FirstWeights, ...] = ()
+    defaults: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     problem_place: Place | None = field(default=None)
 

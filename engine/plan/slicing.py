@@ -33,6 +33,7 @@ class Slice:
         exported: the names of the moved definitions that the rest of the file still uses.
         problem: why the names cannot be lifted out; empty where they can.
         problem_place: where the trouble stands.
+        settings: statements that stand for parsed arguments, as source.
     """
 
     file: SourceFile
@@ -41,6 +42,7 @@ class Slice:
     exported: tuple[str, ...] = ()
     problem: str = ""
     problem_place: Place | None = field(default=None)
+    settings: tuple[str, ...] = ()
 
     @property
     def bound(self) -> set[str]:
@@ -58,8 +60,11 @@ class Slice:
         imports = [s for s in self.statements if isinstance(s, (*IMPORTS, ast.Try))]
         others = [s for s in self.statements if s not in imports]
         parts = [f'"""{docstring}"""\n']
-        if imports:
-            parts.append("\n".join(source_of_statement(self.file, s) for s in imports) + "\n")
+        lines = ["from types import SimpleNamespace\n"] if self.settings else []
+        lines += [source_of_statement(self.file, s) for s in imports]
+        lines += ["", *self.settings] if self.settings else []
+        if lines:
+            parts.append("\n".join(lines) + "\n")
         previous: ast.stmt | None = imports[-1] if imports else None
         for statement in others:
             simple = isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(
@@ -71,18 +76,19 @@ class Slice:
         return parts[0] + "\n" + "".join(parts[1:])
 
 
-def slice_module(file: SourceFile, names: set[str], keep: bool = False) -> Slice:
+def slice_module(file: SourceFile, names: set[str], keep: bool = False, without: frozenset[str] = frozenset()) -> Slice:
     """The statements that names need, definitions by definitions.
 
     Args:
         file: where they stand.
         names: what is needed.
         keep: copy definitions instead of moving them.
+        without: names that are left out, with what they need.
     """
     bindings = _bindings(file.tree)
     wanted: dict[int, ast.stmt] = {}
     pending = sorted(names)
-    done: set[str] = set()
+    done: set[str] = set(without)
     while pending:
         name = pending.pop(0)
         if name in done or (hasattr(builtins, name) and name not in bindings):

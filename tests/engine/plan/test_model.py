@@ -158,3 +158,37 @@ def test_a_module_that_reads_settings_or_defines_what_reads_data_can_be_imported
     plan = planned(tmp_path, "from data import columns\nmodel = nn.Sequential(Net('cpu', columns))", data=module)
     assert isinstance(plan, Plan)
     assert plan.model.missing == ()
+
+
+OPTIONS = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hidden", type=int, default=8)
+    parser.add_argument("--width", type=int)
+    args = parser.parse_args()
+
+
+    class Reads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(2, {read})
+
+
+    model = Reads()
+    """
+
+
+def test_a_model_that_reads_parsed_arguments_is_built_with_their_defaults(tmp_path: Path) -> None:
+    plan = planned(tmp_path, OPTIONS.format(read="args.hidden"))
+    assert isinstance(plan, Plan)
+    assert (plan.model.class_path, plan.model.args, plan.model.moved) == ("model.Reads", {}, ())
+    assert "\nargs = SimpleNamespace(hidden=8)  # the defaults of the script's options\n" in plan.model.text
+    told = [one.decision for one in plan.decisions if one.subject == "model arguments"]
+    assert told == ["the server builds the model with args.hidden=8, the default of the script's option"]
+
+
+@pytest.mark.parametrize("read", ["args.width", "len(vars(args))"])
+def test_arguments_without_a_default_and_other_uses_refuse(read: str, tmp_path: Path) -> None:
+    found = planned(tmp_path, OPTIONS.format(read=read))
+    assert isinstance(found, list)
+    assert [result.code for result in found] == ["FLR151"]
