@@ -26,11 +26,11 @@ def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
     inside = [event for event in facts.trace.events if event.within_node(loop)]
     called = [event.function.node for event in inside if event.function is not None] if "." in variable else []
     bodies = [node.body for node in dict.fromkeys(called) if not isinstance(node, ast.Lambda)]
-    given_on = any(_matters(body, variable, inside, depth=1) is not False for body in bodies)
-    return given_on or bool(_matters(loop.body, variable, inside, depth=0))
+    given_on = any(reaches_training(body, variable, inside, depth=1) is not False for body in bodies)
+    return given_on or bool(reaches_training(loop.body, variable, inside, depth=0))
 
 
-def _matters(body: list[ast.stmt], variable: str, events: list[Event], depth: int) -> bool | None:
+def reaches_training(body: list[ast.stmt], variable: str, events: list[Event], depth: int = 0) -> bool | None:
     """True where a variable is used for more than reports in some statements; None where it is only handed back."""
     parents = {
         child: node for statement in body for node in ast.walk(statement) for child in ast.iter_child_nodes(node)
@@ -128,7 +128,7 @@ def _parameter_matters(event: Event, call: ast.Call, argument: ast.AST, events: 
         name = names[position] if position < len(names) else None
     else:
         name = next((k.arg for k in call.keywords if k is argument or k.value is argument), None)
-    return True if name is None else _matters(function.node.body, name, events, depth + 1)
+    return True if name is None else reaches_training(function.node.body, name, events, depth + 1)
 
 
 def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: list[Event]) -> bool:
@@ -168,14 +168,18 @@ def _trains(statements: list[ast.stmt], events: list[Event]) -> bool:
 
 
 def _sets_training(nodes: list[ast.AST]) -> bool:
-    """True for code that steps, sets a learning rate, freezes parameters or changes a local or a rate."""
+    """True for code that steps, sets a learning rate, freezes, draws or forgets what is trained, or changes a rate."""
     for node in nodes:
+        if isinstance(node, ast.Call) and text_of(node.func).endswith(".state.clear"):
+            return True
         if isinstance(node, ast.Call) and _called(node) in (
             "step",
             "backward",
             "requires_grad_",
             "add_param_group",
             "set_epoch",
+            "reset_parameters",
+            "apply",
         ):
             return True
         if isinstance(node, (ast.Assign, ast.AugAssign)):

@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
-from engine.facts.source_text import assigned, bound_within, names_in, own_nodes, text_of
+from engine.facts.source_text import bound_within, names_in, own_nodes
 from engine.facts.trace import Branch, Event
-from engine.facts.values import Function, Object, objects, options
+from engine.facts.values import Object, options
 from engine.plan.draws import shared_generators
 from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
 from engine.plan.phases import phase_evaluation
+from engine.plan.side_effects import changes_training, functions_of, moves_model, switched_around
 from engine.result import Place
 
 MODULES_WITH_RANDOM_STREAMS = {"random", "numpy"}
@@ -70,9 +71,12 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
     event = _call_in_frame(facts, evaluation, frame)
     if event is None:
         return f"{evaluation.function}() is not called where the model is trained"
-    changed = _changes_training(facts, event, frame)
+    changed = changes_training(facts, event, frame)
     if changed:
         return f"{evaluation.function}() also {changed}, so that calling it once more would change the training"
+    switch = switched_around(frame)
+    if switch:
+        return f"{evaluation.function}() measures by {switch}, which the loop sets to one value for it and back"
     call = _call_text(facts, event, frame)
     if call is None:
         return f"{evaluation.function}() needs values that only exist while training"
@@ -131,41 +135,10 @@ def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
     return source_with(frame.file.text, frame.file.place(event.node), event.node, replaced)
 
 
-def _changes_training(facts: Facts, event: Event, frame: Frame) -> str:
-    """What an evaluation does to the training besides measuring the model; empty where that is nothing."""
-    inside = [one for one in facts.trace.events if one is event or one.within_node(event.node)]
-    stepping = [one for fact in (*facts.optimizers, *facts.schedulers) for one in objects(fact.value)]
-    if any(one.name == ".step" and any(o in stepping for o in objects(one.receiver)) for one in inside):
-        return "steps the optimizer or the schedule"
-    functions = [function.node for one in inside for function in _called(one)]
-    nodes = [node for function in functions for node in own_nodes(ast.iter_child_nodes(function))]
-    globals_ = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
-    targets = [text_of(target) for node in nodes for target in assigned(node)]
-    changed = {target.rpartition(".")[2] for target in targets if "." in target or target in globals_}
-    ends = sorted(changed & _tested_to_leave(frame.node))
-    return f"sets {ends[0]}, which ends the training" if ends else ""
-
-
-def _called(event: Event) -> list[Function]:
-    """The functions of the project that a call runs: the one it names, or the ``__call__`` of an object."""
-    methods = [one.cls.find("__call__") for one in objects(event.receiver) if event.name == "()" and one.cls]
-    return [one for one in (event.function, *methods) if isinstance(one, Function)]
-
-
-def _tested_to_leave(loop: ast.AST) -> set[str]:
-    """The names, or last parts of dotted ones, that the conditions are made of under which a loop is left."""
-    tests = [loop.test] if isinstance(loop, ast.While) else []
-    for node in ast.walk(loop):
-        if isinstance(node, ast.If) and any(isinstance(one, (ast.Break, ast.Return)) for one in ast.walk(node)):
-            tests.append(node.test)
-    parts = [part for test in tests for part in ast.walk(test) if isinstance(part, (ast.Name, ast.Attribute))]
-    return {text_of(part).rpartition(".")[2] for part in parts}
-
-
 def _read_around(facts: Facts, event: Event, frame: Frame) -> set[str]:
     """The names of the frame's own scope that a called function reads from around it, or one that it calls."""
     inside = (one for one in facts.trace.events if one is event or one.within_node(event.node))
-    called = [function for one in inside for function in _called(one)]
+    called = [function for one in inside for function in functions_of(one)]
     inner = {id(f): f.node for f in called if f.scope is frame.scope}
     own = {n.id for n in own_nodes(frame.body) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return {name for node in inner.values() for name in outer_names(node)} & own
@@ -238,7 +211,7 @@ def _needs_guard(facts: Facts, evaluation: EvaluationFact) -> bool:
     """True unless training itself sets its mode and only torch's random stream can be drawn from."""
     if facts.arrays is not None:
         return False  # an evaluation that draws random numbers is none that the facts know of
-    if evaluation.leaves_grad_off or not _training_sets_mode(facts):
+    if evaluation.leaves_grad_off or not _training_sets_mode(facts) or moves_model(facts):
         return True
     return any(
         module.split(".")[0] in MODULES_WITH_RANDOM_STREAMS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from engine.plan.refusals import (
     RETURN_IN_LOOP,
 )
 from engine.plan.settings import Setting
-from engine.plan.step_limits import limit_resets, limits_over_all_rounds, moved, moving_limits
+from engine.plan.step_limits import limit_resets, limits_over_all_rounds, moved, moving_limits, time_limits
 from engine.plan.used_up import used_up
 from engine.result import Result
 
@@ -133,6 +134,18 @@ def _decisions(
                 f"{name}, at which {place} ends the training, is counted over all rounds: later rounds do nothing",
                 f"raise the limit, or set {name} anew at the start of a round in client.py",
             )
+    for place in time_limits(frame):
+        yield Decision(
+            "time limit",
+            f"the time after which {place} ends the training counts over all rounds: later ones end after one epoch",
+            "raise the limit, or take the time anew at the start of a round in client.py",
+        )
+    if loop.kind == "other" and isinstance(frame.node, ast.For) and not runs_over_data(loop.loop):
+        yield Decision(
+            "local epochs",
+            f"every round goes through {ast.unparse(frame.node.iter)} from its beginning",
+            "let the loop run over range(epochs), so that --local-epochs sets the length of a round",
+        )
     if endings:
         yield Decision(
             "leaving early",

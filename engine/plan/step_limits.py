@@ -5,11 +5,12 @@ number, it counts on, and its limit moves."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from engine.edit import Replace
 from engine.facts import Facts, LoopFact
-from engine.facts.source_text import assigned, text_of
+from engine.facts.source_text import assigned, names_bound, names_read, text_of
 from engine.facts.trace import Branch, Call
 from engine.plan.frame import Frame
 from engine.plan.loop_start import assignments, breaks, is_constant
@@ -18,6 +19,7 @@ from engine.plan.schedules import rate_expressions
 from engine.result import Place
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
+TIME = re.compile(r"\b(time|perf_counter|monotonic|now)\(\)")
 REACHED = (ast.GtE, ast.Gt, ast.Eq)
 
 
@@ -59,6 +61,16 @@ def moved(limit: ast.expr, frame: Frame, names: Names) -> Replace:
     atom = isinstance(limit, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
     text = f"{'{}' if atom else '({})'} * ({names.received}.current_round + 1)"
     return Replace(frame.file.place(limit), frame.file.end(limit), text)
+
+
+def time_limits(frame: Frame) -> Iterator[Place]:
+    """Where the loop ends because of the time since something before it."""
+    bound = names_bound(frame.node)
+    for node in ast.walk(frame.node):
+        if isinstance(node, ast.If) and breaks(node) and TIME.search(text_of(node.test)):
+            called = {"time", "datetime", "perf_counter", "monotonic"}
+            if names_read(node.test) & frame.bound_outside - bound - called:
+                yield frame.file.place(node)
 
 
 def _step_limits(facts: Facts, frame: Frame) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from textwrap import dedent, indent
+
+import pytest
 
 from codemods import evaluate_global_model
 from tests.codemods import tools
@@ -282,8 +285,9 @@ def test_numpys_random_stream_too() -> None:
 
             @contextmanager
             def undisturbed(model, *generators):
-                """Leave training modes, gradient mode and random streams as they were, whatever happens inside."""
-                modes = [(module, module.training) for module in model.modules()]
+                """Leave modes, counters, buffers and random streams as they were, whatever happens inside."""
+                numbers = [(module, _numbers(module)) for module in model.modules()]
+                buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
                 gradients = torch.is_grad_enabled()
                 streams = [(generator, generator.get_state()) for generator in generators]
                 python_state, numpy_state = random.getstate(), np.random.get_state()
@@ -295,9 +299,19 @@ def test_numpys_random_stream_too() -> None:
                     np.random.set_state(numpy_state)
                     for generator, state in streams:
                         generator.set_state(state)
+                    with torch.no_grad():
+                        for name, value in buffers.items():
+                            model.get_buffer(name).copy_(value)
                     torch.set_grad_enabled(gradients)
-                    for module, training in modes:
-                        module.training = training
+                    for module, attributes in numbers:
+                        for name, value in attributes.items():
+                            setattr(module, name, value)
+
+
+            def _numbers(module):
+                """The attributes of a module that are numbers or flags: whether it trains, and what it counts."""
+                numbers = {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float))}
+                return {"training": module.training, **numbers}
             ''',
         },
     )
@@ -354,8 +368,9 @@ def test_training_mode_is_left_to_the_script() -> None:
 
             @contextmanager
             def undisturbed(model, *generators):
-                """Leave training modes, gradient mode and random streams as they were, whatever happens inside."""
-                modes = [(module, module.training) for module in model.modules()]
+                """Leave modes, counters, buffers and random streams as they were, whatever happens inside."""
+                numbers = [(module, _numbers(module)) for module in model.modules()]
+                buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
                 gradients = torch.is_grad_enabled()
                 streams = [(generator, generator.get_state()) for generator in generators]
                 python_state, numpy_state = random.getstate(), np.random.get_state()
@@ -367,9 +382,19 @@ def test_training_mode_is_left_to_the_script() -> None:
                     np.random.set_state(numpy_state)
                     for generator, state in streams:
                         generator.set_state(state)
+                    with torch.no_grad():
+                        for name, value in buffers.items():
+                            model.get_buffer(name).copy_(value)
                     torch.set_grad_enabled(gradients)
-                    for module, training in modes:
-                        module.training = training
+                    for module, attributes in numbers:
+                        for name, value in attributes.items():
+                            setattr(module, name, value)
+
+
+            def _numbers(module):
+                """The attributes of a module that are numbers or flags: whether it trains, and what it counts."""
+                numbers = {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float))}
+                return {"training": module.training, **numbers}
             ''',
         },
     )
@@ -931,3 +956,60 @@ def test_an_evaluation_that_another_method_of_the_trainer_calls() -> None:
         for t in (trainer, loop, rounds, rest)
     )
     check_converted(trainer + loop + rest, trainer + rounds + indent(loop, "    ") + rest)
+
+
+def test_what_evaluating_moves_in_a_model_is_put_back() -> None:
+    """Statistics that a pass in training mode moves, numbers that it counts, and the modes."""
+    import torch
+    from torch import nn
+
+    from codemods.templates.undisturbed import undisturbed
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.passes = nn.BatchNorm1d(2), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.passes += 1
+            return self.norm(x)
+
+    model = Net()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    with undisturbed(model):
+        model(torch.arange(8.0).reshape(4, 2))
+        model.eval()
+        torch.set_grad_enabled(False)
+    assert (model.passes, model.training, model.norm.training, torch.is_grad_enabled()) == (0, True, True, True)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("layer", "guard"), [("nn.BatchNorm1d(2)", True), ("nn.Linear(2, 2)", False)])
+def test_an_evaluation_in_training_mode(layer: str, guard: bool, tmp_path: Path) -> None:
+    """It moves the statistics of BatchNorm, which are put back."""
+    script = f"""\
+import torch
+from torch import nn
+
+model = nn.Sequential({layer}, nn.Linear(2, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def test(model):
+    with torch.no_grad():
+        loss = nn.functional.mse_loss(model(torch.ones(4, 2)), torch.ones(4, 1)).item()
+    return loss
+
+
+for epoch in range(3):
+    model.train()
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+    loss = test(model)
+    print(f"loss {{loss}}")
+"""
+    evaluation = tools.plan_of(tools.written(tmp_path, script, {})).evaluation
+    assert evaluation is not None
+    assert evaluation.guarded is guard

@@ -51,6 +51,8 @@ def matters(folder: Path, statements: str) -> bool:
         "if epoch == 2:\n    loader = [(torch.ones(2, 2), torch.ones(2, 1))]",
         "if epoch == 2:\n    loader = list(loader)[:2]",
         "if epoch == 2:\n    model.dropout = 0.1",
+        "if epoch % 2 == 0:\n    optimizer.state.clear()",
+        "if epoch == 2:\n    model.reset_parameters()",
     ],
 )
 def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:

@@ -177,3 +177,40 @@ def test_differential_privacy_that_is_switched_off_says_nothing(tmp_path: Path) 
     script = tmp_path / "train.py"
     script.write_text(PRIVATE.format(wanted=False))
     assert isinstance(make_plan(gather(Project(script))), Plan)
+
+
+ENDS_OR_RESTARTS = """
+import time
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+start = time.time()
+for {header}:
+    {began}
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+    if time.time() - {since} > 60:
+        break
+"""
+
+
+@pytest.mark.parametrize(
+    ("header", "began", "since", "topics"),
+    [
+        ("epoch in range(3)", "pass", "start", ["time limit"]),
+        ("epoch in range(3)", "began = time.time()", "began", []),
+        ("epoch, lr in enumerate([0.1, 0.01])", "began = time.time()", "began", ["local epochs"]),
+    ],
+)
+def test_what_a_round_does_in_another_way_is_told(
+    header: str, began: str, since: str, topics: list[str], tmp_path: Path
+) -> None:
+    """A time limit over all rounds, and a list that every round goes through."""
+    script = tmp_path / "train.py"
+    script.write_text(ENDS_OR_RESTARTS.format(header=header, began=began, since=since))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert [one.subject for one in plan.rounds.decisions] == topics

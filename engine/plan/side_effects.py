@@ -1,0 +1,198 @@
+"""What an evaluation does besides measuring the model: calling it once more, before training, would do it once more."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from engine.facts import Facts
+from engine.facts.models import belongs
+from engine.facts.source_text import assigned, names_read, own_nodes, text_of
+from engine.facts.trace import Event
+from engine.facts.training import PASSED_THROUGH
+from engine.facts.values import Function, Object, Value, objects
+from engine.plan.epoch_number import reaches_training
+from engine.plan.frame import Frame
+
+STREAMS = (
+    "torch.Generator", "numpy.random.default_rng", "numpy.random.Generator", "numpy.random.RandomState",
+    "random.Random",
+)  # fmt: skip
+STATISTICS = re.compile(r"BatchNorm|register_buffer|torchvision|timm")
+DEEPEST = 5
+
+
+def changes_training(facts: Facts, event: Event, frame: Frame) -> str:
+    """What an evaluation does to the training besides measuring the model; empty where that is nothing.
+
+    Args:
+        facts: of the program.
+        event: the call of the evaluation.
+        frame: what becomes a round.
+    """
+    inside = [one for one in facts.trace.events if one is event or one.within_node(event.node)]
+    beside = [one for one in facts.trace.events if one.within_node(frame.node) and one not in inside]
+    stepping = [one for fact in (*facts.optimizers, *facts.schedulers) for one in objects(fact.value)]
+    if any(one.name == ".step" and any(o in stepping for o in objects(one.receiver)) for one in inside):
+        return "steps the optimizer or the schedule"
+    nodes = [node for one in inside for function in functions_of(one) for node in _own(function)]
+    globals_ = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
+    targets = [text_of(target) for node in nodes for target in assigned(node)]
+    changed = {target.rpartition(".")[2] for target in targets if "." in target or target in globals_}
+    ends = sorted(changed & _tested_to_leave(frame.node))
+    if ends:
+        return f"sets {ends[0]}, which ends the training"
+    found = next(_counted(facts, frame, inside, beside, nodes, globals_), "") or _counting_loss(facts, inside, beside)
+    if found:
+        return f"changes {found}, by which the training goes"
+    stream = _shared_stream(facts, event, frame, inside, beside)
+    return f"draws from {stream}, from which the training draws" if stream else ""
+
+
+def moves_model(facts: Facts) -> bool:
+    """True where evaluating may change the model itself: it has statistics and is never put into evaluation mode, or it
+    counts its passes."""
+    model = facts.model.value if facts.model is not None else None
+    if model is None:
+        return False
+    to_evaluate = facts.trace.named(".eval", ".train")
+    may_have_statistics = any(STATISTICS.search(file.text) for file in facts.project.modules)
+    if may_have_statistics and not any(event.name == ".eval" or event.node.args for event in to_evaluate):
+        return True
+    forwards = {id(f.node): f for event in facts.trace.named("()") for f in _forward(event) if _is_of(event, model)}
+    return any(_counting(forward) for forward in forwards.values())
+
+
+def functions_of(event: Event) -> list[Function]:
+    """The functions of the project that a call runs: the one it names, or the ``__call__`` of an object."""
+    methods = [one.cls.find("__call__") for one in objects(event.receiver) if event.name == "()" and one.cls]
+    return [one for one in (event.function, *methods) if isinstance(one, Function)]
+
+
+def _own(function: Function) -> Iterator[ast.AST]:
+    """The nodes of a function, those of functions inside it aside."""
+    return own_nodes(ast.iter_child_nodes(function.node))
+
+
+def _tested_to_leave(loop: ast.AST) -> set[str]:
+    """The names, or last parts of dotted ones, that the conditions are made of under which a loop is left."""
+    tests = [loop.test] if isinstance(loop, ast.While) else []
+    for node in ast.walk(loop):
+        if isinstance(node, ast.If) and any(isinstance(one, (ast.Break, ast.Return)) for one in ast.walk(node)):
+            tests.append(node.test)
+    parts = [part for test in tests for part in ast.walk(test) if isinstance(part, (ast.Name, ast.Attribute))]
+    return {text_of(part).rpartition(".")[2] for part in parts}
+
+
+def _counted(
+    facts: Facts, frame: Frame, inside: list[Event], beside: list[Event], nodes: list[ast.AST], globals_: set[str]
+) -> Iterator[str]:
+    """What an evaluation counts, in the module or on the object that trains, and the training goes by."""
+    counted = {text_of(target) for node in nodes for target in assigned(node) if _goes_on(node, target)}
+    trainer = frame.scope.look_up("self")
+    evaluating = {id(function.node) for one in inside for function in functions_of(one)}
+    training = [f for one in beside for f in functions_of(one) if id(f.node) not in evaluating]
+    bodies = {
+        id(f.node): f.node.body for f in training if not isinstance(f.node, ast.Lambda) and _is_trainers(f, trainer)
+    }
+    for name in sorted(
+        name for name in counted if name in globals_ or name.startswith("self.") and trainer is not None
+    ):
+        if name.startswith("self.") and not any(one.receiver is trainer for one in inside):
+            continue
+        for body in (getattr(frame.node, "body", []), *bodies.values()):
+            if reaches_training(body, name, beside):
+                yield name
+                break
+
+
+def _is_trainers(function: Function, trainer: Value | None) -> bool:
+    """True for a method of the object that trains, and for a function that is no method."""
+    return function.owner is None or isinstance(trainer, Object) and function.owner is trainer.cls
+
+
+def _goes_on(node: ast.AST, target: ast.AST) -> bool:
+    """True for an assignment that makes a new value of the old one."""
+    return (
+        isinstance(node, ast.AugAssign)
+        or isinstance(node, ast.Assign)
+        and any(text_of(part) == text_of(target) for part in ast.walk(node.value))
+    )
+
+
+def _counting_loss(facts: Facts, inside: list[Event], beside: list[Event]) -> str:
+    """A module other than the model that counts its passes, and is passed in training, too."""
+    model = facts.model.value if facts.model is not None else None
+    trained = [one for event in beside if event.name == "()" for one in objects(event.receiver)]
+    for event in inside:
+        if event.name == "()" and model is not None and not _is_of(event, model):
+            shared = any(one in trained for one in objects(event.receiver))
+            counted = next((name for forward in _forward(event) for name in _counting(forward)), "")
+            if shared and counted:
+                return f"{text_of(event.node.func)}{counted.removeprefix('self')}"
+    return ""
+
+
+def _forward(event: Event) -> list[Function]:
+    """The ``forward`` of the modules a call passes something through."""
+    found = [one.cls.find("forward") for one in objects(event.receiver) if one.cls is not None and one.is_module]
+    return [one for one in found if isinstance(one, Function)]
+
+
+def _is_of(event: Event, model: Object) -> bool:
+    """True for a pass through the model, or through a part of it."""
+    return any(belongs(one, model) for one in objects(event.receiver))
+
+
+def _counting(forward: Function) -> list[str]:
+    """The attributes that a pass adds to."""
+    added = (node.target for node in _own(forward) if isinstance(node, ast.AugAssign))
+    return [text_of(target) for target in added if text_of(target).startswith("self.")]
+
+
+def _shared_stream(facts: Facts, event: Event, frame: Frame, inside: list[Event], beside: list[Event]) -> str:
+    """A random stream of the script's own that both an evaluation and the training draw from, by its name. Those of
+    loaders are kept as they were, see ``shared_generators``."""
+    loops = [(loop, path) for loop, path in facts.trace.loops if loop.iterable is not None]
+    training = [loop.iterable for loop, path in loops if _within(path, frame.node) and not _within(path, event.node)]
+    for made in facts.trace.objects:
+        if made.kind.removesuffix(".manual_seed") in STREAMS and made.names:
+            drawn = any(made in objects(value) for value in _given(inside))
+            read = any(made.names[0] in names_read(f.node) for one in inside for f in functions_of(one))
+            trained = any(_holds(value, made) for value in (*training, *_given(beside)))
+            if (drawn or read) and trained:
+                return made.names[0]
+    return ""
+
+
+def _within(path: tuple, node: ast.AST) -> bool:
+    """True for what happens inside a statement or a call."""
+    return any(getattr(entry, "node", None) is node for entry in path)
+
+
+def _given(events: list[Event]) -> Iterator[Value]:
+    """What calls are made on, and given."""
+    for event in events:
+        yield from (one for one in (event.receiver, *event.args, *event.kwargs.values()) if one is not None)
+
+
+def _holds(value: Value | None, stream: Object, depth: int = 0) -> bool:
+    """True for a random stream, and for a loader or a sampler that draws from it; not for what was once drawn."""
+    for one in objects(value) if depth < DEEPEST else ():
+        around = one.args[:1] if one.kind.startswith(PASSED_THROUGH) else ()
+        parts = (*around, *(one.kwargs.get(name) for name in ("generator", "sampler", "batch_sampler")))
+        if one is stream or any(_holds(part, stream, depth + 1) for part in parts if part is not None):
+            return True
+    return False
+
+
+def switched_around(frame: Frame) -> str:
+    """An attribute that the loop sets to one constant for training and to another for evaluating."""
+    values: dict[str, set[str]] = {}
+    for node in own_nodes(getattr(frame.node, "body", [])):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and not text_of(target).startswith("torch."):
+                    values.setdefault(text_of(target), set()).add(repr(node.value.value))
+    return next((name for name, given in values.items() if len(given) > 1), "")

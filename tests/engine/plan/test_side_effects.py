@@ -1,0 +1,99 @@
+"""An evaluation that does more than measuring the model is not called once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.codemods.tools import plan_of, written
+
+SCRIPT = """\
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+calls = 0
+data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+{before}
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, out, y):
+        self.passes += 1
+        return ((out - y) ** 2).mean() / self.passes
+
+
+def test(model, loader):
+    global calls
+    model.eval()
+    loss = 0.0
+    with torch.no_grad():
+        for x, y in loader:
+            {inside}
+            loss += {criterion}(model(x), y).item()
+    return loss / len(loader)
+
+
+counting = Counting()
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    {epoch}
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        {criterion}(model(x), y).backward()
+        optimizer.step()
+    {after}
+    test_loss = test(model, test_loader)
+    print(f"loss {{test_loss}}, calls {{calls}}")
+"""
+PLAIN = "loader = DataLoader(data, 2, shuffle=True)\ntest_loader = DataLoader(data, 2)"
+DRAWN = "g = torch.Generator()\nloader = DataLoader(data, 2, generator=g)\ntest_loader = DataLoader(data, 2)"
+OWN = "g = torch.Generator()\nloader = DataLoader(data, 2)\ntest_loader = DataLoader(data, 2, generator=g)"
+ONCE = """g = np.random.RandomState(0)
+order = torch.from_numpy(g.permutation(8))
+loader = DataLoader(torch.utils.data.Subset(data, order[:4]), 2)
+test_loader = DataLoader(torch.utils.data.Subset(data, order[4:]), 2)"""
+MSE = "nn.functional.mse_loss"
+
+
+def evaluated(folder: Path, before: str, inside: str, epoch: str, after: str, criterion: str) -> bool:
+    text = SCRIPT.format(before=before, inside=inside, epoch=epoch, after=after, criterion=criterion)
+    return plan_of(written(folder, text, {})).evaluation is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "inside", "epoch", "after", "criterion"),
+    [
+        (PLAIN, "calls += 1", "optimizer.param_groups[0]['lr'] = 0.1 / (1 + calls)", "pass", MSE),
+        (PLAIN, "pass", "pass", "pass", "counting"),
+        (DRAWN, "torch.randperm(2, generator=g)", "pass", "pass", MSE),
+        (PLAIN, "pass", "data.noisy = True", "data.noisy = False", MSE),
+    ],
+    ids=["counter", "counting loss", "shared generator", "switch"],
+)
+def test_what_also_changes_the_training(
+    tmp_path: Path, before: str, inside: str, epoch: str, after: str, criterion: str
+) -> None:
+    assert not evaluated(tmp_path, before, inside, epoch, after, criterion)
+
+
+@pytest.mark.parametrize(
+    ("before", "inside", "epoch"),
+    [
+        (PLAIN, "calls += 1", "pass"),
+        (OWN, "pass", "pass"),
+        (ONCE, "pass", "pass"),
+        (PLAIN, "pass", "data.noisy = True"),
+    ],
+    ids=["a counter that is only printed", "a generator of its own", "a generator before the training", "no switch"],
+)
+def test_what_only_measures(tmp_path: Path, before: str, inside: str, epoch: str) -> None:
+    assert evaluated(tmp_path, before, inside, epoch, "pass", MSE)
