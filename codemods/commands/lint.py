@@ -16,7 +16,7 @@ from codemods.options import RULES
 @click.option("--unsafe", is_flag=True, help="With --fix, apply unsafe fixes, too.")
 @click.option("--select", multiple=True, metavar="RULE", help="Run only these rules, by code, its beginning or name.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
-@click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
+@click.option("--statistics", is_flag=True, help="Only count the findings of each rule.")
 @click.option(
     "--jobs",
     metavar="N",
@@ -44,6 +44,8 @@ def command(
     def load_rules():
         return extended(rule_files, paths).rules
 
+    if statistics and form != "text":
+        raise click.UsageError(f"--statistics counts for a person; leave out --format {form}")
     paths, unsaved = standard_input(paths)
     outcome = lint_paths(
         paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore, unsaved=unsaved, jobs=jobs

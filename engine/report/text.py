@@ -15,9 +15,10 @@ def as_text(outcome: Outcome) -> str:
 
 
 def statistics(outcome: Outcome) -> str:
-    """How often each rule found something, the most frequent first."""
+    """How often each rule found something, the most frequent first, then a line that sums up."""
     counts = Counter((result.code, result.name) for result in outcome.left)
-    return "".join(f"{count:6}  {code:6}  {name}\n" for (code, name), count in counts.most_common())
+    lines = [f"{count:6}  {code:6}  {name}" for (code, name), count in counts.most_common()]
+    return "\n".join([*lines, _summary(outcome)]) + "\n"
 
 
 def _finding(result: Result) -> list[str]:

@@ -269,7 +269,17 @@ def test_the_text_names_place_rule_line_and_remedy(folder: Path) -> None:
 
 def test_statistics_count_by_rule(folder: Path) -> None:
     Path("train.py").write_text(LOAD * 2)
-    assert statistics(linted()) == "     2  FLR202  UnsafeTorchLoad\n"
+    summary = "2 findings in 1 file, 2 of them can be fixed"
+    assert statistics(linted()) == f"     2  FLR202  UnsafeTorchLoad\n{summary}\n"
+    Path("train.py").write_text("import torch\n")
+    assert statistics(linted()) == "nothing found in 1 file\n"
+
+
+def test_statistics_are_for_a_person(folder: Path) -> None:
+    Path("train.py").write_text(LOAD)
+    result = run("train.py", "--statistics", "--format", "json", text="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "leave out --format json" in result.stderr
 
 
 def test_json_holds_findings_fixes_and_errors(folder: Path) -> None:
