@@ -14,6 +14,7 @@ from engine.configuration import CONVERSION
 from engine.facts import EvaluationFact, Expression
 from engine.pipeline import Conversion
 from engine.plan import Plan
+from engine.plan.frame import bodies, body_of
 from engine.plan.literals import Range
 from engine.plan.packaging import settings_options
 from engine.plan.settings import Setting, flag_of
@@ -114,13 +115,14 @@ def _evaluations(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _inline(plan: Plan, evaluation: EvaluationFact) -> list[dict[str, Any]]:
-    """The statements of an evaluation that stands inline, where they stand beside one another."""
+    """The statements of an evaluation that stands inline: to the end of the block in which it begins."""
     if evaluation.call_event is not None or not evaluation.statements or evaluation.where == "before":
         return []
-    first, last = evaluation.statements[0], evaluation.statements[-1]
-    if first.scope is not plan.frame.scope or first.place.column != last.place.column:
+    first, scope = evaluation.statements[0], plan.frame.scope
+    if first.scope is not scope:
         return []
-    return [{"file": first.place.file, "line": first.place.line, "end_line": last.end.line}]
+    ends = [scope.file.end(block[-1]).line for block in bodies(body_of(scope)) if first.node in block]
+    return [{"file": first.place.file, "line": first.place.line, "end_line": line} for line in ends]
 
 
 def _metric(plan: Plan) -> dict[str, str] | None:

@@ -166,3 +166,18 @@ def test_the_diff_names_the_source_of_each_file() -> None:
         "--- a/train.py\n+++ b/client.py\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"
         "--- /dev/null\n+++ b/job.py\n@@ -0,0 +1 @@\n+new\n"
     )
+
+
+def test_an_evaluation_in_a_with_block_ends_where_the_block_ends(tmp_path: Path) -> None:
+    measured = """
+with torch.no_grad():
+    total = 0.0
+    for x, y in loader:
+        total += nn.functional.mse_loss(model(x), y).item()
+    print("loss", total / len(loader))
+torch.save(model.state_dict(), "model.pt")
+"""
+    entry = written(tmp_path / "project", SCRIPT + measured, {})
+    outcome = whole_pipeline(entry, tmp_path / "federated", Choices())
+    record = json.loads(outcome.files[output.CONVERSION])
+    assert record["original"]["evaluations"] == [{"file": "train.py", "line": 17, "end_line": 19}]
