@@ -85,7 +85,8 @@ def job_defaults(script: Path) -> dict[str, int]:
 
 
 def watch(job: Path, folder: Path, keep_updates: bool) -> None:
-    """Let the server of an exported job write down what every site sends, and let sites ask for work more often.
+    """Let the server of an exported job write down what every site sends, and let sites ask for work more often and
+    tell in their log that a client exits.
 
     Neither changes what is trained or how it is aggregated.
 
@@ -103,8 +104,14 @@ def watch(job: Path, folder: Path, keep_updates: bool) -> None:
     config["task_result_filters"].append(_filter("Evaluated", arguments, task="validate"))
     config.setdefault("server", {})["task_request_interval"] = REQUEST_INTERVAL
     path.write_text(json.dumps(config, indent=2), encoding="utf-8")
-    (app / "custom").mkdir(exist_ok=True)
-    shutil.copyfile(Path(__file__).with_name("observer.py"), app / "custom" / f"{OBSERVER}.py")
+    sites = list(job.glob("*/config/config_fed_client.json"))
+    for site in sites:
+        config = json.loads(site.read_text(encoding="utf-8"))
+        config["components"].append({"id": OBSERVER, "path": f"{OBSERVER}.Exits", "args": {}})
+        site.write_text(json.dumps(config, indent=2), encoding="utf-8")
+    for each in {app, *(site.parent.parent for site in sites)}:
+        (each / "custom").mkdir(exist_ok=True)
+        shutil.copyfile(Path(__file__).with_name("observer.py"), each / "custom" / f"{OBSERVER}.py")
 
 
 def _filter(name: str, args: dict[str, object], task: str = "train") -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What every site sends in every round, written down at the server.
+"""What every site sends in every round, written down at the server; and at a site, how its client exits.
 
 ``simulate`` copies this file into the exported job, so it depends on nothing but NVFLARE, NumPy and torch.
 """
@@ -61,6 +61,25 @@ class Observer(Filter):
         path = Path(self.folder) / "updates" / f"round-{number}" / f"{name}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save({name: torch.as_tensor(value) for name, value in dxo.data.items()}, path)
+
+
+class Exits:
+    """At a site, has its log tell that a client exits with a code: in FLARE's thread that is not heard of."""
+
+    def __init__(self):
+        from nvflare.app_common.executors.task_script_runner import TaskScriptRunner
+
+        run = TaskScriptRunner.run
+
+        def watched(runner):
+            try:
+                run(runner)
+            except SystemExit as stop:
+                if stop.code:
+                    runner.logger.error(f"the client exited with {stop.code!r}")
+                raise
+
+        TaskScriptRunner.run = watched
 
 
 class ToSite(Observer):

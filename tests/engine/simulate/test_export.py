@@ -33,7 +33,12 @@ def test_the_server_is_watched_without_a_change_of_the_training(tmp_path: Path) 
     config.parent.mkdir(parents=True)
     before = {"workflows": [{"args": {"num_rounds": 2}}], "task_data_filters": [], "task_result_filters": []}
     config.write_text(json.dumps(before))
+    site = tmp_path / "app_hospital" / "config" / "config_fed_client.json"
+    site.parent.mkdir(parents=True)
+    site.write_text(json.dumps({"executors": ["as before"], "components": []}))
     watch(tmp_path, tmp_path / "workspace", keep_updates=False)
+    assert json.loads(site.read_text())["executors"] == ["as before"]
+    assert (tmp_path / "app_hospital" / "custom" / "flare_observer.py").is_file()
     after = json.loads(config.read_text())
     assert after["workflows"] == before["workflows"]
     names = {

@@ -11,10 +11,12 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
+from engine.job import update_job
 from engine.simulate import Simulation, render_text, simulate
 from engine.simulate.artifacts import load_parameters
 from tests.engine.simulate.conftest import Convert, converted
@@ -37,6 +39,28 @@ FAULTS = {
         "not finite (NaN or infinity) in layers.0.weight, layers.0.bias",
     ),
 }
+SENDING = "        flare.send(flare.FLModel(params=params, metrics"
+ENDING = '    print("finished training")\n'
+AT_SITE_2 = "    if flare.get_site_name() == 'site-2':\n        {}\n"
+FAULTS_THAT_FLARE_ACCEPTS = {  # it ends with 0 for all but the last
+    "missing module after the last round": (
+        AT_SITE_2.format("import no_such_module"), ENDING, {}, "ModuleNotFoundError: No module named 'no_such_module'",
+    ),
+    "exit after the last round": (AT_SITE_2.format("raise SystemExit(3)"), ENDING, {}, "the client exited with 3"),
+    "no evaluation in a cross-site evaluation": (
+        IN_SITE_2.format(more=" and flare.is_evaluate()", statement="raise ValueError('only training')"),
+        "        if flare.is_evaluate():\n", {"cross_site_eval": True}, "ValueError: only training",
+    ),
+    "arrays instead of tensors": (
+        IN_SITE_2.format(more="", statement="params = {name: value.numpy() for name, value in params.items()}"),
+        SENDING, {}, "without parameters",
+    ),
+    "metrics alone": (IN_SITE_2.format(more="", statement="params = None"), SENDING, {}, "without parameters"),
+    "exception in a process of its own": (
+        IN_SITE_2.format(more="", statement="raise ValueError('boom')"), "        steps.clear()\n",
+        {"launch_external_process": True}, "ValueError: boom",
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +123,21 @@ def test_a_fault_is_named_with_its_site(convert: Convert, statement: str, more: 
     assert message in result.failures[0].message
     assert f"site-2: {result.failures[0].message}" in render_text(result)
     assert leftovers(directory.parent) == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("planted", "before", "settings", "message"), FAULTS_THAT_FLARE_ACCEPTS.values(), ids=FAULTS_THAT_FLARE_ACCEPTS
+)
+def test_a_fault_that_flare_says_nothing_of_is_named_with_its_site(
+    convert: Convert, planted: str, before: str, settings: dict[str, Any], message: str
+) -> None:
+    directory = convert(planted, before)
+    for name, content in update_job(directory, force=True, **settings).items():
+        (directory / name).write_bytes(content)
+    result = simulate(directory, rounds=1, time_limit=300, workspace=directory.parent / "workspace")
+    assert {failure.site for failure in result.failures} == {"site-2"}, result.failures
+    assert message in result.failures[0].message
 
 
 def test_an_exception_is_shown_at_the_line_of_the_users_script(convert: Convert) -> None:
