@@ -101,14 +101,21 @@ def _log(run: Run, site: str, name: str) -> str:
 
 
 def _raised(run: Run) -> list[Failure]:
-    """Exceptions in the code of the job, one per site."""
+    """Results without parameters, after which a site may receive anything, and exceptions at the other sites."""
+    empty = _once(
+        Failure(match["site"], "it sent a result without parameters (are they torch tensors under `params`?)")
+        for match in EMPTY.finditer(run.finished.output)
+    )
     found: dict[str, Traceback] = {}
     logs = [(_log(run, site, "log.txt"), site) for site in (*run.sites, "server")]
     for text, site in [*logs, (run.finished.output, "")]:
         for traceback in tracebacks(text, site):
             if not ABORTED.search(traceback.error):
                 found.setdefault(traceback.site, traceback)
-    return [Failure(each.site, each.error, each.file, each.line) for each in found.values()]
+    sites = {each.site for each in empty}
+    return empty + [
+        Failure(each.site, each.error, each.file, each.line) for each in found.values() if each.site not in sites
+    ]
 
 
 def _ended(run: Run) -> list[Failure]:
@@ -146,13 +153,7 @@ def _time_limit(run: Run) -> list[Failure]:
 
 def _logged(run: Run) -> list[Failure]:
     """What FLARE says of a site in its error log, where that is no consequence of another failure."""
-    failures = [
-        Failure(match["site"], "it sent a result without parameters (are they torch tensors under `params`?)")
-        for match in EMPTY.finditer(run.finished.output)
-    ]
-    for site in run.sites:
-        failures += _errors_at(run, site)
-    return _once(failures)
+    return _once(failure for site in run.sites for failure in _errors_at(run, site))
 
 
 def _errors_at(run: Run, site: str) -> list[Failure]:

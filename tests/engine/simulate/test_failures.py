@@ -185,6 +185,11 @@ def test_a_site_that_dies_is_named_unless_the_job_was_ending(good: Path, text: s
 def test_an_empty_result_is_named(good: Path) -> None:
     ((site, message),) = failures(good, "WARNING - Empty result from client site-1, skipping.\n")
     assert site == "site-1" and "without parameters" in message
+    (good / "site-2" / "log.txt").write_text(RAISED)  # as it follows from what it has sent
+    assert [site for site, _ in failures(good, "WARNING - Empty result from client site-2, skipping.\n")] == ["site-2"]
+    assert "RuntimeError" in failures(good)[0][1]
+    found = failures(good, "WARNING - Empty result from client site-1, skipping.\n")
+    assert [(site, "without parameters" in message) for site, message in found] == [("site-1", True), ("site-2", False)]
 
 
 def test_only_the_site_that_sent_what_is_not_finite_is_named(good: Path) -> None:
