@@ -301,7 +301,7 @@ def _computed(statement: ast.stmt) -> Iterator[tuple[str, str]]:
     """The numbers a statement computes or prints, as text with the words said beside them."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Div, ast.Mult)):
         yield text_of(statement.target), ""
-    elif isinstance(statement, ast.Assign) and _is_number(statement.value) and not _builds(statement.value):
+    elif isinstance(statement, ast.Assign) and _is_number(statement.value) and not _is_many(statement.value):
         counts = COUNTS & set(_words(text_of(statement.targets[0]))) and not _is_ratio(statement.value)
         if isinstance(statement.targets[0], ast.Name) and not counts:
             yield statement.targets[0].id, text_of(statement.value)
@@ -408,6 +408,15 @@ def _is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         return not isinstance(node.left, (ast.Constant, ast.JoinedStr))
     return not re.search(r"\.format\(|\bstr\(", text_of(node))
+
+
+def _is_many(node: ast.AST) -> bool:
+    """True for an object of a class, and for as many numbers as there are samples: ``softmax(out)[:, 1].numpy()``."""
+    if isinstance(node, ast.Subscript):
+        sliced = any(isinstance(part, ast.Slice) for part in ast.walk(node.slice))
+        return sliced or _is_many(node.value)
+    called = text_of(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    return called in ("softmax", "sigmoid", "numpy", "tolist", "log_softmax") or _builds(node)
 
 
 def _builds(node: ast.AST) -> bool:

@@ -194,3 +194,15 @@ def test_the_metric_that_the_script_tells_its_best_model_by_comes_first(returned
     found = best_first(metrics, spelled_by_caller(metrics, returns, targets), ast.parse(compared))
     assert found[0].name == first
     assert set(found) == set(metrics)
+
+
+@pytest.mark.parametrize(
+    ("computed", "names"),
+    [
+        ("scores = torch.softmax(out, 1)[:, 3]", []),
+        ("scores = torch.sigmoid(out).numpy()", []),
+        ("score = right / total", ["score"]),
+    ],
+)
+def test_as_many_numbers_as_samples_are_no_metric(computed: str, names: list[str]) -> None:
+    assert [metric.name for metric in printed_metrics(ast.parse(computed).body)] == names
