@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from engine.facts.array_construction import Built, is_number
 from engine.facts.array_flow import CHANGES_FIRST, CHANGES_RECEIVER
 from engine.facts.array_places import Place, arguments, method
-from engine.facts.source_text import NESTED, names_in, own_nodes
+from engine.facts.source_text import FUNCTIONS, NESTED, names_in, own_nodes
 from engine.facts.trace import Call, Entry, Loop, Trace
 from engine.facts.values import Function, Mapping, Scope, Value
 
@@ -69,7 +69,7 @@ def _function(scope: Scope, path: tuple[Entry, ...]) -> ast.AST | None:
 
 def _statements(tree: ast.AST) -> Iterator[tuple[ast.AST | None, ast.stmt]]:
     """The simple statements of a file, each with the function it stands in."""
-    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [n for n in ast.walk(tree) if isinstance(n, FUNCTIONS)]
     classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
     for owner, body in [(None, tree.body), *((f, f.body) for f in functions), *((None, c.body) for c in classes)]:
         for node in own_nodes([s for s in body if not isinstance(s, NESTED)]):

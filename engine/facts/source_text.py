@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator
 from engine.facts.program import Expression
 from engine.facts.values import Scope
 
-NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
+NESTED = (*DEFINITIONS, ast.Lambda)
 
 
 def expression(node: ast.AST, scope: Scope) -> Expression:

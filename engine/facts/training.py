@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.facts.library import comes_from_data
 from engine.facts.optimizers import goes_backward, stepped_optimizer, trained_by
-from engine.facts.source_text import text_of
+from engine.facts.source_text import LOOPS, text_of
 from engine.facts.trace import Call, Entry, Event, Loop, Once, Trace, exclude, is_default
 from engine.facts.values import Object, Sequence, Value, choose, objects, options, plain
 from engine.result import Place
@@ -16,7 +16,6 @@ from engine.result import Place
 EPOCH_NAME = re.compile(r"epoch", re.IGNORECASE)
 DATA_NAME = re.compile(r"load|batch|data|iter\b|train_it|sample|dl\b|perm|chunk|slice", re.IGNORECASE)
 PASSED_THROUGH = ("tqdm", "rich.progress", "builtins.enumerate", "builtins.iter", "builtins.zip", "itertools.islice")
-STATEMENT_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 Step = tuple[Event, Value, Loop]
 
@@ -166,7 +165,7 @@ def _built_in(trace: Trace, optimizer: Value, loops: list[Loop]) -> int:
 
 def is_statement(loop: Loop) -> bool:
     """True for a ``for`` or ``while`` statement, not a comprehension."""
-    return isinstance(loop.node, STATEMENT_LOOPS)
+    return isinstance(loop.node, LOOPS)
 
 
 def header(loop: Loop) -> str:

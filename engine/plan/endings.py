@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.edit import Edit, Insert, ReplaceStatement
+from engine.facts.source_text import LOOPS, NESTED
 from engine.plan.frame import Frame
-
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def _returns(node: ast.AST, loops: tuple[ast.stmt, ...]) -> Iterator[Ending]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Return):
             yield Ending(child, loops)
-        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        elif not isinstance(child, NESTED):
             yield from _returns(child, (*loops, child) if isinstance(child, LOOPS) else loops)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
-from engine.facts.source_text import bound_within, names_in, own_nodes
+from engine.facts.source_text import FUNCTIONS, bound_within, names_in, own_nodes
 from engine.facts.trace import Branch, Event
 from engine.facts.values import Object, options
 from engine.plan.draws import shared_generators
@@ -174,7 +174,7 @@ def source_with(text: str, place: Place, node: ast.AST, replaced: dict[str, str]
 def _return_metrics(evaluation: EvaluationFact, event: Event) -> Insert | None:
     """The ``return`` that gives back what an evaluation otherwise only prints; None where it may end before."""
     function = event.function
-    if function is None or not isinstance(function.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if function is None or not isinstance(function.node, FUNCTIONS):
         return None
     own = [n for n in own_nodes(function.node.body) if isinstance(n, (ast.Return, ast.Yield, ast.YieldFrom))]
     if own:

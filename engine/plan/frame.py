@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.facts import Facts
-from engine.facts.source_text import names_bound, parameters_in
+from engine.facts.source_text import DEFINITIONS, FUNCTIONS, names_bound, parameters_in
 from engine.facts.trace import Call
 from engine.facts.values import Object, Scope, Value, options
 from engine.result import Place
@@ -128,15 +128,11 @@ def function_node(scope: Scope) -> ast.FunctionDef | ast.AsyncFunctionDef | None
         return None
     node, within = None, scope.file.nodes
     for part in scope.qualified_name.split("."):
-        found = [
-            child
-            for child in within
-            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and child.name == part
-        ]
+        found = [child for child in within if isinstance(child, DEFINITIONS) and child.name == part]
         if not found:
             return None
         node, within = found[-1], ast.walk(found[-1])
-    return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+    return node if isinstance(node, FUNCTIONS) else None
 
 
 def body_of(scope: Scope) -> list[ast.stmt]:
@@ -149,7 +145,7 @@ def bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
     """A list of statements and the lists inside them, functions and classes aside."""
     yield body
     for statement in body:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(statement, DEFINITIONS):
             continue
         for name in ("body", "orelse", "finalbody"):
             if getattr(statement, name, None):
@@ -166,7 +162,7 @@ def _bound(body: list[ast.stmt], skip: list[ast.stmt]) -> set[str]:
         node = pending.pop()
         if node in skip or getattr(node, "lineno", 0) > skip[0].lineno:
             continue
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(node, DEFINITIONS):
             names.add(node.name)
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.facts import Expression
-from engine.facts.source_text import positional_parameters
+from engine.facts.source_text import FUNCTIONS, positional_parameters
 from engine.facts.values import Literal, LocalModule, Mapping, Object, Scope, Value, options
 from engine.result import Place
 
@@ -64,7 +64,7 @@ def parameter_of(place: Range) -> str:
     """The parameter whose default stands at a place."""
     assert place.scope is not None
     for node in ast.walk(place.scope.file.tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, FUNCTIONS):
             names = positional_parameters(node)
             pairs = [*zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True)]
             pairs += [

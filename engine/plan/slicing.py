@@ -8,7 +8,7 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engine.facts.source_text import names_in
+from engine.facts.source_text import DEFINITIONS, names_in
 from engine.result import Place
 from engine.source import SourceFile
 
@@ -19,7 +19,6 @@ PURE_CALLS = {
     "format", "TypeVar",
 }  # fmt: skip
 IMPORTS = (ast.Import, ast.ImportFrom)
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from engine.edit import Replace
 from engine.facts import Facts, LoopFact
-from engine.facts.source_text import assigned, names_bound, names_read, text_of
+from engine.facts.source_text import LOOPS, assigned, names_bound, names_read, text_of
 from engine.facts.trace import Branch, Call
 from engine.plan.frame import Frame
 from engine.plan.loop_start import assignments, breaks, is_constant
@@ -18,7 +18,6 @@ from engine.plan.names import Names
 from engine.plan.schedules import rate_expressions
 from engine.result import Place
 
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
 TIME = re.compile(r"\b(time|perf_counter|monotonic|now)\(\)")
 REACHED = (ast.GtE, ast.Gt, ast.Eq)
 
