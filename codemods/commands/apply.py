@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from codemods.commands import FINDINGS, OK, REFUSED
 from codemods.commands.shared import check_page, collect_rarely, extended, model_arguments, read_facts
 from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, selection
+
+if TYPE_CHECKING:
+    from engine.source import NotPython3
 
 
 @click.command("apply")
@@ -47,7 +51,7 @@ def command(
 
     from engine import atomic, output
     from engine.apply import build
-    from engine.apply_report import as_json, as_text, refusal_json, refusal_text
+    from engine.apply_report import as_json, as_text
     from engine.configuration import Configuration
     from engine.job import job_settings
     from engine.pipeline import select
@@ -55,7 +59,7 @@ def command(
     from engine.result import UserError
     from engine.source import NotPython3
     from engine.terminal import RESULTS, show
-    from rules import blockers, not_python3, warnings
+    from rules import blockers, warnings
 
     if interactive and (diff or check):
         raise UserError("--interactive writes what you choose, --diff and --check write nothing; choose one of them")
@@ -63,15 +67,7 @@ def command(
     try:
         facts = read_facts(path, entry, model, loop, execution["script_arguments"])
     except NotPython3 as error:
-        refused = (not_python3.NotPython3.refusal(error),)
-        if page:
-            from engine.page.document import report_on_refused
-
-            report_on_refused(page, path.name, refused)
-        if form == "json":
-            click.echo(refusal_json(path.name, refused))
-        else:
-            show(refusal_text(path.name, refused), RESULTS)
+        tell_refused(path.name, error, page, form)
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
     everything = extended(rule_files, (path,))
@@ -129,6 +125,30 @@ def command(
     output.guard(shown, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
     tell(comparison)
+
+
+def tell_refused(entry: str, error: NotPython3, page: Path | None, form: str) -> None:
+    """Say that a script is refused because it is not Python 3.
+
+    Args:
+        entry: the script's name.
+        error: what is wrong with it.
+        page: where the report is written; none where it is not.
+        form: ``json`` or ``text``.
+    """
+    from engine.apply_report import refusal_json, refusal_text
+    from engine.terminal import RESULTS, show
+    from rules import not_python3
+
+    refused = (not_python3.NotPython3.refusal(error),)
+    if page:
+        from engine.page.document import report_on_refused
+
+        report_on_refused(page, entry, refused)
+    if form == "json":
+        click.echo(refusal_json(entry, refused))
+    else:
+        show(refusal_text(entry, refused), RESULTS)
 
 
 def ask_about(plan, steps):
