@@ -28,7 +28,7 @@ from engine.facts.values import (
 from engine.plan.decision import Decision
 from engine.plan.frame import body_of, function_node
 from engine.plan.layout import dotted_name
-from engine.plan.server_model import ModelPlan, free_file, is_plain
+from engine.plan.server_model import ModelPlan, free_file, is_plain, unbuildable
 from engine.plan.slicing import slice_module
 from engine.result import Place
 from engine.source import SourceFile
@@ -104,14 +104,14 @@ def plan_array_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: di
     scopes = {array.construction.scope.file.name: array.construction.scope for array in arrays}
     if len(scopes) > 1:
         place = arrays[-1].construction.place
-        return ModelPlan("", {}, problem="the arrays are built in different files", problem_place=place)
+        return unbuildable("the arrays are built in different files", place)
     writer = _Writer(facts)
     for array in arrays:
         writer.add(array)
     entry, file = facts.project.entry, arrays[0].construction.scope.file
     found = slice_module(file, writer.needed, keep=file is not entry)
     if found.problem:
-        return ModelPlan("", {}, problem=found.problem, problem_place=found.problem_place)
+        return unbuildable(found.problem, found.problem_place)
     args = {**writer.values, **{name: value for name, value in given.items() if name in writer.values}}
     missing = tuple((name, writer.sources[name]) for name, value in args.items() if not is_plain(value))
     names = ", ".join(array.written for array in arrays)

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.facts import Facts
 from engine.facts.library import DATA_READERS
 from engine.facts.trace import Event, Trace
-from engine.plan.server_model import ModelPlan
+from engine.plan.server_model import ModelPlan, unbuildable
 from engine.plan.slicing import Slice
 from engine.source import SourceFile, imported_files
 
@@ -26,7 +26,7 @@ def unimportable(facts: Facts, found: Slice) -> ModelPlan | None:
     if reading is None:
         return None
     problem = f"the model needs a module that calls {ast.unparse(reading.node.func)}() when it is imported"
-    return ModelPlan("", {}, problem=problem, problem_place=reading.place)
+    return unbuildable(problem, reading.place)
 
 
 def bound_by_reading(facts: Facts, file: SourceFile) -> set[str]:

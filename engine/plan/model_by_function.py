@@ -34,7 +34,7 @@ def by_function(
     reading = _reading(facts, [model.construction.node, *changes])
     if reading is not None:
         problem = f"the model is built with what {ast.unparse(reading.node)} reads, and the server has no such file"
-        return ModelPlan("", {}, problem=problem, problem_place=reading.place)
+        return unbuildable(problem, reading.place)
     scope = model.construction.scope
     own = bound_within(model.construction.node).union(*map(names_bound, changes))
     from_data = bound_by_reading(facts, scope.file) if scope.file is facts.project.entry else set()
@@ -49,30 +49,42 @@ def by_function(
     needed = names - set(args) - own - {variable, "options", "SimpleNamespace"}
     found = slice_module(scope.file, needed, keep=scope.file is not facts.project.entry)
     if found.problem:
-        return unbuildable(found)
+        return unbuildable(found.problem, found.problem_place)
     refused = unimportable(facts, found)
     if refused is not None:
         return refused
     unbound = sorted(name for name in needed - found.bound if not hasattr(builtins, name))
     if unbound and not found.has_star:
         problem = f"the model needs {', '.join(unbound)}, which exists only while the script runs"
-        return ModelPlan("", {}, problem=problem, problem_place=model.construction.place)
-    cast = "".join(casts(facts, model))
-    if not steps:
-        body = f"    return {ast.unparse(built)}{cast}\n"
-    else:
-        body = "".join(f"    {line}\n" for step in steps for line in ast.unparse(step).splitlines())
-        body = f"    {variable} = {ast.unparse(built)}\n{body}    return {variable}{cast}\n"
-    name = scope.file.path.name
+        return unbuildable(problem, model.construction.place)
     parameters = "**options" if writer.takes_options else ", ".join(args)
-    function = f'def build_model({parameters}):\n    """The model as {name} builds it."""\n{body}'
-    text = (
-        found.text(f"The model, where the server can build it without running {name}.").rstrip() + f"\n\n\n{function}"
-    )
+    function = _function(scope.file.path.name, parameters, variable, built, steps, "".join(casts(facts, model)))
+    head = found.text(f"The model, where the server can build it without running {scope.file.path.name}.").rstrip()
+    text = f"{head}\n\n\n{function}"
     if writer.takes_options:
         text = text.replace('"""\n\n', '"""\n\nfrom types import SimpleNamespace\n\n', 1)
     path = f"{dotted_name(new_file)}.build_model"
     return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
+
+
+def _function(script: str, parameters: str, variable: str, built: ast.AST, steps: list[ast.AST], cast: str) -> str:
+    """The source of ``build_model``.
+
+    Args:
+        script: the name of the script that builds the model.
+        parameters: of the function.
+        variable: what the model is called there.
+        built: the expression that builds it.
+        steps: the statements that alter it.
+        cast: the calls that change the type of its parameters.
+    """
+    if steps:
+        altered = [line for step in steps for line in ast.unparse(step).splitlines()]
+        lines = [f"{variable} = {ast.unparse(built)}", *altered, f"return {variable}{cast}"]
+    else:
+        lines = [f"return {ast.unparse(built)}{cast}"]
+    body = "".join(f"    {line}\n" for line in lines)
+    return f'def build_model({parameters}):\n    """The model as {script} builds it."""\n{body}'
 
 
 def _reading(facts: Facts, parts: list[ast.AST]) -> Event | None:

@@ -81,7 +81,7 @@ def by_name(
     if found.problem:
         found, defaults = _with_defaults(facts, file, name) or (found, {})
     if found.problem:
-        return unbuildable(found)
+        return unbuildable(found.problem, found.problem_place)
     refused = unimportable(facts, found)
     if refused is not None:
         return refused

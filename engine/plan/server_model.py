@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.facts import FirstWeights, Symbol
-from engine.plan.slicing import Slice
 from engine.result import Place
 
 DEVICE = re.compile(r"(cuda|mps|xpu)(:\d+)?")
@@ -45,9 +44,9 @@ class ModelPlan:
     problem_place: Place | None = field(default=None)
 
 
-def unbuildable(found: Slice) -> ModelPlan:
-    """No plan: the model needs something that exists only while the script runs."""
-    return ModelPlan("", {}, problem=found.problem, problem_place=found.problem_place)
+def unbuildable(problem: str, place: Place | None) -> ModelPlan:
+    """No plan: why the server cannot build the model, and where that stands."""
+    return ModelPlan("", {}, problem=problem, problem_place=place)
 
 
 def pinned(
