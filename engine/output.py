@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from engine.plan.working_folder import working_folder
 from engine.result import UserError
 
 SCHEMA_VERSION = 1
+WITHOUT_GRADIENTS = re.compile(r"no_grad|inference_mode|set_grad_enabled")
 TORCHRUN = "python3 -u -m torch.distributed.run --standalone --nproc_per_node=1"
 
 
@@ -115,14 +118,18 @@ def _evaluations(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _inline(plan: Plan, evaluation: EvaluationFact) -> list[dict[str, Any]]:
-    """The statements of an evaluation that stands inline: to the end of the block in which it begins."""
+    """The statements of an evaluation that stands inline: to the end of the block in which it begins, with what
+    switches gradients off around it."""
     if evaluation.call_event is not None or not evaluation.statements or evaluation.where == "before":
         return []
-    first, scope = evaluation.statements[0], plan.frame.scope
-    if first.scope is not scope:
+    scope, start = plan.frame.scope, evaluation.statements[0].node
+    if evaluation.statements[0].scope is not scope:
         return []
-    ends = [scope.file.end(block[-1]).line for block in bodies(body_of(scope)) if first.node in block]
-    return [{"file": first.place.file, "line": first.place.line, "end_line": line} for line in ends]
+    blocks = list(bodies(body_of(scope)))
+    around = [one for block in blocks for one in block if isinstance(one, ast.With) and start in one.body]
+    start = next((one for one in around if WITHOUT_GRADIENTS.search(ast.unparse(one.items[0]))), start)
+    ends = [scope.file.end(block[-1]).line for block in blocks if start in block]
+    return [{"file": scope.file.name, "line": scope.file.place(start).line, "end_line": line} for line in ends]
 
 
 def _metric(plan: Plan) -> dict[str, str] | None:

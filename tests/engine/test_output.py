@@ -168,7 +168,7 @@ def test_the_diff_names_the_source_of_each_file() -> None:
     )
 
 
-def test_an_evaluation_in_a_with_block_ends_where_the_block_ends(tmp_path: Path) -> None:
+def test_an_evaluation_without_gradients_is_all_of_its_block(tmp_path: Path) -> None:
     measured = """
 with torch.no_grad():
     total = 0.0
@@ -180,4 +180,4 @@ torch.save(model.state_dict(), "model.pt")
     entry = written(tmp_path / "project", SCRIPT + measured, {})
     outcome = whole_pipeline(entry, tmp_path / "federated", Choices())
     record = json.loads(outcome.files[output.CONVERSION])
-    assert record["original"]["evaluations"] == [{"file": "train.py", "line": 17, "end_line": 19}]
+    assert record["original"]["evaluations"] == [{"file": "train.py", "line": 15, "end_line": 20}]
