@@ -177,7 +177,7 @@ def _in(text: str) -> str:
     return indent(text, "    ")
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(options)
 def test_any_training_script_keeps_the_promises(chosen: dict) -> None:
     """Its conversion compiles, keeps every comment and the style, is the same again, and is not converted itself."""

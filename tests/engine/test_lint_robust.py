@@ -32,7 +32,7 @@ def test_the_standard_library(module: Path, tmp_path: Path) -> None:
     assert not [result for result in outcome.left if result.code.startswith("FLR1")]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(source=hypothesmith.from_node())
 def test_programs_made_at_random(source: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     outcome = linted(tmp_path_factory.mktemp("random") / "module.py", (source + WORDS).encode(errors="replace"))

@@ -144,7 +144,7 @@ def test_a_fix_changes_the_code_and_no_other_byte(folder: Path, content: str) ->
 ANY_LINES = st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=6), max_size=5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), ANY_LINES, ANY_LINES, st.booleans(), st.booleans(), st.sampled_from([None, 1, "\t"]))
 def test_any_edit_of_a_cell_is_an_edit_of_its_json(data, old, new, as_list, ascii_only, indent) -> None:
     lines = ["x = 1  # " + line for line in [*old, "end"]]

@@ -81,7 +81,7 @@ def test_three_hundred_levels(tmp_path: Path, text: str) -> None:
     analysed(path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
 @given(text=hypothesmith.from_grammar())
 def test_generated_programs(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "train.py"
