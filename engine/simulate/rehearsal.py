@@ -114,7 +114,11 @@ def server(answer, app):
         return
     state, checkpoint = model.state_dict(), persistor.get("source_ckpt_file_full_name")
     if checkpoint and (app / "custom" / checkpoint).is_file():
-        saved = torch.load(app / "custom" / checkpoint, map_location="cpu", weights_only=True)
+        try:
+            saved = torch.load(app / "custom" / checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:
+            answer["model"] = f"{checkpoint} is no file of weights that torch.load reads: {type(error).__name__}"
+            raise
         saved = saved.get("model", saved)
         answer["model"] = difference(shapes(state), shapes(saved), f"in {path} on the server", f"in {checkpoint}")
         state = saved

@@ -89,6 +89,14 @@ def test_a_checkpoint_of_another_model_is_told(convert: Convert, tmp_path: Path)
         prepare(directory, None, None, None, tmp_path / "workspace", False, ())
 
 
+def test_a_checkpoint_that_holds_no_weights_is_told(convert: Convert, tmp_path: Path) -> None:
+    directory = convert()
+    (directory / "initial.pt").write_text("epoch 1: loss 0.5\n")
+    (directory / "job.py").write_text(render(job_spec_from(directory, initial_ckpt="initial.pt")))
+    with pytest.raises(UserError, match="initial.pt is no file of weights that torch.load reads: "):
+        prepare(directory, None, None, None, tmp_path / "workspace", False, ())
+
+
 def test_a_server_that_cannot_build_its_model_is_told(convert: Convert, tmp_path: Path) -> None:
     directory = convert()
     (directory / "job.py").write_text(render(job_spec_from(directory)).replace('"hidden": 16', '"depth": 16'))
