@@ -134,12 +134,13 @@ def _written(event: Event) -> dict[str, tuple[ast.expr, Scope]]:
 
 
 def _scope(event: Event, written: Mapping[str, tuple[ast.expr, Scope]]) -> Scope:
-    """The scope of a function in one call, with what the call itself gives it."""
+    """The scope of a function in one call, with its object and what the call itself gives it."""
     function = event.function
-    assert function is not None
+    assert function is not None and not isinstance(function.node, ast.Lambda)
+    own = positional_parameters(function.node)[:1] if event.receiver is not None else []
     values = event.args[len(event.args) - len(event.node.args) :]
     named = {name: event.kwargs[name] for name in written if name in event.kwargs}
-    bound = dict(zip(written, values, strict=False)) | named
+    bound = dict.fromkeys(own, event.receiver) | dict(zip(written, values, strict=False)) | named
     return Scope(function.file, function.qualified_name, function.scope, bound)
 
 

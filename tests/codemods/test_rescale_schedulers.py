@@ -532,6 +532,35 @@ def test_the_number_of_epochs_where_the_epochs_number_meets_it() -> None:
     )
 
 
+def test_the_number_of_epochs_where_a_method_reads_the_epochs_number_from_its_object() -> None:
+    check_diff(
+        """\
+          import torch
+          from torch import nn
+
+          class Trainer:
+              def __init__(self, model, epochs):
+                  self.model, self.epochs = model, epochs
+                  self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+              def weight(self):
+        -         return 1 - self.epoch / self.epochs
+        +         return 1 - self.epoch / (self.epochs * args.num_rounds)
+
+              def fit(self):
+                  for self.epoch in range(self.epochs):
+        +             self.epoch += input_model.current_round * self.epochs  # the epoch's number goes on over the rounds
+                      for x in [torch.ones(4, 2), torch.zeros(4, 2)]:
+                          self.optimizer.zero_grad()
+                          loss = self.weight() * self.model(x).mean()
+                          loss.backward()
+                          self.optimizer.step()
+
+          Trainer(nn.Linear(2, 1), 4).fit()
+        """,
+    )
+
+
 BEHIND_NAMES = """\
 import torch
 from torch import nn
