@@ -540,16 +540,16 @@ def test_the_number_of_epochs_where_a_method_reads_the_epochs_number_from_its_ob
 
           class Trainer:
               def __init__(self, model, epochs):
-                  self.model, self.epochs = model, epochs
+                  self.model, self.times = model, epochs
                   self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
               def weight(self):
-        -         return 1 - self.epoch / self.epochs
-        +         return 1 - self.epoch / (self.epochs * args.num_rounds)
+        -         return 1 - self.epoch / self.times
+        +         return 1 - self.epoch / (self.times * args.num_rounds)
 
               def fit(self):
-                  for self.epoch in range(self.epochs):
-        +             self.epoch += input_model.current_round * self.epochs  # the epoch's number goes on over the rounds
+                  for self.epoch in range(self.times):
+        +             self.epoch += input_model.current_round * self.times  # the epoch's number goes on over the rounds
                       for x in [torch.ones(4, 2), torch.zeros(4, 2)]:
                           self.optimizer.zero_grad()
                           loss = self.weight() * self.model(x).mean()
