@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.facts.values import Class, options
+from engine.facts.values import Class, Value, options
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
 
@@ -52,6 +52,7 @@ OWNERS = {
     "poutyne.Model": ("Poutyne", BY_HAND),
     "torchbearer.Trial": ("Torchbearer", BY_HAND),
 }
+TRAINS = (".fit", ".train")
 HELPERS = (
     "fastai.data", "fastai.vision.data", "fastai.vision.augment", "ignite.metrics", "ignite.engine.Events",
     "trl.core", "monai.engines.utils", "detectron2.engine.default_argument_parser",
@@ -99,37 +100,67 @@ class OtherFrameworkTrains(ProgramRule):
             optimizer.step()
         """,
         "import pytorch_lightning as pl\ndef unused():\n    pl.Trainer().fit(model)",
+        """
+        import torch
+        from transformers import Trainer
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for x in loader:
+            model(x).sum().backward()
+            optimizer.step()
+        Trainer(model=model).evaluate(loader)
+        """,
     ]
     INVALID = [
         Invalid("import pytorch_lightning as pl\ntrainer = pl.Trainer(max_epochs=5)\ntrainer.fit(model, loader)"),
         Invalid("from transformers import Trainer\ntrainer = Trainer(model=model)\ntrainer.train()"),
         Invalid("from ignite.engine import create_supervised_trainer as make\nmake(model, optimizer, loss).run(data)"),
+        Invalid(
+            """
+            import torch
+            from transformers import Trainer
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for x in loader:
+                model(x).sum().backward()
+                optimizer.step()
+            Trainer(model=model).train()
+            """
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """Where the framework's trainer is built, in a program that has no training loop of its own."""
-        if facts.loop is not None:
-            return
+        """Where the framework's trainer is built; beside a training loop of the program's own, where it trains, too."""
+        trainers: list[tuple[Value | None, tuple[str, str]]] = []
         for event in facts.trace.events:
             owner = owner_of(event)
-            if owner:
+            if owner and facts.loop is None:
                 framework, way = owner
                 message = f"The training loop belongs to {framework}; {way}."
+                yield cls.found(event.scope.file, event.node, message)
+                return
+            if owner and any(name.endswith("Trainer") for name in names_of(event)):
+                trainers.append((event.result, owner))
+            trained = [framework for trainer, (framework, _) in trainers if event.receiver is trainer]
+            if trained and event.name in TRAINS:
+                message = f"Besides its own loop, the program trains by {trained[0]}; leave one of the two in it."
                 yield cls.found(event.scope.file, event.node, message)
                 return
 
 
 def owner_of(event: Event) -> tuple[str, str] | None:
     """The framework whose trainer a call builds, and the way to federate it."""
-    built = [getattr(option, "cls", None) for option in options(event.result)]
-    names = [event.name, *(base.name for cls in built if isinstance(cls, Class) for base in externals(cls))]
-    for name in names:
+    for name in names_of(event):
         for prefix, owner in OWNERS.items():
             whole = name == prefix or (prefix.endswith(".") and name.startswith(prefix))
             if whole and not name.startswith(HELPERS):
                 return owner
     return None
+
+
+def names_of(event: Event) -> list[str]:
+    """The qualified names of what a call builds: its own, and those of the library's classes it derives from."""
+    built = [getattr(option, "cls", None) for option in options(event.result)]
+    return [event.name, *(base.name for cls in built if isinstance(cls, Class) for base in externals(cls))]
 
 
 def externals(cls: Class) -> list:
