@@ -52,6 +52,8 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
 def packaged(plan: Plan) -> Iterator[AddImport | Edit]:
     """Look for settings files beside the script: FLARE runs it in another folder."""
     for file in plan.settings_files:
+        if file.literal is None:
+            continue
         folder = "os.path.abspath(__file__)"
         for _ in range(file.depth + 1):
             folder = f"os.path.dirname({folder})"

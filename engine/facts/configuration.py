@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PARSERS = {"argparse.ArgumentParser", "configargparse.ArgParser", "configargparse.ArgumentParser", "tap.Tap"}
 LOADERS = {"json.load", "json.loads", "yaml.load", "yaml.safe_load", "yaml.full_load", "toml.load", "tomllib.load"}
+NAMED_SETTINGS = re.compile(r"conf|cfg|setting|param|option|hyper|args|model|arch", re.IGNORECASE)
 TRAINS = re.compile(r"train|fit$|run$|main$")
 LARGEST_CONFIGURATION = 1_000_000
 
@@ -258,15 +259,35 @@ def external(
             continue
         named = opened.receiver or next(iter(opened.args), None)
         parts = list(written_parts(named))
-        path = next((part.value for part in parts if isinstance(part, Literal) and isinstance(part.value, str)), None)
+        texts = (part.value for part in parts if isinstance(part, Literal) and isinstance(part.value, str))
+        path = beside_script(named) or next(texts, None)
         data = read_configuration(scope.file, interpreter.project.root, path) if path else None
-        if data is not None:
+        if data is not None and not is_data(str(path), data):
             interpreter.trace.settings_files.append(opened)
             return as_value(data)
         asks = is_default(interpreter.path)
         needed = [part.option for part in parts if asks and part.option is not None and plain(part) in (None, ...)]
         interpreter.trace.needed_options += [one for one in needed if one not in interpreter.trace.needed_options]
     return None
+
+
+def is_data(name: str, content: Any) -> bool:
+    """True for a JSON file of records, several mappings or lists in a list, unless its name calls it settings: data,
+    which stays at its site.
+
+    Args:
+        name: its path, as it is written.
+        content: what was read from it.
+    """
+    return name.endswith(".json") and not NAMED_SETTINGS.search(name) and _holds_records(content)
+
+
+def _holds_records(content: Any) -> bool:
+    """True where several mappings or lists stand in one list."""
+    if isinstance(content, dict):
+        return any(map(_holds_records, content.values()))
+    inner = [part for part in content if isinstance(part, (dict, list))] if isinstance(content, list) else []
+    return len(inner) > 1 or any(map(_holds_records, inner))
 
 
 def read_configuration(file: SourceFile, root: Path, name: str) -> Any:

@@ -9,7 +9,7 @@ from functools import partial
 
 from engine.facts.arrays import ArrayTraining
 from engine.facts.library import DATA_READERS, made_of
-from engine.facts.paths import is_path
+from engine.facts.paths import beside_script, first_joined, is_path, path_class
 from engine.facts.program import DataFact, PathFact
 from engine.facts.source_text import expression
 from engine.facts.trace import Event, Trace
@@ -240,6 +240,7 @@ def _path_parameters(dataset: Object) -> list[Value]:
 def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
     """The paths an argument may be: by an option of the script, or by the literal that starts it."""
     for option in options(value):
+        yield from _beside_script(event, option)
         first = next((part for part in written_parts(option) if not _is_template(part)), None)
         if first is None or not _starts_path(first):
             continue
@@ -253,6 +254,16 @@ def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
         elif event.node.args and (first.option is not None or source_of(first) == CONFIG):
             written = expression(event.node.args[0], event.scope)
             yield PathFact(value, written, event.name, kind, event, first.option, first.option is None)
+
+
+def _beside_script(event: Event, value: Value) -> Iterator[PathFact]:
+    """A path that starts at ``__file__``."""
+    joined = first_joined(value)
+    path = beside_script(joined)
+    if joined is None or joined.scope is None or path is None or not _starts_path(Literal(path)):
+        return
+    written, kind = expression(joined.node, joined.scope), _kind(event, joined is value)
+    yield PathFact(path, written, event.name, kind, event, path_class=path_class(joined))
 
 
 def _is_template(part: Literal | Unknown) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import posixpath
+import re
 
 from engine.facts.values import External, Literal, Object, Value
+from engine.source import SourceFile
 
 UNCHANGED = (".resolve", ".absolute", "os.path.abspath", "os.path.realpath", "builtins.str", "os.fspath")
 DEEPEST_PATH = 12
+LEVELS = re.compile(r"\[(\d+)\]")
 
 
 def is_path(value: Value | None) -> bool:
@@ -18,28 +21,67 @@ def is_path(value: Value | None) -> bool:
     return isinstance(value, Literal) and isinstance(value.value, str)
 
 
-def beside_script(value: Value | None, depth: int = 0) -> str | None:
-    """A path that starts at ``__file__``, relative to the root of the project; None for any other.
+def beside_script(value: Value | None) -> str | None:
+    """A path that starts at ``__file__``, relative to the root of the project; None for any other."""
+    start, path = beside_file(value)
+    return path if start is not None else None
+
+
+def beside_file(value: Value | None, depth: int = 0) -> tuple[SourceFile | None, str]:
+    """The file at whose ``__file__`` a path starts, None for any other path, and the path relative to the root.
 
     Args:
         value: what the script takes for a path.
         depth: how many values it was found behind.
     """
+    nothing = None, ""
     if not isinstance(value, Object) or value.scope is None or depth > DEEPEST_PATH:
-        return None
+        return nothing
     if value.parent is not None:
         whole, attribute = value.parent
-        found = beside_script(whole, depth + 1)
-        return _folder(found) if attribute == "parent" else None
+        levels = LEVELS.fullmatch(attribute)
+        if levels and isinstance(whole, Object) and whole.parent is not None and whole.parent[1] == "parents":
+            file, path = beside_file(whole.parent[0], depth + 1)
+            return file, posixpath.normpath(posixpath.join(path, "../" * (int(levels[1]) + 1)))
+        file, path = beside_file(whole, depth + 1)
+        return (file, _folder(path)) if attribute == "parent" else nothing
     first = value.receiver or next(iter(value.args), None)
-    start = value.scope.file.name if _is_file(first) else beside_script(first, depth + 1)
-    if start is None:
-        return None
+    file, path = (value.scope.file, value.scope.file.name) if _is_file(first) else beside_file(first, depth + 1)
+    if file is None:
+        return nothing
     if isinstance(value.node, ast.BinOp) or value.kind == "os.path.join":
-        return _joined(start, value)
+        joined = _joined(path, value)
+        return (file, joined) if joined is not None else nothing
     if value.kind == "os.path.dirname":
-        return _folder(start)
-    return start if value.kind == "pathlib.Path" or value.kind.endswith(UNCHANGED) else None
+        return file, _folder(path)
+    return (file, path) if value.kind == "pathlib.Path" or value.kind.endswith(UNCHANGED) else nothing
+
+
+def first_joined(value: Value | None) -> Object | None:
+    """Of a path that starts at ``__file__`` the part in which ``/`` first adds to a folder: ``HERE / "data"`` of
+    ``HERE / "data" / "train.csv"``."""
+    found = None
+    while isinstance(value, Object) and beside_script(value) is not None:
+        found = value if isinstance(value.node, ast.BinOp) else found
+        value = _start(value)
+    return found
+
+
+def path_class(value: Value | None) -> str:
+    """What ``pathlib.Path`` is called where a path that starts at ``__file__`` is built; empty where it is not seen."""
+    while isinstance(value, Object) and beside_script(value) is not None:
+        if value.kind == "pathlib.Path" and isinstance(value.node, ast.Call):
+            return ast.unparse(value.node.func)
+        value = _start(value)
+    return ""
+
+
+def _start(path: Object) -> Value | None:
+    """What a path is made from."""
+    if path.parent is None:
+        return path.receiver or next(iter(path.args), None)
+    whole, attribute = path.parent
+    return whole.parent[0] if LEVELS.fullmatch(attribute) and isinstance(whole, Object) and whole.parent else whole
 
 
 def _is_file(value: Value | None) -> bool:
@@ -58,6 +100,6 @@ def _joined(start: str, value: Object) -> str | None:
     return posixpath.normpath(posixpath.join(start, *added))
 
 
-def _folder(path: str | None) -> str | None:
+def _folder(path: str) -> str:
     """The folder of a path."""
-    return None if path is None else posixpath.normpath(posixpath.join(path, ".."))
+    return posixpath.normpath(posixpath.join(path, ".."))

@@ -310,6 +310,8 @@ class PathFact:
         kind: ``directory``, ``file`` or ``any``.
         event: the first call that reads from it.
         configured: True where it stands in a file of settings.
+        path_class: of a path that starts at ``__file__``, whose value is relative to the root of the project: what
+            makes a path of text there, empty where that is not seen; None for any other path.
     """
 
     value: str | None
@@ -319,6 +321,7 @@ class PathFact:
     event: Event = field(compare=False, repr=False)
     option: Option | None = None
     configured: bool = False
+    path_class: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -158,18 +159,19 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
         if not is_settable(path):
             continue
         place = literal_of(path)
-        known = next((s for s in found if s.default == path.value and s.reader), None)
+        known = next((s for s in found if s.default == _where_run(facts, path) and s.reader), None)
         base = "data_dir" if path.kind == "directory" else "data_path"
         name = known.destination if known else free_option(base, taken | {s.destination for s in found})
         is_early = path.value in early
         reader = f"{names.site_settings}.{name}" if is_early else how_to_read(name, parser, place, names, facts)
         if reader is not None and not any(s.literal == place for s in found):
             joined = _in_text(path, reader) if isinstance(path.expression.node, ast.JoinedStr) else None
+            joined = f"{path.path_class}({reader})" if path.path_class else joined
             found.append(
                 Setting(
                     flag(name),
                     name,
-                    path.value,
+                    _where_run(facts, path),
                     "str",
                     "where the data lies",
                     known is not None,
@@ -181,6 +183,13 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
                 )
             )
     return found
+
+
+def _where_run(facts: Facts, path: PathFact) -> str | None:
+    """A path as it is relative to the folder of the script that is run."""
+    if path.path_class is None or path.value is None:
+        return path.value
+    return posixpath.relpath(path.value, posixpath.dirname(facts.project.entry.name) or ".")
 
 
 def partitions_setting(taken: set[str]) -> Setting:
@@ -228,7 +237,7 @@ def is_beside_the_script(path: str) -> bool:
 def is_settable(path: PathFact) -> bool:
     """True for a path that stands in the source as a literal of its own, begins an f-string, or is ``os.getcwd()``."""
     node = path.expression.node
-    if path.value is None or not isinstance(node, (ast.Constant, ast.JoinedStr, ast.Call)):
+    if path.value is None or not (path.path_class or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Call))):
         return False
     return not isinstance(node, ast.JoinedStr) or _in_text(path, "") is not None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from codemods import expose_arguments
 from tests.codemods import tools
 
@@ -442,6 +444,20 @@ def test_a_path_that_is_needed_before_the_script_reads_its_arguments() -> None:
         '\nDATA = Path("../data/")', "\nimport site_settings\n\nDATA = Path(site_settings.data_dir)"
     )
     check_converted(script, expected, also={"site_settings.py": SITE_SETTINGS})
+
+
+@pytest.mark.parametrize(
+    ("here", "default"),
+    [("Path(__file__).parent", "data"), ("Path(__file__).resolve().parents[1]", "../data")],
+)
+def test_a_path_that_starts_where_the_script_lies(here: str, default: str) -> None:
+    head = f'from pathlib import Path\n\nHERE = {here}\nDATA = HERE / "data"\n'
+    loading = "torch.tensor(np.loadtxt(DATA / 'x.csv')), torch.tensor(np.loadtxt(DATA / 'y.csv'))"
+    script = TRAINING.format(imports=head, data=loading).replace("import torch", "import numpy as np\nimport torch", 1)
+    expected = script.replace('DATA = HERE / "data"', "DATA = Path(site_settings.data_dir)").replace(
+        "\nHERE =", "\nimport site_settings\n\nHERE ="
+    )
+    check_converted(script, expected, also={"site_settings.py": SITE_SETTINGS.replace("../data/", default)})
 
 
 def test_constants_of_a_module_of_settings() -> None:

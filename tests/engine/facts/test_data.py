@@ -63,6 +63,11 @@ def data_of(folder: Path, lines: str) -> DataFact:
         ("data = Rows('rows.csv')", "train.Rows", [("rows.csv", "'rows.csv'", None)]),
         ("data = Rows(args.source)", "train.Rows", [(None, "args.source", "source")]),
         ("data = np.load(P(DATA) / 'x.npy')", "numpy.load", [("./images", '"./images"', None)]),
+        (
+            "data = np.load(P(__file__).parent / 'in' / 'x.npy')",
+            "numpy.load",
+            [("in", "P(__file__).parent / 'in'", None)],
+        ),
         ("data = [open(n) for n in glob.glob('in/*.png')]", "glob.glob", [("in/*.png", "'in/*.png'", None)]),
         ("data = torch.load('tensors.pt')", "torch.load", [("tensors.pt", "'tensors.pt'", None)]),
         ("data = np.load('/'.join(['in', 'x.npy']))", "numpy.load", [("in", "'in'", None)]),
@@ -88,6 +93,7 @@ def test_paths(tmp_path: Path, lines: str, source: str | None, paths: list) -> N
         "data = torch.randn(8, 2)\ncheckpoint = torch.load('last_checkpoint.pt')",
         "import yaml\ndata = torch.randn(8, 2)\nsettings = yaml.safe_load(open('settings.yaml'))",
         "data = torch.randn(8, 2)\nprint(os.listdir('runs'))",
+        "data = torch.randn(8, 2)\nprint(open(P(__file__).parent / 'config.json').read())",
     ],
 )
 def test_what_is_no_training_data(tmp_path: Path, lines: str) -> None:
