@@ -401,7 +401,7 @@ async def test_what_is_shown_of_a_file_but_is_not_its_text_is_left_alone(editor:
         editor.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
     editor.type(path, f"{TRAINING}torch.load(path)\n")
     assert await editor.codes(path) == ["FLR202"]
-    assert {each.uri for each in editor.published} == {path.as_uri()} and not editor.client.messages
+    assert not {each.uri for each in editor.published} & set(others) and not editor.client.messages
     await editor.convert(path)
     assert "torch.load(path)" in editor.texts[tmp_path / "federated" / "client.py"]
     for uri in others:

@@ -177,6 +177,8 @@ def test_entry_in_a_package_finds_it_and_its_data(project):
     change(source / "package" / "train.py", '"data/points.csv"', '"../data/points.csv"')
     change(source / "package" / "train.py", "batch_size=10", "batch_size=__import__('package.sizes').sizes.BATCH")
     change(directory / "conversion.json", "train.py", "package/train.py")
+    change(directory / "conversion.json", '"source": {', '"source": {"folder": "package",')
+    change(directory / "conversion.json", '"data/points.csv"', '"../data/points.csv"')
     report = verify(directory, QUICK)
     assert report.exit_code == 0, render_text(report)
 
