@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from engine.facts import Expression, Facts
+from engine.facts.library import made_of
 from engine.facts.trace import Event, is_default
 from engine.facts.values import Object, objects, options, plain
 from engine.plan.frame import Frame
@@ -78,6 +79,21 @@ def shared_generators(facts: Facts, frame: Frame) -> list[str | None]:
     own = {key: g for key, g in given.items() if g.kind.startswith("torch.Generator")}
     users = {key: [one for one in loaders if g in objects(one.kwargs["generator"])] for key, g in own.items()}
     return [_named(g, users[key], frame) for key, g in own.items() if len(users[key]) > 1]
+
+
+def shares_random_transform(facts: Facts) -> bool:
+    """True where the training data and other data are given one transform of MONAI that draws at random.
+
+    Such a transform has a random stream of its own (``monai.transforms.Randomizable``), which no one else can put back.
+    """
+    node = facts.data.loader.node if facts.data is not None and facts.data.loader is not None else None
+    loaders = [one for one in facts.trace.objects if node is not None and one.node is node]
+    trained = {id(data) for loader in loaders for data in objects(loader.argument(0, "dataset"))}
+    transformed = [one for one in facts.trace.objects if "transform" in one.kwargs]
+    own = {id(t) for one in transformed if id(one) in trained for t in objects(one.kwargs["transform"])}
+    shared = [t for one in transformed if id(one) not in trained for t in objects(one.kwargs["transform"])]
+    parts = (part for t in shared if id(t) in own for part in made_of(t) if isinstance(part, Object))
+    return any(part.kind.startswith("monai.") and "Rand" in part.short_kind for part in parts)
 
 
 def _named(generator: Object, loaders: list[Object], frame: Frame) -> str | None:

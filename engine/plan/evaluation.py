@@ -12,7 +12,7 @@ from engine.facts.array_flow import outer_names
 from engine.facts.source_text import FUNCTIONS, bound_within, names_in, own_nodes
 from engine.facts.trace import Branch, Event
 from engine.facts.values import Object, options
-from engine.plan.draws import shared_generators
+from engine.plan.draws import shared_generators, shares_random_transform
 from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
@@ -96,6 +96,8 @@ def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Nam
 
 def _with_generators(plan: EvaluationPlan, facts: Facts, frame: Frame) -> EvaluationPlan | str:
     """The plan that keeps what the training's shuffling is drawn from, or why it cannot."""
+    if shares_random_transform(facts):
+        return "the script's evaluation may draw from a transform that draws for the training data, too"
     shared = shared_generators(facts, frame)
     if None in shared:
         return "the script's evaluation may draw from the generator that shuffles the training data, which has no name"

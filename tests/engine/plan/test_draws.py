@@ -125,3 +125,54 @@ def test_an_evaluation_that_would_move_a_generator_without_a_name_is_not_called(
     assert plan.evaluation is None
     (decision,) = [one for one in plan.decisions if one.subject == "metrics"]
     assert "the generator that shuffles the training data" in decision.decision
+
+
+TRANSFORMED = """\
+import torch
+from monai.data import CacheDataset, DataLoader
+from monai.transforms import Compose, LoadImaged, {transform}
+from torch import nn
+
+both = Compose([LoadImaged(keys=["image"]), {transform}(keys=["image"])])
+own = Compose([LoadImaged(keys=["image"])])
+train_loader = DataLoader(CacheDataset(data=files, transform=both), batch_size=8, shuffle=True)
+test_loader = DataLoader(CacheDataset(data=others, transform={evaluated}), batch_size=8)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def evaluate():
+    model.eval()
+    correct = 0
+    with torch.no_grad():
+        for batch in test_loader:
+            correct += (model(batch["image"]).argmax(1) == batch["label"]).sum().item()
+    accuracy = correct / len(test_loader.dataset)
+    print("accuracy", accuracy)
+    return accuracy
+
+
+for epoch in range(2):
+    for batch in train_loader:
+        optimizer.zero_grad()
+        model(batch["image"]).sum().backward()
+        optimizer.step()
+    evaluate()
+"""
+
+
+@pytest.mark.parametrize(
+    ("transform", "evaluated", "reason"),
+    [
+        ("RandFlipd", "both", "draws for the training data, too"),
+        ("RandFlipd", "own", None),
+        ("Flipd", "both", None),
+    ],
+)
+def test_a_transform_that_draws_for_the_training_and_for_the_evaluation(
+    tmp_path: Path, transform: str, evaluated: str, reason: str | None
+) -> None:
+    plan = plan_of(written(tmp_path, TRANSFORMED.format(transform=transform, evaluated=evaluated), {}))
+    told = [one.decision for one in plan.decisions if one.subject == "metrics"]
+    assert (plan.evaluation is None) == bool(reason)
+    assert [reason in one for one in told] == ([True] if reason else [])
