@@ -1,5 +1,5 @@
 """Random draws that a site or an evaluation must not repeat as they come: training data drawn without a seed, of which
-every site of a simulation would split another; generators that shuffle for the training and for others."""
+every site of a simulation would split another; generators and transforms that draw for the training and for others."""
 
 from __future__ import annotations
 

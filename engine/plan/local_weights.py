@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from engine.facts import Facts
 from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer
-from engine.facts.source_text import names_bound, names_read, text_of
+from engine.facts.source_text import names_bound, names_read, positional_parameters, text_of
 from engine.facts.trace import Call, Event, Loop
 from engine.facts.values import Object, Parameters, Value, objects, options
 from engine.plan.frame import Frame
@@ -110,8 +110,7 @@ def _names_behind(node: ast.expr, event: Event, frame: Frame) -> set[str]:
 
 def _arguments(entry: Call, call: ast.Call, names: set[str]) -> Iterator[ast.expr]:
     """What a call gives as some of the parameters of the function."""
-    arguments = getattr(entry.function.node, "args", None)
-    parameters = [a.arg for a in (*arguments.posonlyargs, *arguments.args)] if arguments is not None else []
+    parameters = positional_parameters(entry.function.node)
     yield from (
         value
         for name, value in zip(parameters[entry.function.owner is not None :], call.args, strict=False)
