@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+pytest.register_assert_rewrite("tests.codemods.tools")
+
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 # Before anything imports torch: the tests start many small processes, which share the cores.

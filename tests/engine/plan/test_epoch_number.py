@@ -7,7 +7,8 @@ from textwrap import dedent, indent
 
 import pytest
 
-from tests.codemods.tools import plan_of, written
+from codemods import rescale_schedulers
+from tests.codemods.tools import check_diff, plan_of, written
 
 SCRIPT = """\
 import torch
@@ -128,4 +129,31 @@ def test_a_number_kept_on_an_object(tmp_path: Path, helper: str, number_goes_on:
     lines = [insert.text for insert in plan.rounds.shifts]
     assert [line.split("  #")[0] for line in lines] == (
         ["self.epoch += input_model.current_round * epochs"] if number_goes_on else []
+    )
+
+
+def test_a_rate_that_a_function_gives_back() -> None:
+    check_diff(
+        rescale_schedulers.step,
+        """\
+          import torch
+          from torch import nn
+
+
+          def rate(epoch):
+              return 0.1 * 0.5**epoch
+
+
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+        +     epoch += input_model.current_round * args.epochs  # the epoch's number goes on over the rounds
+              lr = rate(epoch)
+              for group in optimizer.param_groups:
+                  group["lr"] = lr
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        """,
     )

@@ -7,8 +7,9 @@ from textwrap import dedent, indent
 
 import pytest
 
+from codemods import evaluate_global_model
 from engine.plan.evaluation import EvaluationPlan
-from tests.codemods.tools import plan_of, written
+from tests.codemods.tools import check_converted, plan_of, written
 
 HEAD = """\
 import torch
@@ -224,3 +225,56 @@ def test_what_the_caller_of_a_prediction_computes_is_computed_for_the_received_m
     (inserted,) = plan.evaluation.edits
     body = dedent(inserted.text.partition("():\n")[2]).strip()
     assert body == f'{statements}\nreturn {{"accuracy": float(accuracy)}}'
+
+
+def test_an_evaluation_that_another_method_of_the_trainer_calls() -> None:
+    trainer = """\
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, model):
+                self.model = model
+                self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+                self.batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+
+            def validate(self):
+                with torch.no_grad():
+                    val_loss = sum(self.model(x).pow(2).sum().item() for x in self.batches)
+                return val_loss
+
+            def train_epoch(self):
+                for number, x in enumerate(self.batches):
+                    self.model.train()
+                    self.optimizer.zero_grad()
+                    self.model(x).pow(2).sum().backward()
+                    self.optimizer.step()
+                    if number == 1:
+                        self.validate()
+
+            def train(self):
+        """
+    loop = """\
+                for epoch in range(3):
+                    self.train_epoch()
+        """
+    rest = """\
+
+
+        Trainer(nn.Linear(2, 1)).train()
+        """
+    rounds = """\
+
+                while flare.is_running():
+                    with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
+                        metrics = {"loss": float(self.validate())}
+                    if flare.is_evaluate():
+                        flare.send(flare.FLModel(metrics=metrics))
+                        continue
+        """
+    trainer, loop, rounds, rest = (
+        "".join(line[8:] if line.strip() else line.lstrip(" ") for line in t.splitlines(True))
+        for t in (trainer, loop, rounds, rest)
+    )
+    check_converted(evaluate_global_model.step, trainer + loop + rest, trainer + rounds + indent(loop, "    ") + rest)

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from codemods import extract_model
 from engine.facts import gather
 from engine.plan import Choices, Plan, make_plan
 from engine.result import Result
 from engine.source import Project
-from tests.codemods.tools import check_promises
+from tests.codemods.tools import check_promises, check_unchanged
 
 NET = """
 import importlib
@@ -192,3 +193,21 @@ def test_arguments_without_a_default_and_other_uses_refuse(read: str, tmp_path: 
     found = planned(tmp_path, OPTIONS.format(read=read))
     assert isinstance(found, list)
     assert [result.code for result in found] == ["FLR151"]
+
+
+def test_a_library_class_with_keywords() -> None:
+    check_unchanged(
+        extract_model.step,
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(in_features=2, out_features=1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """,
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
 
-from codemods import PIPELINE
+from codemods import PIPELINE, expose_arguments
 from engine import output
 from engine.apply import build
 from engine.facts import Choices, gather
@@ -16,6 +17,10 @@ from engine.pipeline import convert
 from engine.plan import Choices as Pinned
 from engine.plan import Plan, make_plan
 from engine.source import Project
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, expose_arguments.step)
+check_unchanged = partial(tools.check_unchanged, expose_arguments.step)
 
 HEAD = """\
 import argparse
@@ -217,3 +222,195 @@ def test_a_file_of_settings_that_is_written_stays_where_it_is(tmp_path: Path) ->
     (tmp_path / "classes.json").write_text("{}")
     client, _ = client_of(tmp_path, 'with open("classes.json", "w") as file:\n    json.dump({}, file)')
     assert 'with open("classes.json", "w") as file:' in client
+
+
+def test_a_range_that_ends_before_its_number() -> None:
+    """The option says how many epochs are trained, which is one less than the number that stands there."""
+    source = """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(1, {count}):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """
+    options = """\
+        # set by the federated job
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--epochs", type=int, default=9, help="local epochs of one round")
+        args = parser.parse_args()
+"""
+    expected = source.format(count="args.epochs + 1").replace("        x, y", f"{options}        x, y")
+    check_converted(
+        source.format(count=10), expected.replace("import torch", "import argparse\n\n        import torch", 1)
+    )
+
+
+def test_a_range_that_counts_in_steps() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(0, 100, 10):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+        """
+    )
+
+
+def test_an_option_of_that_name_that_means_something_else() -> None:
+    check_unchanged(
+        """\
+        import argparse
+
+        import torch
+        from torch import nn
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--epochs", type=int, default=3)
+            parser.add_argument("--partitions", type=int, default=4, help="folds")
+            args = parser.parse_args()
+            from torch.utils.data import DataLoader, TensorDataset
+            data = torch.ones(8, 2)
+            loader = DataLoader(data, batch_size=args.partitions)
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(args.epochs):
+                optimizer.zero_grad()
+                sum(model(x).mean() for x in loader).backward()
+                optimizer.step()
+
+
+        if __name__ == "__main__":
+            main()
+        """,
+    )
+
+
+def test_a_while_loop_without_count() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loss = 1.0
+        while loss > 0.5:
+            optimizer.zero_grad()
+            error = nn.functional.mse_loss(model(x), y)
+            error.backward()
+            loss = error.item()
+            optimizer.step()
+        """,
+    )
+
+
+LOADING = """\
+import numpy as np
+import torch
+
+
+def load(path={path}, name="points"):
+    table = np.loadtxt("{{}}{{}}.csv".format(path, name), delimiter=",")
+    return torch.tensor(table[:, :2]).float(), torch.tensor(table[:, 2:]).float()
+"""
+TRAINING = """\
+import argparse
+
+import torch
+from torch import nn
+{imports}
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=3)
+args = parser.parse_args()
+x, y = {data}
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(args.epochs):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), y).backward()
+    optimizer.step()
+"""
+SITE_SETTINGS = '''\
+"""What the job sets for this site."""
+
+import argparse
+import sys
+
+# needed before the script reads its command line, so taken from there first
+parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+parser.add_argument("--data-dir", default="../data/", help="where the data lies")
+args, sys.argv[1:] = parser.parse_known_args()
+data_dir = args.data_dir
+'''
+
+
+def test_a_path_that_is_a_default_in_another_module() -> None:
+    """A default is evaluated when the module is imported: before the script reads its command line."""
+    script = TRAINING.format(imports="\nfrom utils import load\n", data="load()")
+    expected = LOADING.format(path="site_settings.data_dir").replace(
+        "torch\n\n", "torch\n\nimport site_settings\n\n", 1
+    )
+    check_converted(
+        script,
+        script,
+        files={"utils.py": LOADING.format(path='"../data/"')},
+        also={"utils.py": expected, "site_settings.py": SITE_SETTINGS},
+    )
+
+
+def test_a_path_that_is_needed_before_the_script_reads_its_arguments() -> None:
+    head = 'from pathlib import Path\n\nDATA = Path("../data/")\n'
+    loading = "torch.tensor(np.loadtxt(DATA / 'x.csv')), torch.tensor(np.loadtxt(DATA / 'y.csv'))"
+    script = TRAINING.format(imports=head, data=loading).replace("import torch", "import numpy as np\nimport torch", 1)
+    expected = script.replace(
+        '\nDATA = Path("../data/")', "\nimport site_settings\n\nDATA = Path(site_settings.data_dir)"
+    )
+    check_converted(script, expected, also={"site_settings.py": SITE_SETTINGS})
+
+
+@pytest.mark.parametrize(
+    ("here", "default"),
+    [("Path(__file__).parent", "data"), ("Path(__file__).resolve().parents[1]", "../data")],
+)
+def test_a_path_that_starts_where_the_script_lies(here: str, default: str) -> None:
+    head = f'from pathlib import Path\n\nHERE = {here}\nDATA = HERE / "data"\n'
+    loading = "torch.tensor(np.loadtxt(DATA / 'x.csv')), torch.tensor(np.loadtxt(DATA / 'y.csv'))"
+    script = TRAINING.format(imports=head, data=loading).replace("import torch", "import numpy as np\nimport torch", 1)
+    expected = script.replace('DATA = HERE / "data"', "DATA = Path(site_settings.data_dir)").replace(
+        "\nHERE =", "\nimport site_settings\n\nHERE ="
+    )
+    check_converted(script, expected, also={"site_settings.py": SITE_SETTINGS.replace("../data/", default)})
+
+
+def test_constants_of_a_module_of_settings() -> None:
+    script = TRAINING.format(imports="\nimport config\nfrom utils import load\n", data="load(config.DATA)")
+    script = script.replace("range(args.epochs)", "range(config.EPOCHS)").replace('"--epochs"', '"--seed"')
+    expected = "import site_settings\n\nDATA = site_settings.data_dir\nEPOCHS = site_settings.epochs\n"
+    check_converted(
+        script,
+        script,
+        files={"config.py": 'DATA = "../data/"\nEPOCHS = 4\n', "utils.py": LOADING.format(path="None")},
+        also={"config.py": expected},
+    )
+
+
+def test_a_path_that_begins_an_f_string() -> None:
+    loading = "torch.tensor(np.loadtxt(f'../data/{args.epochs}.csv')), torch.ones(4, 1)"
+    script = TRAINING.format(imports="\nimport numpy as np\n", data=loading)
+    declared = 'parser.add_argument("--data-dir", default="../data/", help="where the data lies")\n'
+    expected = script.replace("f'../data/{", "f'{args.data_dir}{")
+    check_converted(script, expected.replace("args = parser", f"# set by the federated job\n{declared}args = parser"))

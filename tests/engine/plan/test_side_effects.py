@@ -97,3 +97,34 @@ def test_what_also_changes_the_training(
 )
 def test_what_only_measures(tmp_path: Path, before: str, inside: str, epoch: str) -> None:
     assert evaluated(tmp_path, before, inside, epoch, "pass", MSE)
+
+
+@pytest.mark.parametrize(("layer", "guard"), [("nn.BatchNorm1d(2)", True), ("nn.Linear(2, 2)", False)])
+def test_an_evaluation_in_training_mode(layer: str, guard: bool, tmp_path: Path) -> None:
+    """It moves the statistics of BatchNorm, which are put back."""
+    script = f"""\
+import torch
+from torch import nn
+
+model = nn.Sequential({layer}, nn.Linear(2, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def test(model):
+    with torch.no_grad():
+        loss = nn.functional.mse_loss(model(torch.ones(4, 2)), torch.ones(4, 1)).item()
+    return loss
+
+
+for epoch in range(3):
+    model.train()
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+    loss = test(model)
+    print(f"loss {{loss}}")
+"""
+    evaluation = plan_of(written(tmp_path, script, {})).evaluation
+    assert evaluation is not None
+    assert evaluation.guarded is guard

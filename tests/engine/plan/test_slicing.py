@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from codemods import extract_model
 from engine.plan.slicing import slice_module
 from engine.source import SourceFile
+from tests.codemods import tools
+
+check_diff = partial(tools.check_diff, extract_model.step)
 
 
 def sliced(text: str, *names: str):
@@ -128,3 +133,108 @@ def test_comments_below_a_definition_go_along_up_to_the_last_that_is_as_deep_as_
 ) -> None:
     found = sliced(f"import torch\n\nclass Net(torch.nn.Module):\n    pass\n{below}def main():\n    pass\n", "Net")
     assert found.text("The model.").endswith(f"    pass\n{along}")
+
+
+def test_constants_are_copied() -> None:
+    check_diff(
+        """\
+          import torch
+          from torch import nn
+
+        + from model import Net
+        +
+          WIDTH = 2
+        -
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.layer = nn.Linear(WIDTH, 1)
+        -
+        -     def forward(self, x):
+        -         return self.layer(x)
+
+
+          x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
+          model = Net()
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        """,
+        also={
+            "model.py": '''\
+            """The model, where the server can build it without running train.py."""
+
+            from torch import nn
+
+            WIDTH = 2
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(WIDTH, 1)
+
+                def forward(self, x):
+                    return self.layer(x)
+            ''',
+        },
+    )
+
+
+def test_what_the_script_uses_too_is_imported_back() -> None:
+    check_diff(
+        """\
+          import torch
+          from torch import nn
+
+        -
+        - def scaled(x):
+        -     return x / 2
+        + from model import Net, scaled
+
+
+          def halves():
+              return scaled(torch.ones(4, 2))
+        -
+        -
+        - class Net(nn.Module):
+        -     def __init__(self):
+        -         super().__init__()
+        -         self.layer = nn.Linear(2, 1)
+        -
+        -     def forward(self, x):
+        -         return self.layer(scaled(x))
+
+
+          x, y = halves(), torch.ones(4, 1)
+          model = Net()
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        """,
+        also={
+            "model.py": '''\
+            """The model, where the server can build it without running train.py."""
+
+            from torch import nn
+
+
+            def scaled(x):
+                return x / 2
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(2, 1)
+
+                def forward(self, x):
+                    return self.layer(scaled(x))
+            ''',
+        },
+    )

@@ -1,0 +1,320 @@
+"""What sizes a schedule for one run, and what does not."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from codemods import rescale_schedulers
+from tests.codemods import tools
+
+check_converted = partial(tools.check_converted, rescale_schedulers.step)
+check_diff = partial(tools.check_diff, rescale_schedulers.step)
+check_unchanged = partial(tools.check_unchanged, rescale_schedulers.step)
+
+
+def test_a_length_that_is_one_more_than_the_epochs() -> None:
+    """Over all rounds it is one more than all their epochs."""
+    before = """\
+        import argparse
+
+        import torch
+        from torch import nn
+        from torch.optim import lr_scheduler
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--epochs", type=int, default=5)
+        args = parser.parse_args()
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, {length})
+        for epoch in range(1, args.epochs):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+        """
+    for length, spanning in (
+        ("T_max=args.epochs", "T_max=(args.epochs - 1) * args.num_rounds + 1"),
+        ("2 * args.epochs", "2 * ((args.epochs - 1) * args.num_rounds + 1)"),
+    ):
+        check_converted(before.format(length=length), before.format(length=spanning))
+
+
+def test_a_schedule_as_long_as_an_epoch() -> None:
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+        from torch.optim import lr_scheduler
+
+        batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=len(batches))
+        for epoch in range(3):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+            scheduler.step()
+        """,
+    )
+
+
+def test_a_decay_whose_length_is_drawn() -> None:
+    check_diff(
+        """\
+          import random
+
+          import torch
+          from torch import nn
+
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          epochs = random.choice([3, 4])
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          lr = 0.1
+          for epoch in range(epochs):
+        +     epoch += input_model.current_round * epochs  # the epoch's number goes on over the rounds
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        -     if epoch + 1 > epochs - 2:
+        +     if epoch + 1 > (epochs * args.num_rounds) - 2:
+                  lr -= 0.05
+                  for group in optimizer.param_groups:
+                      group["lr"] = lr
+        """,
+    )
+
+
+def test_a_rate_computed_by_a_partial_function() -> None:
+    check_diff(
+        """\
+          from functools import partial
+
+          import torch
+          from torch import nn
+
+
+          def decayed(lr, total, epoch):
+              return lr * (1 - epoch / total)
+
+
+          def set_rate(optimizer, rate, epoch):
+              lr = rate(epoch)
+              for group in optimizer.param_groups:
+                  group["lr"] = lr
+
+
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          last = 3
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - rate = partial(decayed, 0.1, last)
+        + rate = partial(decayed, 0.1, last * args.num_rounds)
+          for epoch in range(0, last):
+        +     epoch += input_model.current_round * last  # the epoch's number goes on over the rounds
+              set_rate(optimizer, rate, epoch)
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "stretched"),
+    [
+        ("0.1 * (1 - done / limit)", "0.1 * (1 - done / (limit * args.num_rounds))"),
+        ("0.1 * (1 - done / 40) ** 0.9", "0.1 * (1 - done / (40 * args.num_rounds)) ** 0.9"),
+        ("0.1 * (1 + cos(pi * done / limit))", "0.1 * (1 + cos(pi * done / (limit * args.num_rounds)))"),
+        ("0.1 / (1 + done / limit)", None),
+        ("0.1 * 0.5 ** (done / limit)", None),
+        ("0.1 * min(1, done / warmup)", None),
+    ],
+)
+def test_a_limit_at_which_a_rate_comes_to_its_end(rate: str, stretched: str | None) -> None:
+    before = f"""\
+        from math import cos, pi
+
+        import torch
+        from torch import nn
+
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        done, limit, warmup = 0, 60, 10
+        for epoch in range(3):
+            for group in optimizer.param_groups:
+                group["lr"] = {rate}
+            optimizer.zero_grad()
+            model(torch.ones(4, 2)).mean().backward()
+            optimizer.step()
+            done += 1
+        """
+    if stretched is None:
+        check_unchanged(before)
+    else:
+        check_converted(before, before.replace(rate, stretched))
+
+
+def test_an_optimizer_that_schedules_itself() -> None:
+    check_diff(
+        """\
+          import torch
+          from torch import nn
+          from pytorch_pretrained_bert import BertAdam
+
+          batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+          model = nn.Linear(2, 1)
+          epochs = 3
+          t_total = len(batches) * epochs
+        - optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total)
+        + optimizer = BertAdam(model.parameters(), lr=0.1, warmup=0.1, t_total=t_total * args.num_rounds)
+          for epoch in range(epochs):
+              for x in batches:
+                  optimizer.zero_grad()
+                  model(x).mean().backward()
+                  optimizer.step()
+        """,
+    )
+
+
+def test_a_schedule_of_ones_own_sized_by_a_name() -> None:
+    check_diff(
+        """\
+          import torch
+          from torch import nn
+          from transformers import WarmupLinearSchedule
+
+          batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          epochs = 3
+          total = len(batches) * epochs
+        - scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total)
+        + scheduler = WarmupLinearSchedule(optimizer, warmup_steps=2, t_total=total * args.num_rounds)
+          for epoch in range(epochs):
+              for x in batches:
+                  optimizer.zero_grad()
+                  model(x).mean().backward()
+                  optimizer.step()
+                  scheduler.step()
+        """,
+    )
+
+
+BEHIND_NAMES = """\
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+{before}
+
+batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+EPOCHS = 3
+total = {total} * len(batches)
+{scheduler}
+for epoch in range(EPOCHS):
+    for x in batches:
+        optimizer.zero_grad()
+        model(x).mean().backward()
+        optimizer.step()
+        scheduler.step()
+"""
+DECAYING = """\
+def decaying(optimizer, steps):
+    def rate(step):
+        return max(0.0, 1 - step / steps)
+
+    return lr_scheduler.LambdaLR(optimizer, rate)
+"""
+OF_A_CLASS = """\
+class Decay:
+    def __init__(self, optimizer, steps):
+        self.optimizer, self.steps, self.done = optimizer, steps, 0
+
+    def step(self):
+        self.done += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = 0.1 * (1 - self.done / self.steps)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "scheduler"),
+    [
+        ("", "scheduler = lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / total)"),
+        ("", "def rate(step):\n    return 1 - step / total\n\n\nscheduler = lr_scheduler.LambdaLR(optimizer, rate)"),
+        (DECAYING, "scheduler = decaying(optimizer, total)"),
+    ],
+    ids=["lambda", "function", "closure"],
+)
+def test_a_number_of_steps_that_a_function_of_the_rate_reads(before: str, scheduler: str) -> None:
+    """It is stretched where it is computed, once."""
+    check_converted(
+        BEHIND_NAMES.format(before=before, total="EPOCHS", scheduler=scheduler),
+        BEHIND_NAMES.format(before=before, total="(EPOCHS * args.num_rounds)", scheduler=scheduler),
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "spanning"),
+    [
+        ("T_max=EPOCHS - 1", "T_max=(EPOCHS * args.num_rounds) - 1"),
+        ("EPOCHS", "EPOCHS * args.num_rounds"),
+    ],
+)
+def test_a_schedule_inside_another(length: str, spanning: str) -> None:
+    """The warm-up before it is as long as it was, so that the whole has the length of all rounds."""
+    scheduler = """\
+warm = lr_scheduler.LinearLR(optimizer, total_iters=1)
+cosine = lr_scheduler.CosineAnnealingLR(optimizer, {length})
+scheduler = lr_scheduler.SequentialLR(optimizer, schedulers=[warm, cosine], milestones=[1])"""
+    check_converted(
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format(length=length)),
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format(length=spanning)),
+    )
+
+
+def test_a_length_by_a_name_from_which_a_warm_up_is_taken() -> None:
+    scheduler = "rest = {} - 1\nscheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=rest)"
+    check_converted(
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format("EPOCHS")),
+        BEHIND_NAMES.format(before="", total=2, scheduler=scheduler.format("(EPOCHS * args.num_rounds)")),
+    )
+
+
+def test_a_number_of_steps_that_an_object_keeps() -> None:
+    """It is stretched where the object is built, and not again where the object reads it."""
+    scheduler = "scheduler = Decay(optimizer, total{})"
+    check_converted(
+        BEHIND_NAMES.format(before=OF_A_CLASS, total="EPOCHS", scheduler=scheduler.format("")),
+        BEHIND_NAMES.format(before=OF_A_CLASS, total="EPOCHS", scheduler=scheduler.format(" * args.num_rounds")),
+    )
+
+
+def test_the_number_of_epochs_written_once_more_in_the_number_of_steps() -> None:
+    script = """\
+        import torch
+        from torch import nn
+        from torch.optim import lr_scheduler
+
+        batches = [torch.ones(4, 2)] * 2
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        total_steps = len(batches) * {length}
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=total_steps)
+        for epoch in range(3):
+            for x in batches:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+                scheduler.step()
+        """
+    check_converted(script.format(length="3"), script.format(length="(args.epochs * args.num_rounds)"))
