@@ -12,6 +12,7 @@ programs to inspect, are imported where a rule looks at a libcst tree.
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -102,13 +103,13 @@ class PatternRule(Documented):
             self.report(found, replacement=replacement)
 
 
-class ProgramRule(Documented):
+class ProgramRule(Documented, ABC):
     """A rule on the whole program: ``check`` reads the facts, ``fix`` mends one place where that is mechanical."""
 
     @classmethod
+    @abstractmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """What this rule finds in a program."""
-        raise NotImplementedError
 
     @classmethod
     def unreadable(cls, error: UserError) -> Result | None:

@@ -18,7 +18,7 @@ from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, own_nodes, text_of
-from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace
+from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace, leads_through, path_inside
 from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
 from engine.facts.values import Mapping, Object, Scope, objects, options, plain
 
@@ -79,11 +79,11 @@ def pass_of(event: Event, training: TrainingLoop) -> Loop | Call | Context | Non
     that loops for itself within the training batch loop, and a loop there for which gradients are switched off. Where
     nothing loops, what switches them off is a pass.
     """
-    entries = list(event.path)
-    start = next((i + 1 for i, entry in enumerate(entries) if getattr(entry, "node", None) is training.epoch.node), 0)
-    without = next((entry for entry in entries[start:] if _has_no_gradients(entry)), None)
+    node = training.epoch.node
+    entries = list(path_inside(event.path, node) if event.within_node(node) else event.path)
+    without = next((entry for entry in entries if _has_no_gradients(entry)), None)
     inside = entries[entries.index(without) :] if without is not None else []
-    entries = [entry for entry in entries[start:] if isinstance(entry, Call) or _is_pass(entry)]
+    entries = [entry for entry in entries if isinstance(entry, Call) or _is_pass(entry)]
     calls = [entry for entry in entries if isinstance(entry, Call)]
     named = next((call for call in calls if EVALUATION_NAME.search(call.function.name)), None)
     if named is not None:
@@ -341,7 +341,7 @@ def _where(event: Event, training: TrainingLoop) -> str:
     """Where an evaluation stands with respect to the epoch loop."""
     own = pass_of(event, training)
     around = event.path[: event.path.index(own)] if own in event.path else event.path
-    if training.batch is not None and any(getattr(entry, "node", None) is training.batch.node for entry in around):
+    if training.batch is not None and leads_through(around, training.batch.node):
         return "batch_loop"
     if event.within_node(training.epoch.node):
         return "loop"

@@ -8,7 +8,7 @@ import re
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import Features
 from engine.facts.source_text import text_of
-from engine.facts.trace import Branch, Call, Context, Event, Loop, Trace
+from engine.facts.trace import Branch, Call, Context, Event, Loop, Trace, path_inside
 from engine.facts.training import TrainingLoop
 from engine.facts.values import Object
 
@@ -52,21 +52,13 @@ def accumulates(trace: Trace, training: TrainingLoop) -> bool:
     node = training.epoch.node
     backward = [event for event in trace.events if goes_backward(event) and event.within_node(node)]
     for step in steps:
-        if any(isinstance(entry, Branch) and entry.taken and _counts(entry) for entry in _inner(step, node)):
+        if any(isinstance(entry, Branch) and entry.taken and _counts(entry) for entry in path_inside(step.path, node)):
             return True
     return bool(backward) and all(
-        any(isinstance(entry, Loop) and not step.within_node(entry.node) for entry in _inner(event, node))
+        any(isinstance(entry, Loop) and not step.within_node(entry.node) for entry in path_inside(event.path, node))
         for event in backward
         for step in steps
     )
-
-
-def _inner(event: Event, node: ast.AST) -> list:
-    """What is around an event within the epoch loop."""
-    for index, entry in enumerate(event.path):
-        if getattr(entry, "node", None) is node:
-            return list(event.path[index + 1 :])
-    return []
 
 
 def _counts(branch: Branch) -> bool:
@@ -95,21 +87,13 @@ def stops_early(trace: Trace, training: TrainingLoop) -> bool:
     for statement, _, path in trace.exits:
         if not isinstance(statement, (ast.Break, ast.Return)):
             continue
-        inner = _after(path, training.epoch.node)
-        if inner is None or any(isinstance(entry, (Loop, Call)) for entry in inner):
+        inner = path_inside(path, training.epoch.node)
+        if any(isinstance(entry, (Loop, Call)) for entry in inner):
             continue
         tests = [text_of(getattr(entry.node, "test", None)) for entry in inner if isinstance(entry, Branch)]
         if any(STOPS_EARLY.search(test) for test in tests):
             return True
     return False
-
-
-def _after(path: tuple, node: ast.AST) -> list | None:
-    """What follows the epoch loop on a path; None where the path does not enter it."""
-    for index, entry in enumerate(path):
-        if getattr(entry, "node", None) is node:
-            return list(path[index + 1 :])
-    return None
 
 
 def distributed(trace: Trace) -> str | None:

@@ -95,6 +95,17 @@ def is_default(path: tuple[Entry, ...]) -> bool:
     return not any(branch.default is False or isinstance(branch.node, ast.ExceptHandler) for branch in branches)
 
 
+def leads_through(path: tuple[Entry, ...], node: ast.AST) -> bool:
+    """True for the path of what happens inside a statement or call, on whatever pass."""
+    return any(getattr(entry, "node", None) is node for entry in path)
+
+
+def path_inside(path: tuple[Entry, ...], node: ast.AST) -> tuple[Entry, ...]:
+    """What follows a statement or call on a path; nothing where the path does not lead through it."""
+    inside = (path[number + 1 :] for number, entry in enumerate(path) if getattr(entry, "node", None) is node)
+    return next(inside, ())
+
+
 def exclude(first: tuple[Entry, ...], second: tuple[Entry, ...]) -> bool:
     """True where no run takes both ways: two sides of one branch, or an exception handler around the second."""
     sides = {id(entry.node): entry.taken for entry in first if isinstance(entry, Branch)}
@@ -149,7 +160,7 @@ class Event:
 
     def within_node(self, node: ast.AST) -> bool:
         """True where it happens inside a statement, on whatever pass."""
-        return any(getattr(step, "node", None) is node for step in self.path)
+        return leads_through(self.path, node)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from engine.facts import Facts
-from engine.facts.source_text import positional_parameters, text_of
+from engine.facts.source_text import text_of
 from engine.facts.trace import Event
+from engine.plan.passed import arguments_written, given_before
 
 REPORTS = {
     "print", "info", "debug", "warning", "log", "write", "format", "add_scalar", "add_scalars", "add_image",
@@ -119,15 +120,9 @@ def _parameter_matters(event: Event, call: ast.Call, argument: ast.AST, events: 
     assert function is not None
     if isinstance(function.node, ast.Lambda):
         return None
-    names = positional_parameters(function.node)
-    names = names[max(len(event.args) - len(call.args), 0) :]  # functools.partial has given the first ones
-    if function.owner is not None:
-        names = names[1:]
-    if argument in call.args:
-        position = call.args.index(argument)
-        name = names[position] if position < len(names) else None
-    else:
-        name = next((k.arg for k in call.keywords if k is argument or k.value is argument), None)
+    value = argument.value if isinstance(argument, ast.keyword) else argument
+    written = arguments_written(function, call, given_before(event))
+    name = next((name for name, given in written.items() if given is value), None)
     return True if name is None else reaches_training(function.node.body, name, events, depth + 1)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from engine.facts import Facts
-from engine.facts.source_text import positional_parameters, text_of
+from engine.facts.source_text import text_of
 from engine.facts.trace import Call, Event
 from engine.facts.values import Object, Scope, Unknown, Value
 from engine.plan.epoch_number import REPORTS
 from engine.plan.frame import bodies, body_of
 from engine.plan.literals import leaves, value_of
+from engine.plan.passed import Written, arguments_written, scope_in, written_in
 
 Use = tuple[ast.expr, Scope, bool]
 """An expression to stretch, its scope, and True where it is an argument of its own."""
@@ -91,9 +92,7 @@ def _given(facts: Facts, parameter: str, holder: Scope) -> Iterator[tuple[ast.ex
     function = entry.function if entry is not None else None
     if entry is None or not isinstance(entry.node, ast.Call) or isinstance(function.node, ast.Lambda):
         return
-    names = positional_parameters(function.node)[function.owner is not None :]
-    given = dict(zip(names, entry.node.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in entry.node.keywords if keyword.arg}
+    given = arguments_written(function, entry.node)
     if parameter in given:
         yield given[parameter], entry.caller
 
@@ -115,37 +114,15 @@ def beside_epoch(facts: Facts) -> Iterator[Use]:
         function = event.function
         if function is None or isinstance(function.node, ast.Lambda) or function.node in seen:
             continue
-        written = _written(event)
+        written = written_in(event)
         names = everywhere | {name for name, (node, _) in written.items() if text_of(node) == number}
         if names:
             seen.add(function.node)
-            yield from _beside(facts, function.node.body, _scope(event, written), names, written, followed)
-
-
-def _written(event: Event) -> dict[str, tuple[ast.expr, Scope]]:
-    """The arguments of a function as a call writes them; what ``functools.partial`` has given is not among them."""
-    function = event.function
-    assert function is not None and not isinstance(function.node, ast.Lambda)
-    names = positional_parameters(function.node)
-    names = names[(function.owner is not None) + len(event.args) - len(event.node.args) :]
-    given = dict(zip(names, event.node.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in event.node.keywords if keyword.arg}
-    return {name: (node, event.scope) for name, node in given.items()}
-
-
-def _scope(event: Event, written: Mapping[str, tuple[ast.expr, Scope]]) -> Scope:
-    """The scope of a function in one call, with its object and what the call itself gives it."""
-    function = event.function
-    assert function is not None and not isinstance(function.node, ast.Lambda)
-    own = positional_parameters(function.node)[:1] if event.receiver is not None else []
-    values = event.args[len(event.args) - len(event.node.args) :]
-    named = {name: event.kwargs[name] for name in written if name in event.kwargs}
-    bound = dict.fromkeys(own, event.receiver) | dict(zip(written, values, strict=False)) | named
-    return Scope(function.file, function.qualified_name, function.scope, bound)
+            yield from _beside(facts, function.node.body, scope_in(event, written), names, written, followed)
 
 
 def _beside(
-    facts: Facts, body: list[ast.stmt], scope: Scope, names: set[str], written: Mapping[str, tuple[ast.expr, Scope]],
+    facts: Facts, body: list[ast.stmt], scope: Scope, names: set[str], written: Written,
     followed: dict[ast.Call, Event],
 ) -> Iterator[Use]:  # fmt: skip
     """The number of epochs in the expressions of some statements that also use the epoch's number.

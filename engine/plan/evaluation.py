@@ -10,7 +10,7 @@ from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
 from engine.facts.source_text import FUNCTIONS, bound_within, names_in, own_nodes
-from engine.facts.trace import Branch, Event
+from engine.facts.trace import Branch, Event, path_inside
 from engine.facts.values import Object, options
 from engine.plan.draws import shared_generators, shares_random_transform
 from engine.plan.frame import Frame
@@ -242,18 +242,10 @@ def _training_sets_mode(facts: Facts) -> bool:
     for event in facts.trace.named(".train"):
         on_model = any(isinstance(o, Object) and _is_model(o, model.value) for o in options(event.receiver))
         before_step = event.number < step.number and event.within_node(loop.loop.node)
-        unconditional = not any(isinstance(entry, Branch) for entry in _after(event.path, loop.loop.node))
+        unconditional = not any(isinstance(entry, Branch) for entry in path_inside(event.path, loop.loop.node))
         if on_model and before_step and unconditional and not event.args:
             return True
     return False
-
-
-def _after(path: tuple, node: ast.AST) -> tuple:
-    """The part of a path inside a loop."""
-    for index, entry in enumerate(path):
-        if getattr(entry, "node", None) is node:
-            return path[index + 1 :]
-    return path
 
 
 def _is_model(value: Object, model: Object) -> bool:

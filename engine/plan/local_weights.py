@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
 from engine.facts import Facts
 from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer
-from engine.facts.source_text import names_bound, names_read, positional_parameters, text_of
-from engine.facts.trace import Call, Event, Loop
+from engine.facts.source_text import names_bound, names_read, text_of
+from engine.facts.trace import Call, Event, Loop, leads_through, path_inside
 from engine.facts.values import Object, Parameters, Value, objects, options
 from engine.plan.frame import Frame
 from engine.plan.literals import value_of
+from engine.plan.passed import arguments_written
 from engine.result import Place
 from engine.source import SourceFile
 
@@ -48,7 +48,7 @@ def layers_built_anew(facts: Facts, frame: Frame) -> Found | None:
     """Where a layer with weights takes the place of another in a round. None where none does."""
     model = facts.model.value if facts.model is not None else None
     for store in facts.trace.stores if model is not None else ():
-        within = any(getattr(entry, "node", None) is frame.node for entry in store.path)
+        within = leads_through(store.path, frame.node)
         built = (one for one in objects(store.value) if one.is_module and not WITHOUT_WEIGHTS.search(one.kind))
         anew = any(facts.trace.events[one.event].within_node(frame.node) for one in built)
         if within and anew and belongs(store.owner, model):
@@ -98,22 +98,10 @@ def _parameters_of(value: Value | None, model: Object) -> bool:
 def _names_behind(node: ast.expr, event: Event, frame: Frame) -> set[str]:
     """The names of the frame that an expression is made of, through the loops and the calls it stands in."""
     names = names_read(node)
-    for entry in reversed(event.path):
-        if getattr(entry, "node", None) is frame.node:
-            break
+    for entry in reversed(path_inside(event.path, frame.node)):
         if isinstance(entry, Loop) and isinstance(entry.node, ast.For) and names & names_bound(entry.node.target):
             names |= names_read(entry.node.iter)
         elif isinstance(entry, Call) and isinstance(entry.node, ast.Call):
-            names = {name for given in _arguments(entry, entry.node, names) for name in names_read(given)}
+            given = arguments_written(entry.function, entry.node)
+            names = {name for parameter, value in given.items() if parameter in names for name in names_read(value)}
     return names
-
-
-def _arguments(entry: Call, call: ast.Call, names: set[str]) -> Iterator[ast.expr]:
-    """What a call gives as some of the parameters of the function."""
-    parameters = positional_parameters(entry.function.node)
-    yield from (
-        value
-        for name, value in zip(parameters[entry.function.owner is not None :], call.args, strict=False)
-        if name in names
-    )
-    yield from (keyword.value for keyword in call.keywords if keyword.arg in names)

@@ -10,7 +10,7 @@ from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
 from engine.facts.array_flow import outer_names
 from engine.facts.optimizers import is_scheduler
-from engine.facts.source_text import contains, names_in, positional_parameters
+from engine.facts.source_text import contains, names_in
 from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options
 from engine.plan.decision import Decision
 from engine.plan.epoch_uses import Use, beside_epoch, number_behind, number_in, set_to
@@ -18,6 +18,7 @@ from engine.plan.frame import bodies
 from engine.plan.literals import Range, leaves, value_of
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read
+from engine.plan.passed import Written, scope_in, written_in
 from engine.plan.settings import Setting
 from engine.result import Place
 
@@ -254,17 +255,7 @@ def _written_by_hand(facts: Facts) -> Iterator[Use]:
         if id(function.node) in seen:
             continue
         seen.add(id(function.node))
-        names = positional_parameters(function.node)
-        passed = [event.receiver, *event.args] if function.owner is not None else list(event.args)
-        bound = dict(zip(names, passed, strict=False)) | event.kwargs
-        inside = Scope(function.file, function.qualified_name, function.scope, bound)
-        given = names[1:] if function.owner is not None else names
-        written = {name: (node, event.scope) for name, node in zip(given, event.node.args, strict=False)}
-        written |= {keyword.arg: (keyword.value, event.scope) for keyword in event.node.keywords if keyword.arg}
-        yield from _in_rates(facts, function.node.body, inside, written)
-
-
-Written = dict[str, tuple[ast.expr, Scope]]
+        yield from _in_rates(facts, function.node.body, scope_in(event), written_in(event))
 
 
 def _in_rates(facts: Facts, body: list[ast.stmt], scope: Scope, written: Written) -> Iterator[Use]:

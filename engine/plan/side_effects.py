@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from engine.facts import Facts
 from engine.facts.models import belongs
 from engine.facts.source_text import assigned, names_read, own_nodes, text_of
-from engine.facts.trace import Event
+from engine.facts.trace import Event, leads_through
 from engine.facts.training import PASSED_THROUGH
 from engine.facts.values import Function, Object, Value, objects
 from engine.plan.epoch_number import reaches_training
@@ -155,7 +155,9 @@ def _shared_stream(facts: Facts, event: Event, frame: Frame, inside: list[Event]
     """A random stream of the script's own that both an evaluation and the training draw from, by its name. Those of
     loaders are kept as they were, see ``shared_generators``."""
     loops = [(loop, path) for loop, path in facts.trace.loops if loop.iterable is not None]
-    training = [loop.iterable for loop, path in loops if _within(path, frame.node) and not _within(path, event.node)]
+    training = [
+        loop.iterable for loop, path in loops if leads_through(path, frame.node) and not leads_through(path, event.node)
+    ]
     for made in facts.trace.objects:
         if made.kind.removesuffix(".manual_seed") in STREAMS and made.names:
             drawn = any(made in objects(value) for value in _given(inside))
@@ -164,11 +166,6 @@ def _shared_stream(facts: Facts, event: Event, frame: Frame, inside: list[Event]
             if (drawn or read) and trained:
                 return made.names[0]
     return ""
-
-
-def _within(path: tuple, node: ast.AST) -> bool:
-    """True for what happens inside a statement or a call."""
-    return any(getattr(entry, "node", None) is node for entry in path)
 
 
 def _given(events: list[Event]) -> Iterator[Value]:

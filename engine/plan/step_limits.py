@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from engine.edit import Replace
 from engine.facts import Facts, LoopFact
 from engine.facts.source_text import LOOPS, assigned, names_bound, names_read, text_of
-from engine.facts.trace import Branch, Call
+from engine.facts.trace import Branch, Call, path_inside
 from engine.plan.frame import Frame
 from engine.plan.loop_start import assignments, breaks, is_constant
 from engine.plan.names import Names
@@ -130,11 +130,8 @@ def _counted_up(body: list[ast.stmt]) -> Iterator[str]:
 def _leaving_tests(facts: Facts, frame: Frame) -> Iterator[ast.expr]:
     """The tests that decide by default whether a loop of the round is left."""
     for statement, _, path in facts.trace.exits:
-        nodes = [getattr(entry, "node", None) for entry in path]
-        if not isinstance(statement, (ast.Break, ast.Return)) or frame.node not in nodes:
-            continue
-        inside = path[nodes.index(frame.node) :]
-        if any(isinstance(entry, Call) for entry in inside):
+        inside = path_inside(path, frame.node)
+        if not isinstance(statement, (ast.Break, ast.Return)) or any(isinstance(entry, Call) for entry in inside):
             continue  # it leaves a function that the loop calls
         branches = [entry for entry in inside if isinstance(entry, Branch)]
         if not any(branch.default is False for branch in branches):

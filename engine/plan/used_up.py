@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from engine.facts import Facts
 from engine.facts.source_text import assigned, contains, expression, text_of
+from engine.facts.trace import leads_through
 from engine.facts.values import Function, Object, Scope, Value, options
 from engine.plan.frame import Frame
 from engine.plan.refusals import ITERATOR_USED_UP
@@ -43,7 +44,7 @@ def used_up(facts: Facts, frame: Frame) -> Result | None:
 def _gone_through(facts: Facts, frame: Frame) -> Iterator[tuple[ast.expr, Scope, Value | None]]:
     """What the loops of a round run over, and what ``next`` takes from, where it stands."""
     for loop, path in facts.trace.loops:
-        within = loop.node is frame.node or any(getattr(entry, "node", None) is frame.node for entry in path)
+        within = loop.node is frame.node or leads_through(path, frame.node)
         if within and isinstance(loop.node, (ast.For, ast.AsyncFor)):
             yield loop.node.iter, loop.scope, loop.iterable
     for event in facts.trace.named("builtins.next"):
