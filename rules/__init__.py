@@ -41,6 +41,7 @@ from rules.several_runs import SeveralRuns
 from rules.several_training_loops import SeveralTrainingLoops
 from rules.signal_handler import SignalHandler
 from rules.sized_by_data import SizedByData
+from rules.state_beside_model import StateBesideModel
 from rules.tensor_metric import TensorMetric
 from rules.trainable_loss import TrainableLoss
 from rules.unordered_vocabulary import UnorderedVocabulary
@@ -75,6 +76,7 @@ RULES = (
     SeveralTrainingLoops,
     NoModule,
     ArraysNotFollowed,
+    StateBesideModel,
     WholeModelPickle,
     UnsafeTorchLoad,
     HardCodedDataPath,

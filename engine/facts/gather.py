@@ -12,6 +12,7 @@ from engine.facts.evaluation import evaluations
 from engine.facts.features import features, stops_early
 from engine.facts.first_weights import first_weights
 from engine.facts.interpreter import Interpreter
+from engine.facts.local_state import local_state
 from engine.facts.loops import loop_fact
 from engine.facts.models import construction, trained_models, unwrapped
 from engine.facts.once import training_once
@@ -81,6 +82,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         data=training_data(trace, chosen, [w.read for m in models for w in m.first_weights if w.read and w.certain]),
         arguments=arguments,
         features=features(trace, chosen),
+        local_state=local_state(trace, chosen, models, found),
     )
 
 

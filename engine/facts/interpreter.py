@@ -181,6 +181,7 @@ class Interpreter:
         scope = Scope(function.file, function.qualified_name, function.scope)
         calls.bind_parameters(self, function, scope, args, kwargs, receiver)
         entry = Call(function, caller.file.place(node), self.statement, caller, scope, receiver, node)
+        self.trace.calls.append(entry)
         contexts = [
             Context(name, function.file.place(function.node))
             for name in (expressions.name_of(self.value(d, function.scope)) for d in function.decorators)

@@ -299,6 +299,21 @@ class EvaluationFact:
 
 
 @dataclass(frozen=True)
+class LocalStateFact:
+    """State beside the model that training changes, and by which the training or the evaluation goes.
+
+    Attributes:
+        name: as the program calls it, such as ``centers`` or ``normaliser.mean``.
+        change: the first statement of an epoch that changes it.
+        measures: True where the evaluation of the model goes by it.
+    """
+
+    name: str
+    change: Expression
+    measures: bool
+
+
+@dataclass(frozen=True)
 class PathFact:
     """A path the program reads data from.
 
@@ -389,6 +404,7 @@ class Facts:
         optimizers: every optimizer that steps in the epoch loop.
         loops: every loop that could be the epoch loop, the chosen one first.
         train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
+        local_state: what training learns beside the model and goes by.
         arrays: the model of a training in NumPy.
         array_problem: why a training in NumPy cannot be followed.
     """
@@ -406,6 +422,7 @@ class Facts:
     data: DataFact | None = None
     arguments: ArgumentsFact = ArgumentsFact("none")
     features: Features = Features()
+    local_state: tuple[LocalStateFact, ...] = ()
     arrays: ArraysFact | None = None
     array_problem: ArrayProblem | None = None
 

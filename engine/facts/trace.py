@@ -190,6 +190,7 @@ class Trace:
         objects: what was built, in order.
         modules: the local modules executed, by file name.
         loops: every loop entered, with the entries around it.
+        calls: every call of a function of the project that was followed.
         exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
         stores: what is stored on objects, in order.
         settings_files: files opened and read as configurations.
@@ -202,6 +203,7 @@ class Trace:
     objects: list[Object] = field(default_factory=list)
     modules: dict[str, LocalModule] = field(default_factory=dict)
     loops: list[tuple[Loop, tuple[Entry, ...]]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
     settings_files: list[Object] = field(default_factory=list)

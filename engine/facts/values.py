@@ -443,3 +443,19 @@ def written_parts(value: Value | None, depth: int = 0) -> Iterator[Literal | Unk
             yield Unknown()
     for part in parts:
         yield from written_parts(part, depth + 1)
+
+
+def value_of(node: ast.AST, scope: Scope) -> list[Value]:
+    """What a constant, name, attribute or subscript stands for."""
+    if isinstance(node, ast.Constant):
+        return [Literal(node.value, written=(node, scope))]
+    if isinstance(node, ast.Name):
+        return options(scope.look_up(node.id))
+    if isinstance(node, ast.Attribute):
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, (Object, LocalModule))]
+        held = [o.attributes if isinstance(o, Object) else o.scope.variables for o in owners]
+        return [value for attributes in held for value in options(attributes.get(node.attr))]
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Mapping)]
+        return [held for owner in owners for held in options(owner.items.get(node.slice.value))]
+    return []

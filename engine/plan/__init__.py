@@ -249,7 +249,8 @@ def _decisions(
     facts: Facts, evaluation: EvaluationPlan | str, partition: PartitionPlan | str, paths: list[Setting],
     model: ModelPlan,
 ) -> Iterator[Decision]:  # fmt: skip
-    """The judgements about the command, the metrics, the data, the processes and the model's arguments.
+    """The judgements about the command, the metrics, what stays at a site, the data, the processes and the model's
+    arguments.
 
     Args:
         facts: of the program.
@@ -269,6 +270,14 @@ def _decisions(
             "metrics",
             f"no metrics are sent: {evaluation}",
             "write the evaluation as a function that is called in the epoch loop",
+        )
+    local = [state.name for state in facts.local_state if not state.measures]
+    if local:
+        names = " and ".join(dict.fromkeys(local))
+        yield Decision(
+            "state beside the model",
+            f"each site goes on with its own {names}: training changes and uses it, and no state_dict carries it",
+            "make it a buffer of the model (self.register_buffer), to have it sent and averaged",
         )
     if isinstance(partition, str):
         yield Decision(

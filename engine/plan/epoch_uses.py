@@ -9,10 +9,10 @@ from typing import TypeGuard
 from engine.facts import Facts
 from engine.facts.source_text import text_of
 from engine.facts.trace import Call, Event
-from engine.facts.values import Object, Scope, Unknown, Value
+from engine.facts.values import Object, Scope, Unknown, Value, value_of
 from engine.plan.epoch_number import REPORTS
 from engine.plan.frame import bodies, body_of
-from engine.plan.literals import leaves, value_of
+from engine.plan.literals import leaves
 from engine.plan.passed import Written, arguments_written, scope_in, written_in
 
 Use = tuple[ast.expr, Scope, bool]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.facts import Expression
 from engine.facts.source_text import FUNCTIONS, positional_parameters
-from engine.facts.values import Literal, LocalModule, Mapping, Object, Scope, Value, options
+from engine.facts.values import Literal, Scope, Value, value_of
 from engine.result import Place
 
 
@@ -42,22 +42,6 @@ def origins(value: Value) -> Iterator[Literal]:
             yield from origins(part)
     else:
         yield value
-
-
-def value_of(node: ast.AST, scope: Scope) -> list[Value]:
-    """What a constant, name, attribute or subscript stands for."""
-    if isinstance(node, ast.Constant):
-        return [Literal(node.value, written=(node, scope))]
-    if isinstance(node, ast.Name):
-        return options(scope.look_up(node.id))
-    if isinstance(node, ast.Attribute):
-        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, (Object, LocalModule))]
-        held = [o.attributes if isinstance(o, Object) else o.scope.variables for o in owners]
-        return [value for attributes in held for value in options(attributes.get(node.attr))]
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Mapping)]
-        return [held for owner in owners for held in options(owner.items.get(node.slice.value))]
-    return []
 
 
 def parameter_of(place: Range) -> str:

@@ -10,9 +10,8 @@ from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer
 from engine.facts.source_text import names_bound, names_read, text_of
 from engine.facts.trace import Call, Event, Loop, leads_through, path_inside
-from engine.facts.values import Object, Parameters, Value, objects, options
+from engine.facts.values import Object, Parameters, Value, objects, options, value_of
 from engine.plan.frame import Frame
-from engine.plan.literals import value_of
 from engine.plan.passed import arguments_written
 from engine.result import Place
 from engine.source import SourceFile

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from engine.facts import LoopFact
 from engine.facts.source_text import assigned
-from engine.facts.values import Literal
+from engine.facts.values import Literal, value_of
 from engine.plan.frame import Frame, bodies
-from engine.plan.literals import leaves, value_of
+from engine.plan.literals import leaves
 from engine.plan.refusals import LOOP_ENDS_FOR_GOOD
 from engine.result import Result
 

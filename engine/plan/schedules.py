@@ -11,11 +11,11 @@ from engine.facts import Expression, Facts, source_text
 from engine.facts.array_flow import outer_names
 from engine.facts.optimizers import is_scheduler
 from engine.facts.source_text import contains, names_in
-from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options
+from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options, value_of
 from engine.plan.decision import Decision
 from engine.plan.epoch_uses import Use, beside_epoch, number_behind, number_in, set_to
 from engine.plan.frame import bodies
-from engine.plan.literals import Range, leaves, value_of
+from engine.plan.literals import Range, leaves
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read
 from engine.plan.passed import Written, scope_in, written_in

@@ -12,9 +12,9 @@ from engine.facts import Facts, LoopFact, PathFact
 from engine.facts.calls import CALLS_ITS_ARGUMENT
 from engine.facts.configuration import Option
 from engine.facts.trace import Call, Event
-from engine.facts.values import Literal, plain
+from engine.facts.values import Literal, plain, value_of
 from engine.plan.decision import Decision
-from engine.plan.literals import Range, leaves, parameter_of, value_of
+from engine.plan.literals import Range, leaves, parameter_of
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read, parsed_at
 

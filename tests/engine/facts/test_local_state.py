@@ -1,0 +1,268 @@
+"""State beside the model: what the training or the evaluation goes by is told, what is only reported is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.facts import gather
+from engine.plan import Plan, make_plan
+from engine.source import Project
+
+SCRIPT = """
+import collections
+import copy
+import random
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler
+
+
+class Keeper:
+    def __init__(self):
+        self.mean, self.count, self.total = torch.zeros(2), 0, 0.0
+
+    def update(self, x):
+        self.count += len(x)
+        self.mean = self.mean + (x - self.mean).sum(0) / self.count
+
+    def add(self, value):
+        self.total += value
+
+    def __call__(self, x):
+        return x - self.mean
+
+
+class Centers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("centers", torch.zeros(3, 3))
+
+    def forward(self, out, y):
+        for label in y.unique():
+            self.centers[label] += 0.5 * (out[y == label].detach().mean(0) - self.centers[label])
+        return ((out - self.centers[y]) ** 2).mean()
+
+
+class Relabelled(Dataset):
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return self.x[index], self.y[index]
+
+
+x, y = torch.randn(12, 2), torch.arange(12) % 3
+data = TensorDataset(x, y)
+loader, test_loader = DataLoader(data, batch_size=4), DataLoader(data, batch_size=4)
+model, criterion, keeper = nn.Linear(2, 3), nn.CrossEntropyLoss(), Keeper()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{before}
+
+
+def evaluate():
+    {first}
+    correct = 0
+    with torch.no_grad():
+        for xb, yb in test_loader:
+            correct += ({measured}.argmax(1) == yb).sum().item()
+            {counted}
+    return correct / len(data)
+
+
+for epoch in range(3):
+    {start}
+    for xb, yb in loader:
+        optimizer.zero_grad()
+        out = model({given})
+        loss = criterion(out, yb){more}
+        loss.backward()
+        optimizer.step()
+        {inner}
+    {end}
+    accuracy = evaluate()
+"""
+PLAIN = {
+    "before": "", "first": "pass", "measured": "model(xb)", "counted": "pass", "start": "pass", "given": "xb",
+    "more": "", "inner": "pass", "end": "pass",
+}  # fmt: skip
+TRAINS = {
+    "queue": {
+        "before": "queue = torch.randn(8, 3)",
+        "more": " + (out @ queue.t()).mean()",
+        "inner": "queue[:4] = out.detach()",
+    },
+    "centers": {
+        "before": "centers = torch.zeros(3, 3)",
+        "more": " + ((out - centers[yb]) ** 2).mean()",
+        "inner": "centers[yb] += 0.1 * (out.detach() - centers[yb])",
+    },
+    "spread.centers": {
+        "before": "spread = Centers()",
+        "more": " + spread(out, yb)",
+    },
+    "teacher": {
+        "before": "teacher = copy.deepcopy(model)",
+        "more": " + ((out - teacher(xb)) ** 2).mean()",
+        "end": "teacher = copy.deepcopy(model)",
+    },
+    "student": {
+        "before": "student = copy.deepcopy(model)",
+        "more": " + ((out - student(xb)) ** 2).mean()",
+        "end": "student.load_state_dict(model.state_dict())",
+    },
+    "each": {
+        "before": "each = np.ones(4)",
+        "more": " * torch.tensor(each).mean()",
+        "inner": "each[:] = out.detach().numpy()[:, 0]",
+    },
+    "memory": {
+        "before": "memory = collections.deque(maxlen=9)",
+        "more": " + criterion(model(random.choice(memory or [xb])), yb)",
+        "inner": "memory.append(xb)",
+    },
+    "state": {
+        "before": "state = {'weight': torch.ones(3)}",
+        "more": " * state['weight'].mean()",
+        "inner": "state['weight'] = 0.9 * state['weight'] + out.detach().mean(0)",
+    },
+    "table": {
+        "before": "table, counted = torch.ones(3), torch.zeros(3)",
+        "more": " * table[yb].mean()",
+        "inner": "counted += out.detach().mean(0)",
+        "end": "table = counted / 3; counted = torch.zeros(3)",
+    },
+    "hidden": {
+        "before": "hidden = torch.zeros(3)",
+        "given": "xb + hidden[:2]",
+        "inner": "hidden = out.detach()[0]",
+    },
+    "sampler.weights": {
+        "before": "sampler = WeightedRandomSampler(torch.ones(12), 12); loader = DataLoader(data, 4, sampler=sampler)",
+        "end": "sampler.weights = model(x).detach()[:, 0].exp()",
+    },
+    "own.y": {
+        "before": "own = Relabelled(x, y); loader = DataLoader(own, 4)",
+        "end": "own.y = model(x).argmax(1)",
+    },
+    "balance": {
+        "before": "balance = 1.0",
+        "more": " * balance",
+        "end": "balance = 0.9 * balance + 0.1 * evaluate()",
+    },
+}
+MEASURES = {
+    "keeper.mean": {
+        "given": "keeper(xb)",
+        "inner": "keeper.update(xb)",
+        "measured": "model(keeper(xb))",
+    },
+    "prototypes": {
+        "before": "prototypes = torch.zeros(3, 3)",
+        "measured": "-torch.cdist(model(xb), prototypes)",
+        "inner": "prototypes[yb] = out.detach()",
+    },
+    "norm.running statistics": {
+        "before": "norm = nn.BatchNorm1d(2)",
+        "given": "norm(xb)",
+        "measured": "model(norm(xb))",
+    },
+    "found": {
+        "before": "found = torch.zeros(3)",
+        "measured": "(model(xb) + found)",
+        "end": "found = out.detach().mean(0)",
+    },
+}
+NOTHING = {
+    "meter": {
+        "first": "keeper.total = 0.0",
+        "counted": "keeper.add(1.0)",
+        "inner": "keeper.add(loss.item())",
+        "end": "print(keeper.total)",
+    },
+    "losses": {
+        "before": "losses, best = [], 0.0",
+        "inner": "losses.append(loss.item()); best = max(best, loss.item())",
+        "end": "print(np.mean(losses), best)",
+    },
+    "set anew": {
+        "start": "centers = torch.zeros(3)",
+        "more": " + (out - centers).mean()",
+        "inner": "centers = out.detach()[0]",
+    },
+    "set anew, there before": {
+        "before": "centers = torch.zeros(3)",
+        "start": "centers = torch.zeros(3)",
+        "more": " + (out - centers).mean()",
+        "inner": "centers += out.detach()[0]",
+    },
+    "constant": {
+        "before": "weights = torch.ones(3)",
+        "more": " * weights[yb].mean()",
+    },
+    "counter": {
+        "before": "seen = 0",
+        "more": " / (1 + seen)",
+        "inner": "seen += len(xb)",
+    },
+    "order": {
+        "start": "order = torch.randperm(12); x, y = x[order], y[order]",
+        "more": " + model(x).mean()",
+    },
+    "cache": {
+        "before": "cache = {}",
+        "start": "cache.setdefault(0, x - x.mean())",
+        "given": "cache[0][:4]",
+    },
+    "iterator": {
+        "before": "batches = iter(loader)",
+        "given": "next(batches)[0]",
+        "end": "batches = iter(loader)",
+    },
+    "confusion": {
+        "before": "matrix = np.zeros((3, 3))",
+        "inner": "np.add.at(matrix, (yb.numpy(), out.argmax(1).numpy()), 1)",
+        "end": "print(matrix)",
+    },
+    "averages": {
+        "before": "running = 0.0",
+        "inner": "running = 0.9 * running + 0.1 * loss.item()",
+        "end": "print(running)",
+    },
+    "clipped": {
+        "inner": "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+    },
+}
+
+
+def facts_of(folder: Path, changes: dict[str, str]):
+    """The facts of the script with some of its lines written otherwise."""
+    script = folder / "train.py"
+    script.write_text(SCRIPT.format(**PLAIN | changes))
+    compile(script.read_text(), "train.py", "exec")
+    return gather(Project(script))
+
+
+@pytest.mark.parametrize("name", TRAINS)
+def test_what_training_goes_by_is_told(name, tmp_path):
+    facts = facts_of(tmp_path, TRAINS[name])
+    assert [(state.name, state.measures) for state in facts.local_state] == [(name, False)]
+    plan = make_plan(facts)
+    assert isinstance(plan, Plan)
+    decision = next(decision for decision in plan.decisions if decision.subject == "state beside the model")
+    assert f"its own {name}:" in decision.decision
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_what_the_evaluation_goes_by_is_found(name, tmp_path):
+    assert [(state.name, state.measures) for state in facts_of(tmp_path, MEASURES[name]).local_state] == [(name, True)]
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_nothing_goes_by_is_left_alone(name, tmp_path):
+    assert facts_of(tmp_path, NOTHING[name]).local_state == ()
