@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,17 @@ class Commands(click.Group):
         """Every command with the whole first sentence of its help, in the order of use."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in COMMANDS])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that is named. One that there is not ends in what was meant: another, or the path of a script."""
+        name = args[0]
+        if name in self.commands or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        from engine.spelling import meant
+
+        if Path(name).exists() or name.endswith((".py", ".ipynb")):
+            ctx.fail(f"{name} is no command; put one before it, such as inspect {name}")
+        ctx.fail(f"there is no command {name}; {meant(name, COMMANDS, '--help')}")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

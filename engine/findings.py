@@ -101,8 +101,30 @@ def in_file(source: SourceFile, rules: Sequence[Rule], known: list[Result]) -> l
     comments = suppressions(source.text, source.name)
     keys = frozenset(key for rule in rules for key in (rule.__name__, getattr(rule, "CODE", "")))
     left = [result for result in found if not any(comment.silences(result) for comment in comments)]
-    told = [*left, *unused(comments, found, keys)]
-    return [in_cell(result, source) for result in told] if source.cells else told
+    everything = [*left, *unused(comments, found, keys)]
+    return [in_cell(result, source) for result in everything] if source.cells else everything
+
+
+def told(facts: Facts, rules: Sequence[Rule], known: Sequence[Result]) -> list[Result]:
+    """What is found in the files of a program and no comment silences, by code and place.
+
+    A file that libcst cannot parse is told of by ``apply``; its own tree shows nothing here.
+
+    Args:
+        facts: of the program.
+        rules: those that look at a file are run on each that was read.
+        known: what the program rules found.
+    """
+    files = facts.project.files
+    own = [rule for rule in rules if not hasattr(rule, "check")]
+    found = [result for result in known if result.place.file not in files]
+    for file in files.values():
+        here = [result for result in known if result.place.file == file.name]
+        try:
+            found += in_file(file, own, here)
+        except UserError:
+            found += here
+    return sorted((result for result in found if result.code), key=lambda result: (result.code, result.place))
 
 
 def in_cell(result: Result, source: SourceFile) -> Result:

@@ -11,6 +11,7 @@ from engine.cases import failures
 from engine.extension import Extended, keys
 from engine.plan.refusals import REFUSALS
 from engine.result import UserError
+from engine.spelling import meant
 
 
 def listed(extended: Extended) -> dict[str, list[dict[str, Any]]]:
@@ -81,4 +82,6 @@ def explained(name: str, extended: Extended) -> str:
             texts = refusal.texts
             said = f"{texts['message']}.\n\nWhy: {texts['why']}.\n\nRemedy: {texts['remedy']}."
             return f"{refusal.code} {refusal.name}\n\n{said}"
-    raise UserError(f"there is no step or rule {name}; `python -m codemods list` names them")
+    names = [step.name for step in extended.steps]
+    names += [rule.__name__ for rule in extended.rules] + [refusal.name for refusal in REFUSALS]
+    raise UserError(f"there is no step or rule {name}; {meant(name, names)}")

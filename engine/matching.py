@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from engine.names import Names
+from engine.rewrite import METAVARIABLE
 from engine.tree import children, dotted, fields, walk
 
 if TYPE_CHECKING:
     from engine.rewrite import Match
 
-_METAVARIABLE = re.compile(r"\$(\.\.\.)?(\w+)")
 _ONE, _MANY = "metavariable_", "metavariables_"
 _ATOMS = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.BaseNumber, cst.BaseString, cst.BaseList, cst.BaseDict)
 
@@ -36,7 +35,7 @@ def replace(module: cst.Module, replacements: Mapping[cst.CSTNode, cst.CSTNode])
 
 def parse(text: str) -> cst.CSTNode:
     """The node of a pattern or template. Raises ``ValueError`` when it is not Python."""
-    code = _METAVARIABLE.sub(lambda found: (f"*{_MANY}" if found[1] else _ONE) + found[2], text)
+    code = METAVARIABLE.sub(lambda found: (f"*{_MANY}" if found[1] else _ONE) + found[2], text)
     try:
         statement = cst.parse_statement(code)
     except cst.ParserSyntaxError as error:
@@ -79,12 +78,6 @@ def spoken_names(node: cst.CSTNode) -> set[str]:
         else:
             stack.extend(children(each))
     return found
-
-
-def all_names(node: cst.CSTNode) -> Iterator[str]:
-    """Every full name in a pattern or template, and those within them."""
-    names = (each for each in walk(node) if isinstance(each, (cst.Name, cst.Attribute)))
-    return (name for each in names if (name := _fixed_name(each)))
 
 
 def _fixed_name(node: cst.CSTNode) -> str | None:

@@ -13,6 +13,7 @@ from engine.edit import Edit
 from engine.plan import Plan
 from engine.plan.layout import CLIENT
 from engine.result import Place, Result, Safety, Status, UserError
+from engine.spelling import meant
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -76,7 +77,7 @@ def select(steps: Sequence[Step], only: Collection[str] = (), skip: Collection[s
     known = {step.name: step for step in steps}
     for name in (*only, *skip):
         if name not in known:
-            raise UserError(f"there is no step {name}; `python -m codemods list` names them")
+            raise UserError(f"there is no step {name}; {meant(name, known)}")
     wanted = {*only, *[need for name in only for need in known[name].needs]} or known.keys()
     return [step for step in steps if step.name in wanted and step.name not in skip]
 

@@ -13,9 +13,13 @@ takes longer to import than most commands to do what they do, and the rules of a
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from token import NAME
+from tokenize import generate_tokens
 from typing import TYPE_CHECKING
 
 from engine.result import Safety
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
     from engine.names import Names
 
+METAVARIABLE = re.compile(r"\$(\.\.\.)?(\w+)")
 _ROUNDS = 10
 
 Condition = Callable[["Match"], bool]
@@ -111,10 +116,13 @@ class RewriteRule:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Words that a text must hold for the pattern to stand in it: the last part of each name."""
-        from engine.matching import all_names
+        """Words that a text must hold for the pattern to stand in it: those of its names."""
+        tokens = generate_tokens(io.StringIO(METAVARIABLE.sub("_", self.find)).readline)
+        return frozenset(token.string for token in tokens if token.type == NAME and token.string != "_")
 
-        return frozenset(name.rpartition(".")[2] for name in all_names(self.pattern))
+    def may_match(self, text: str) -> bool:
+        """False where a text lacks words of the pattern, so that it need not be parsed."""
+        return all(word in text for word in self.words) and all(re.search(rf"\b{word}\b", text) for word in self.words)
 
     def match(self, node: cst.CSTNode, names: Names) -> Match | None:
         """The match of the pattern at exactly this node, or ``None``."""

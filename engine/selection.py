@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.configuration import Configuration, Settings
 from engine.findings import Rule
 from engine.result import UserError
+from engine.spelling import meant
 
 Rules = Sequence[Rule]
 
@@ -70,4 +71,4 @@ def check(rules: Rules, selectors: Sequence[str]) -> None:
     """Raises UserError for a selector that fits no rule."""
     for selector in selectors:
         if not any(fits(rule, [selector]) for rule in rules):
-            raise UserError(f"no rule is called {selector}; `python -m codemods list` names them")
+            raise UserError(f"no rule is called {selector}; {meant(selector, (rule.__name__ for rule in rules))}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.findings import naming
+from engine.findings import naming, told
 from rules.already_federated import AlreadyFederated
 from rules.arrays_not_followed import ArraysNotFollowed
 from rules.averaged_weights import AveragedWeights
@@ -118,5 +118,5 @@ def blockers(facts: Facts, rules: Sequence[type[Documented]] = RULES) -> list[Re
 
 
 def warnings(facts: Facts, rules: Sequence[type[Documented]] = RULES) -> list[Result]:
-    """What is converted with a fix, and what a person should look at."""
-    return [result for result in findings(facts, rules) if not result.blocks]
+    """What is converted with a fix, and what a person should look at: what ``lint`` finds in the files of a program."""
+    return told(facts, rules, [result for result in findings(facts, rules) if not result.blocks])

@@ -89,7 +89,7 @@ class PatternRule(Documented):
     @classmethod
     def may_match(cls, text: str) -> bool:
         """False where a text lacks the words of every pattern, so that it need not be parsed."""
-        return any(all(word in text for word in rewrite.words) for rewrite in cls.REWRITES)
+        return any(rewrite.may_match(text) for rewrite in cls.REWRITES)
 
     @classmethod
     def mended(cls, module: cst.Module, names: Names) -> Iterator[tuple[cst.CSTNode, cst.CSTNode | None]]:

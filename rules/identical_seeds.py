@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.facts.values import plain
+from engine.facts.values import plain, written_parts
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
 
@@ -35,8 +36,8 @@ class IdenticalSeeds(ProgramRule):
     ```
 
     ## Remedy
-    Nothing, where runs are to be repeatable and the sites' data differ. Otherwise make the seed an argument and give
-    each site another one (in job.py, as the how-to on jobs shows).
+    Nothing, where runs are to be repeatable and the sites' data differ. Otherwise give each site another one
+    in job.py, as the how-to on jobs shows, which needs the seed to be an argument of the script.
 
     ## Fix safety
     There is no fix: which draws must agree is the author's decision.
@@ -45,6 +46,7 @@ class IdenticalSeeds(ProgramRule):
     CODE = "FLR301"
     MESSAGE = "Every site runs with this same seed, so that all draw the same shuffles and masks."
     REMEDY = "Make the seed an argument, and give each site another one where draws should differ."
+    GIVEN = "Give each site another {option} in job.py, where draws should differ."
     VALID = [
         """
         import os, torch
@@ -79,4 +81,6 @@ class IdenticalSeeds(ProgramRule):
         seeds = facts.trace.named(*SEEDS) if facts.loop else iter(())
         event = next((event for event in seeds if event.args and isinstance(plain(event.args[0]), int)), None)
         if event:
-            yield cls.found(event.scope.file, event.node)
+            found = cls.found(event.scope.file, event.node)
+            option = next((part.option for part in written_parts(event.args[0]) if part.option), None)
+            yield replace(found, remedy=cls.GIVEN.format(option=max(option.flags, key=len))) if option else found

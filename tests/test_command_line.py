@@ -402,7 +402,24 @@ def test_what_only_a_plan_refuses_is_said_by_an_example() -> None:
     assert "--model-arg hidden_size=VALUE" in run("explain", "FLR160").stdout
 
 
-def test_explain_of_something_else() -> None:
-    result = run("explain", "nonsense")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("inspct train.py", "Error: there is no command inspct; did you mean inspect?"),
+        ("nonsense", "Error: there is no command nonsense; `python -m codemods --help` names them"),
+        ("train.py", "Error: train.py is no command; put one before it, such as inspect train.py"),
+        (".", "Error: . is no command; put one before it, such as inspect ."),
+        ("explain nonsense", "error: there is no step or rule nonsense; `python -m codemods list` names them"),
+        ("explain count_step", "error: there is no step or rule count_step; did you mean count_steps?"),
+        ("explain unsafetorchload", "error: there is no step or rule unsafetorchload; did you mean UnsafeTorchLoad?"),
+        ("apply train.py --only SendParams", "error: there is no step SendParams; did you mean send_params?"),
+        ("lint train.py --select UnsafeLoad", "error: no rule is called UnsafeLoad; did you mean UnsafeTorchLoad?"),
+        ("inspect train.py --entri a", "Error: No such option: --entri Did you mean --entry?"),
+    ],
+)
+def test_a_name_that_there_is_not_is_told_with_the_one_that_was_meant(folder: Path, arguments: str, told: str) -> None:
+    write(folder, {"train.py": TRAINING})
+    result = run(*arguments.split())
     assert result.exit_code == ERROR
-    assert "there is no step or rule nonsense" in result.stderr
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1] == told

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import libcst
 import pytest
 
 import rules
@@ -14,6 +15,7 @@ from codemods import PIPELINE
 from engine.apply import build
 from engine.facts import Choices, gather
 from engine.inspection import as_json, as_text, inspect_program, refused_file
+from engine.lint import lint
 from engine.plan import Choices as Pinned
 from engine.result import UserError
 from engine.source import NotPython3, Project
@@ -160,6 +162,54 @@ def test_a_size_that_an_option_gives_is_asked_for_once(script, tmp_path: Path) -
     outcome = build(facts, PIPELINE, rules.blockers, tmp_path, Pinned(), {"script_arguments": list(given)})
     assert outcome.needs == ()
     assert facts.model.arguments == {"0": 2, "1": 3}
+
+
+LOADS = """\
+import argparse
+import torch
+from weights import start
+parser = argparse.ArgumentParser()
+parser.add_argument("-s", "--seed", type=int, default=3)
+parser.add_argument("--start", default="own.pt")
+args = parser.parse_args()
+torch.manual_seed({seed})
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+state = torch.load(args.start)  # {silent}
+"""
+
+
+def test_what_lint_finds_in_the_files_of_a_program_is_told_but_for_what_a_comment_silences(script, tmp_path) -> None:
+    module = tmp_path / "weights.py"
+    module.write_text("import torch\n\ndef start(path):\n    return torch.load(path)\n")
+    (tmp_path / "stranger.py").write_text("import torch\ntorch.load('a')\n")
+    path = script(LOADS.format(seed=3, silent="ours"))
+    told = [(each["rule"], each["file"], each["line"]) for each in inspected(path)["warnings"]]
+    assert told == [("FLR202", "train.py", 14), ("FLR202", "weights.py", 4), ("FLR301", "train.py", 8)]
+    found = lint([path, module], lambda: rules.RULES).results
+    assert sorted(told) == sorted((each.code, Path(each.place.file).name, each.place.line) for each in found)
+    path = script(LOADS.format(seed="3)  # noqa: FLR301\nprint(1", silent="noqa: FLR202"))
+    assert [each["file"] for each in inspected(path)["warnings"]] == ["weights.py"]
+
+
+def test_a_file_that_libcst_cannot_parse_is_still_inspected(script, tmp_path, monkeypatch) -> None:
+    def parse(text: str) -> None:
+        raise libcst.ParserSyntaxError("", lines=[""], raw_line=1, raw_column=0)
+
+    monkeypatch.setattr("engine.concrete.cst.parse_module", parse)
+    (tmp_path / "weights.py").write_text("start = None\n")
+    document = inspected(script(LOADS.format(seed=3, silent="ours")))
+    assert [each["rule"] for each in document["warnings"]] == ["FLR301"]
+
+
+@pytest.mark.parametrize(("seed", "told"), [("3", "Make the seed an argument"), ("args.seed + 1", "another --seed")])
+def test_a_seed_that_is_an_option_is_not_asked_to_be_one(script, tmp_path, seed: str, told: str) -> None:
+    (tmp_path / "weights.py").write_text("start = None\n")
+    (found,) = inspected(script(LOADS.format(seed=seed, silent="noqa")))["warnings"]
+    assert found["rule"] == "FLR301" and told in found["remedy"]
 
 
 def test_a_model_that_is_not_there(script) -> None:

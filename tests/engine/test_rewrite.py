@@ -129,6 +129,26 @@ def test_nested_matches_are_all_replaced() -> None:
     assert_rewrites(rule, "import m\nm.old(m.old(1), m.old(m.old()))\n", "import m\nm.new(m.new(1), m.new(m.new()))\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("from torch import load as read\nread(path)", True),
+        ("import torch as t\nt . load(path)", True),
+        ("import torch\nloader = DataLoader(data)", False),
+        ("import torchvision\nload(path)", False),
+        ("import torch", False),
+    ],
+)
+def test_a_text_without_the_words_of_a_pattern_need_not_be_parsed(text: str, may: bool) -> None:
+    assert SAFE_LOAD.words == {"torch", "load"}
+    assert SAFE_LOAD.may_match(text) is may
+
+
+def test_the_words_of_a_pattern_are_those_outside_strings() -> None:
+    rule = RewriteRule("open($file, mode='rt').read($...rest)[0] if $x else $file.name")
+    assert rule.words == {"open", "mode", "read", "if", "else", "name"}
+
+
 def test_keywords_match_in_any_order_and_others_are_carried() -> None:
     rule = RewriteRule("m.f($x, flag=False, $...rest)", "m.f($x, $...rest)")
     assert_rewrites(rule, "import m\nm.f(1, a=2, flag=False, b=3)\n", "import m\nm.f(1, a=2, b=3)\n")
