@@ -9,6 +9,7 @@ from engine.rewrite import Match, RewriteRule
 from rules.base import Invalid, PatternRule
 
 EVALUATES = re.compile(r"test|eval|valid|accuracy|metric", re.IGNORECASE)
+ENDS_IN_SUM = re.compile(r"\.\s*(sum|mean)\s*\(\s*\)[\s)]*($|[;#\\])", re.MULTILINE)
 
 
 def summed_up(match: Match) -> bool:
@@ -58,6 +59,12 @@ class TensorMetric(PatternRule):
         RewriteRule(f"$total += $values.{method}()", f"$total += $values.{method}().item()", where=summed_up)
         for method in ("sum", "mean")
     )
+
+    @classmethod
+    def may_match(cls, text: str) -> bool:
+        """False, too, where no statement ends in a sum, as most evaluations have it: with ``.item()``."""
+        return "+=" in text and bool(ENDS_IN_SUM.search(text)) and super().may_match(text)
+
     VALID = [
         "def test(model):\n    correct = 0\n    correct += (p == y).sum().item()\n    return correct",
         "def train(model):\n    loss = 0\n    loss += (p - y).mean()\n    loss.backward()",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.result import Safety
 from engine.rewrite import Match, RewriteRule
 from rules.base import Invalid, PatternRule
 
+SAVES_A_NAME = re.compile(r"\bsave(\s+as\b|[\s\\]*\((\s|#.*\n)*[\w.\s]+[,)#])")
 ONLY_MODULES_HAVE = {"parameters", "named_parameters", "train", "eval", "forward"}
 
 
@@ -51,6 +54,12 @@ class WholeModelPickle(PatternRule):
     REWRITES = (
         RewriteRule("torch.save($model, $...rest)", "torch.save($model.state_dict(), $...rest)", where=is_module),
     )
+
+    @classmethod
+    def may_match(cls, text: str) -> bool:
+        """False, too, where only what is called is saved, as most scripts have it: ``model.state_dict()``."""
+        return bool(SAVES_A_NAME.search(text)) and super().may_match(text)
+
     VALID = [
         "import torch\nmodel.eval()\ntorch.save(model.state_dict(), 'model.pt')",
         "import torch\ntorch.save(data, 'data.pt')",
@@ -64,5 +73,13 @@ class WholeModelPickle(PatternRule):
         Invalid(
             "from torch import save\nself.net.train()\nsave(self.net, path)  # best",
             expected_replacement="from torch import save\nself.net.train()\nsave(self.net.state_dict(), path)  # best",
+        ),
+        Invalid(
+            "import torch as t\nnet.eval()\nt.save(  # whole\n    net,\n    path)",
+            expected_replacement="import torch as t\nnet.eval()\nt.save(  # whole\n    net.state_dict(),\n    path)",
+        ),
+        Invalid(
+            "from torch import save as keep\nnet.eval()\nkeep(net, path)",
+            expected_replacement="from torch import save as keep\nnet.eval()\nkeep(net.state_dict(), path)",
         ),
     ]
