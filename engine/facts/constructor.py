@@ -21,6 +21,7 @@ from engine.facts.values import (
     Function,
     Literal,
     Mapping,
+    Member,
     Object,
     Sequence,
     Value,
@@ -66,6 +67,8 @@ def parameter_names(built: Object) -> list[str]:
 def argument_value(value: Value, node: ast.AST | None) -> Any:
     """An argument as a plain value, a Symbol for code that can be written again, or ``...``."""
     known = plain(value)
+    if isinstance(known, Member):
+        return Symbol(text_of(node), known.name)
     if known is not ...:
         return known
     if isinstance(value, Choice) and value.default_first:

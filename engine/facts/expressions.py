@@ -23,6 +23,7 @@ from engine.facts.values import (
     Literal,
     LocalModule,
     Mapping,
+    Member,
     Object,
     Parameters,
     Scope,
@@ -36,6 +37,7 @@ from engine.facts.values import (
     options,
     plain,
     plain_key,
+    source_of,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +106,8 @@ def attribute_of(interpreter: Interpreter, owner: Value, attr: str, node: ast.AS
         return _object_attribute(interpreter, owner, attr, node, scope)
     if isinstance(owner, Mapping) and attr in owner.items:
         return owner.items[attr]
+    if isinstance(owner, Literal) and isinstance(owner.value, Member) and attr in ("name", "value"):
+        return owner.value.value if attr == "value" else Literal(owner.value.name.rpartition(".")[2], owner.source)
     if isinstance(owner, Unknown):
         return Unknown(owner.source)
     return Unknown()
@@ -175,15 +179,26 @@ def _decorated(function: Function, kind: str) -> bool:
 
 
 def subscript(interpreter: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
-    """``owner[key]``; a slice gives the owner itself."""
+    """``owner[key]``; a slice of what is not known element by element gives the owner itself."""
     owner = evaluate(interpreter, node.value, scope)
     if isinstance(node.slice, ast.Slice):
-        for part in (node.slice.lower, node.slice.upper, node.slice.step):
-            evaluate(interpreter, part, scope)
-        known = plain(owner)
-        return owner if not isinstance(known, str) else Unknown()
+        parts = (node.slice.lower, node.slice.upper, node.slice.step)
+        ends = [None if part is None else plain(evaluate(interpreter, part, scope)) for part in parts]
+        return each(owner, lambda option: _part(option, ends))
     key = evaluate(interpreter, node.slice, scope)
     return each(owner, lambda option: containers.get_item(interpreter, option, key, node, scope))
+
+
+def _part(owner: Value, ends: list[Any]) -> Value:
+    """A slice of known numbers or text, where its ends are known; of anything else, the whole stands for its part."""
+    known = plain(owner)
+    if not isinstance(known, (list, tuple)):
+        return Unknown() if isinstance(known, str) else owner
+    if any(end is not None and type(end) is not int for end in ends) or ends[2] == 0:
+        return Unknown()
+    if isinstance(owner, Sequence):
+        return Sequence(owner.items[slice(*ends)], owner.kind)
+    return Literal(known[slice(*ends)], source_of(owner))
 
 
 def sequence(interpreter: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Value:

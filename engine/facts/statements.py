@@ -20,6 +20,7 @@ from engine.facts.values import (
     Function,
     Literal,
     LocalModule,
+    Member,
     Object,
     Parameters,
     Scope,
@@ -252,8 +253,19 @@ def follow_class_def(interpreter: Interpreter, node: ast.ClassDef, scope: Scope)
     for member in body.variables.values():
         if isinstance(member, Function):
             member.owner = cls
+    _name_members(cls)
     scope.variables[node.name] = cls
     decorate(interpreter, cls, scope)
+
+
+def _name_members(cls: Class) -> None:
+    """Make members of what a plain enumeration sets; those that are numbers or text as well stay what they are."""
+    bases = [base.name for base in cls.ancestry() if isinstance(base, External)]
+    if not bases or not set(bases) <= {"enum.Enum", "enum.Flag"}:
+        return
+    for name, value in cls.body.variables.items():
+        if not name.startswith("_") and not isinstance(value, (Function, Class)):
+            cls.body.variables[name] = Literal(Member(f"{cls.qualified_name}.{name}", value))
 
 
 def known_names(scope: Scope) -> tuple[tuple[Scope, dict[str, Value]], ...]:

@@ -51,6 +51,19 @@ class Literal(Value):
     option: Any = None
 
 
+@dataclass(frozen=True)
+class Member:
+    """A member of one of the project's enumerations: equal to itself alone, whatever value it has.
+
+    Attributes:
+        name: as code names it: ``Phase.TRAIN``.
+        value: what it is set to.
+    """
+
+    name: str
+    value: Value = field(compare=False, repr=False)
+
+
 @dataclass(eq=False, repr=False)
 class Unknown(Value):
     """A value nothing is known of.

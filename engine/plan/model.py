@@ -9,7 +9,7 @@ from typing import Any
 from engine.facts import Facts, Symbol
 from engine.facts.constructor import parameter_names
 from engine.facts.library import comes_from_data, is_namespace
-from engine.facts.values import Object, Unknown, Value, options
+from engine.facts.values import Member, Object, Unknown, Value, options, plain
 from engine.plan.model_by_function import (
     alterations,
     by_function,
@@ -84,8 +84,12 @@ def passed_values(model: Object, name: str) -> list[Value]:
 
 
 def is_made_by_the_script(model: Object, name: str) -> bool:
-    """True for a constructor argument that is a module, or an object read from a file: no option can give it."""
-    return any(isinstance(v, Object) and (v.is_module or v.kind in OBJECT_READERS) for v in passed_values(model, name))
+    """True for an argument that is a module, an object read from a file or an enumeration's: no option can give it."""
+    values = passed_values(model, name)
+    return any(
+        isinstance(v, Object) and (v.is_module or v.kind in OBJECT_READERS) or isinstance(plain(v), Member)
+        for v in values
+    )
 
 
 def _unsaid(model: Object, name: str) -> bool:

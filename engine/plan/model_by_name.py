@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.facts import Facts, FirstWeights, ModelFact
+from engine.facts import Facts, FirstWeights, ModelFact, Symbol
 from engine.facts.constructor import parameter_names
 from engine.facts.library import DATA_READERS, is_namespace
 from engine.facts.source_text import positional_parameters
 from engine.facts.trace import Call
-from engine.facts.values import Class, Function, Literal, Object, options, plain
+from engine.facts.values import Class, Function, Literal, Member, Object, options, plain
 from engine.plan.importing import unimportable
 from engine.plan.layout import dotted_name
 from engine.plan.server_model import ModelPlan, is_plain, pinned, unbuildable
@@ -49,11 +49,32 @@ def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
 
 
 def _spelled_out(model: ModelFact) -> dict[str, Any]:
-    """The constructor's arguments; those handed over in an unknown ``**mapping`` stand for every parameter left."""
+    """The constructor's arguments; those handed over in an unknown ``**mapping`` stand for every parameter left. What
+    is a member of an enumeration, which JSON has not, is left out where it is what the constructor takes anyway."""
     args = {name: value for name, value in model.arguments.items() if not name.startswith("*")}
     if len(args) < len(model.arguments):
         args |= {name: ... for name in parameter_names(model.value) if name not in args}
-    return args
+    usual = _default_members(model.value)
+    return {name: v for name, v in args.items() if not isinstance(v, Symbol) or v.kind != usual.get(name)}
+
+
+def _default_members(model: Object) -> dict[str, str]:
+    """The names of the members of enumerations that are defaults of the constructor's parameters."""
+    constructor = model.cls.find("__init__") if model.cls is not None else None
+    if not isinstance(constructor, Function):
+        return {}
+    spec = constructor.node.args
+    pairs = [
+        *zip(reversed(spec.args), reversed(spec.defaults), strict=False),
+        *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
+    ]
+    found = {}
+    for parameter, default in pairs:
+        named = isinstance(default, ast.Attribute) and isinstance(default.value, ast.Name)
+        owner = constructor.scope.look_up(default.value.id) if named else None
+        member = plain(owner.find(default.attr)) if isinstance(owner, Class) else None
+        found |= {parameter.arg: member.name} if isinstance(member, Member) else {}
+    return found
 
 
 def _taken(definition: Class | Function, given: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,9 @@ def facts_of(folder: Path, **parts: str) -> Facts:
         ("V = {k: v for k, v in zip('ab', [1, 2])}", 2),
         ("V = {'a': 0}\nV.update(b=1, c=2)", 3),
         ("V = ['a']\nV += [name for name in ('b', 'c')]", 3),
+        ("V = [8, 16, 32, 64][1:]", 3),
+        ("V = (8, 16, 32, 64)[:-2]", 2),
+        ("V = [8, 16, 32, 64][::2]", 2),
     ],
 )
 def test_the_size_of_what_the_script_writes_down_is_known(tmp_path: Path, before: str, size: int) -> None:
@@ -78,6 +81,7 @@ def test_the_size_of_what_the_script_writes_down_is_known(tmp_path: Path, before
         "V = [1, 2, 3]\nV.pop()",
         "V = [1, 2, 3]\nV.remove(2)",
         "V = [n for n in range(9) if os.path.exists(str(n))]",
+        "V = [8, 16, 32, 64][: len(os.listdir('.'))]",
     ],
 )
 def test_a_size_that_cannot_be_told_is_not_guessed(tmp_path: Path, before: str) -> None:

@@ -40,3 +40,64 @@ def test_the_remedy_is_one_that_can_be_followed(tmp_path: Path) -> None:
     assert result.exit_code == REFUSED
     assert "backbone of Net to build the model, an object that no option can give" in result.output
     assert "build it in the constructor of Net" in result.output and "--model-arg" not in result.output
+
+
+ENUMERATION = """\
+import enum
+
+import torch
+from torch import nn
+
+
+class Kind(enum.Enum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Net(nn.Module):
+    def __init__(self, kind=Kind.SMALL):
+        super().__init__()
+        assert isinstance(kind, Kind)
+        self.head = nn.Linear(3, 1 if kind == Kind.SMALL else 2)
+
+    def forward(self, x):
+        return self.head(x)
+
+
+def train(config):
+    model = Net({written})
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(3):
+        optimizer.zero_grad()
+        model(torch.ones(8, 3)).sum().backward()
+        optimizer.step()
+
+
+train({{"kind": Kind.{member}}})
+"""
+
+
+def apply_with_enumeration(folder: Path, written: str, member: str) -> tuple[int, str, str]:
+    """The exit code and text of ``apply``, and the job it writes."""
+    (folder / "train.py").write_text(ENUMERATION.format(written=written, member=member))
+    result = CliRunner().invoke(main, ["apply", str(folder / "train.py"), "--out", str(folder / "out")])
+    files = [folder / "out" / name for name in ("job.py", "model.py")]
+    return result.exit_code, result.output, "".join(file.read_text() for file in files if file.exists())
+
+
+def test_a_member_of_an_enumeration_is_not_its_value(tmp_path: Path) -> None:
+    code, output, _ = apply_with_enumeration(tmp_path, 'kind=config["kind"]', "LARGE")
+    assert code == REFUSED
+    assert "kind of Net to build the model, an object that no option can give" in output
+
+
+def test_a_member_that_is_the_default_is_left_out(tmp_path: Path) -> None:
+    code, output, written = apply_with_enumeration(tmp_path, 'kind=config["kind"]', "SMALL")
+    assert code == 0, output
+    assert "model.Net()" in output and "Kind.SMALL" in written
+
+
+def test_a_member_that_is_written_is_built_by_the_server(tmp_path: Path) -> None:
+    code, output, written = apply_with_enumeration(tmp_path, "kind=Kind.LARGE", "SMALL")
+    assert code == 0, output
+    assert "return Net(kind=Kind.LARGE)" in written
