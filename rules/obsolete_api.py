@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from engine.facts.source_text import assigned
 from engine.result import Result, Safety
 from engine.rewrite import RewriteRule
 from rules.base import Invalid, ProgramRule
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
 
     from engine.facts import Facts
     from engine.names import Names
+    from engine.source import SourceFile
 
 ITEM = RewriteRule("$loss.data[0]", "$loss.item()")
+ITEM_OF_SUM = RewriteRule("$total[0]", "$total.item()")
 
 
 class ObsoleteApi(ProgramRule):
     """
     ## What it does
-    Refuses `loss.data[0]` in code that the entry runs. A loss has been a tensor without dimensions since PyTorch 0.4,
-    so that this raises an `IndexError`.
+    Refuses `loss.data[0]` in code that the entry runs, and `total[0]` of a sum of such losses. A loss has been a tensor
+    without dimensions since PyTorch 0.4, so that this raises an `IndexError`.
 
     ## Why is this bad
     The original script fails in its first epoch, so there is no training to federate and nothing to compare with.
@@ -53,36 +56,72 @@ class ObsoleteApi(ProgramRule):
         "loss.backward()\ntotal = loss.item()",
         "import torch\nbatch = torch.zeros(3)\nfirst = batch.data[0]",
         "def unused(loss):\n    return loss.data[0]\nloss.backward()",
+        "total = [0.0]\nloss.backward()\ntotal += loss.data\nfirst = total[0]",
+        "total = 0\nloss.backward()\ntotal += losses.data\nfirst = total[0]",
     ]
     INVALID = [
         Invalid(
             "import torch\nloss = model(x)\nloss.backward()\ntotal = loss.data[0] / 2",
             expected_replacement="import torch\nloss = model(x)\nloss.backward()\ntotal = loss.item() / 2",
         ),
+        Invalid(
+            "total = 0\nfor x in loader:\n    loss.backward()\n    total += loss.data\nprint(total[0])",
+            expected_replacement="total = 0\nfor x in loader:\n    loss.backward()\n    total += loss.data\n"
+            "print(total.item())",
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """Losses, that is what `backward` is called on, indexed as if they had a dimension."""
+        """Losses, that is what `backward` is called on, and sums of them, indexed as if they had a dimension."""
         backward = [event.node.func for event in facts.trace.named(".backward")]
         losses = {ast.unparse(func.value) for func in backward if isinstance(func, ast.Attribute)}
+        sums: dict[str, set[str]] = {}
         for file, node in live_nodes(facts):
             if is_first_of_data(node) and ast.unparse(node.value.value) in losses:
                 yield cls.found(file, node)
+            elif is_first(node) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
+                if file.name not in sums:
+                    sums[file.name] = sums_of(losses, file)
+                if node.value.id in sums[file.name]:
+                    yield cls.found(file, node)
 
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
-        """``loss.item()``."""
-        match = ITEM.match(node, names)
+        """``loss.item()``, or ``total.item()``."""
+        match = ITEM.match(node, names) or ITEM_OF_SUM.match(node, names)
         return match.replacement if match else None
+
+
+def is_first(node: ast.AST) -> TypeGuard[ast.Subscript]:
+    """True for ``x[0]``."""
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == 0
 
 
 def is_first_of_data(node: ast.AST) -> bool:
     """True for ``x.data[0]``."""
-    return (
-        isinstance(node, ast.Subscript)
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == "data"
-        and isinstance(node.slice, ast.Constant)
-        and node.slice.value == 0
-    )
+    return is_first(node) and isinstance(node.value, ast.Attribute) and node.value.attr == "data"
+
+
+def sums_of(losses: set[str], file: SourceFile) -> set[str]:
+    """The names in a file that start as a number and add up losses as tensors: ``total += loss.data``."""
+    added = [n for n in file.nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)]
+    tensors = {f"{loss}.data" for loss in losses}
+    sums = {n.target.id for n in added if any(ast.unparse(p) in tensors for p in own_values(n.value))}
+    others = {
+        target.id
+        for node in file.nodes
+        if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Constant)
+        for target in assigned(node)
+        if isinstance(target, ast.Name)
+    }
+    return sums - others
+
+
+def own_values(node: ast.expr) -> Iterator[ast.expr]:
+    """The terms and factors of an expression."""
+    if isinstance(node, ast.BinOp):
+        yield from own_values(node.left)
+        yield from own_values(node.right)
+    else:
+        yield node
