@@ -146,7 +146,7 @@ def _object_attribute(interpreter: Interpreter, owner: Object, attr: str, node: 
     if comes_from_data(owner) and attr in ("shape", "size", "ndim"):
         return Unknown(DATASET)
     part = Object(f"{owner.kind}.{attr}", scope.file.place(node), node, scope=scope)
-    if owner.is_module or owner.cls is None:
+    if owner.is_module or owner.cls is None or attr == "param_groups":
         part.parent = (owner, attr)
     owner.attributes[attr] = part
     return part

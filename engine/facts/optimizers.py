@@ -130,7 +130,9 @@ def _parts(value: Value) -> list[Value]:
         return value.items
     if isinstance(value, Mapping):
         return [*value.items.values(), *value.rest]
-    if isinstance(value, Object) and value.cls is None and not value.is_module:
+    if isinstance(value, Object) and value.parent is not None and value.kind.endswith(".param_groups"):
+        return [value.parent[0]]  # of the optimizer around this one, as in SAM and Lookahead
+    if isinstance(value, Object) and (value.cls is None or is_optimizer(value)) and not value.is_module:
         return [*value.args, *value.kwargs.values(), *([value.receiver] if value.receiver else [])]
     return []
 

@@ -114,6 +114,7 @@ TABLE = {
     "optimizer_wrapper": Expected(optimizer="Adam", scheduler="manual"),
     "optimizer_misnamed": Expected(),
     "optimizer_own": Expected(optimizer="optimizer_own.SignDescent"),
+    "optimizer_around_another": Expected(optimizer_variable="optimizer"),
     "native_scaler": Expected(features=features("amp", "gradient_clipping")),
     "lbfgs_closure": Expected(optimizer="LBFGS"),
     "parameter_groups": Expected(),
