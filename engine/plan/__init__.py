@@ -204,9 +204,9 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     if model.problem:
         place = model.problem_place or frame.place
         return [MODEL_NEEDS_SCRIPT.at(facts.project.files.get(place.file), place, model.problem)]
-    unknown = sorted(choices.model_args.keys() - model.args.keys())
+    unknown = sorted(choices.model_args.keys() - model.args.keys() - model.sizes.keys())
     if unknown:
-        known = ", ".join(model.args) or "no arguments"
+        known = ", ".join([*model.args, *model.sizes]) or "no arguments"
         raise UserError(f"--model-arg {unknown[0]}: {model.class_path} has no such argument; it is built with {known}")
     evaluation = plan_evaluation(facts, frame, names)
     taken = {option.destination for option in facts.arguments.options}

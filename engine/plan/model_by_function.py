@@ -10,7 +10,19 @@ from engine.facts import Facts, ModelFact
 from engine.facts.library import DATA_READERS, is_namespace
 from engine.facts.source_text import bound_within, contains, names_bound, names_in
 from engine.facts.trace import Call, Event, is_default
-from engine.facts.values import Class, External, Function, LocalModule, Object, Scope, Unknown, Value, options, plain
+from engine.facts.values import (
+    Class,
+    External,
+    Function,
+    LocalModule,
+    Mapping,
+    Object,
+    Scope,
+    Unknown,
+    Value,
+    options,
+    plain,
+)
 from engine.plan.frame import bodies, body_of
 from engine.plan.importing import bound_by_reading, unimportable
 from engine.plan.layout import dotted_name
@@ -121,15 +133,26 @@ class _Parameters(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        name = node.value.id if isinstance(node.value, ast.Name) and node.value.id not in self.own else ""
+        held = [one for one in options(self.scope.look_up(name)) if isinstance(one, Mapping)] if name else []
+        if len(held) == 1 and isinstance(key, str) and key.isidentifier() and self._is_local(name):
+            return self.written(options(held[0].items.get(key)), key) or node
+        self.generic_visit(node)
+        return node
+
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if not isinstance(node.ctx, ast.Load) or node.id in self.own:
             return node
         held = options(self.passed.get(node.id) or self.scope.look_up(node.id))
         if any(isinstance(o, Object) and (is_namespace(o) or is_record(o)) for o in held):
             return self.written(held, node.id) or node
-        if self.scope.parent is not None and node.id in self.scope.variables or node.id in self.from_data:
-            return self.written(held, node.id) or node
-        return node
+        return (self.written(held, node.id) or node) if self._is_local(node.id) else node
+
+    def _is_local(self, name: str) -> bool:
+        """True for a variable of a function, and for a name from a module that reads data."""
+        return self.scope.parent is not None and name in self.scope.variables or name in self.from_data
 
     def written(self, values: list[Value], name: str) -> ast.expr | None:
         """A value as an expression of the function: a parameter, or an object of settings written out."""
@@ -155,6 +178,8 @@ class _Parameters(ast.NodeTransformer):
             ]
             self.values |= {k.arg: ... for k in keywords if k.arg and isinstance(k.value, ast.Name)}
             return ast.Call(ast.Name(value.cls.name, ast.Load()), [], keywords)
+        if name in self.values and self.values[name] != plain(value):
+            return None  # the same name for something else
         self.values[name] = plain(value)
         return ast.Name(name, ast.Load())
 

@@ -9,14 +9,15 @@ from typing import Any
 
 from engine.facts import Facts, FirstWeights, ModelFact, Symbol
 from engine.facts.constructor import parameter_names
-from engine.facts.library import DATA_READERS, is_namespace
+from engine.facts.library import DATA_READERS
 from engine.facts.source_text import positional_parameters
 from engine.facts.trace import Call
-from engine.facts.values import Class, Function, Literal, Member, Object, options, plain
+from engine.facts.values import Class, Function, Member, Object, options, plain
 from engine.plan.importing import unimportable
 from engine.plan.layout import dotted_name
-from engine.plan.server_model import ModelPlan, is_plain, pinned, unbuildable
-from engine.plan.slicing import Slice, slice_module
+from engine.plan.model_globals import lifted
+from engine.plan.server_model import ModelPlan, pinned, unbuildable
+from engine.plan.slicing import slice_module
 from engine.source import SourceFile
 
 
@@ -98,40 +99,21 @@ def by_name(
         if not _importable(facts, file) or "." in definition.qualified_name:
             return None
         return ModelPlan(f"{dotted_name(layout[file.name][0])}.{name}", args, missing=missing)
-    found, defaults = slice_module(file, {name}), {}
+    found, other = slice_module(file, {name}), None
     if found.problem:
-        found, defaults = _with_defaults(facts, file, name) or (found, {})
-    if found.problem:
+        other = lifted(facts, file, name, given)
+    if other is None and found.problem:
         return unbuildable(found.problem, found.problem_place)
+    found = other.found if other is not None else found
     refused = unimportable(facts, found)
     if refused is not None:
         return refused
     text = found.text(f"The model, where the server can build it without running {file.path.name}.")
     path = f"{dotted_name(new_file)}.{name}"
-    return ModelPlan(path, args, missing, new_file, text, found.moved, found.exported, defaults=defaults)
-
-
-def _with_defaults(facts: Facts, file: SourceFile, name: str) -> tuple[Slice, dict[str, Any]] | None:
-    """A copy of a model that reads parsed arguments of the module, with their defaults, and these by what is read; None
-    where it does anything else with them, or where one has no known default."""
-    variables = facts.trace.modules[file.name].scope.variables
-    spaces = {one: value for one, value in variables.items() if isinstance(value, Object) and is_namespace(value)}
-    found = slice_module(file, {name}, keep=True, without=frozenset(spaces))
-    nodes = [node for statement in found.statements for node in ast.walk(statement)]
-    read = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in spaces]
-    named = [n for n in nodes if isinstance(n, ast.Name) and n.id in spaces]
-    values = {ast.unparse(node): options(spaces[node.value.id].attributes.get(node.attr)) for node in read}
-    known = {one: plain(each[0]) for one, each in values.items() if len(each) == 1 and isinstance(each[0], Literal)}
-    known = {one: value for one, value in known.items() if value is not None}
-    alone = len(read) == len(named) and all(isinstance(node.ctx, ast.Load) for node in (*read, *named))
-    if found.problem or not alone or len(known) < len(values) or not all(map(is_plain, known.values())):
-        return None
-    known, lines = pinned(known, {}, "")[0], []
-    for space in sorted({one.partition(".")[0] for one in known}):
-        held = {one.partition(".")[2]: value for one, value in known.items() if one.partition(".")[0] == space}
-        given = ", ".join(f"{attribute}={value!r}" for attribute, value in sorted(held.items()))
-        lines.append(f"{space} = SimpleNamespace({given})  # the defaults of the script's options")
-    return replace(found, settings=tuple(lines)), known
+    plan = ModelPlan(path, args, missing, new_file, text, found.moved, found.exported)
+    if other is None:
+        return plan
+    return replace(plan, missing=(*missing, *other.missing), defaults=other.defaults, sizes=other.sizes)
 
 
 def _importable(facts: Facts, file: SourceFile) -> bool:

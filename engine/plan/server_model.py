@@ -27,6 +27,7 @@ class ModelPlan:
         imported: the names the entry imports back from it.
         repeats: of what sets the model's weights after construction, what the server does as well.
         defaults: options of the script that the model reads by itself, as written, with the values the server takes.
+        sizes: sizes of the data that the model reads by itself, with the values given; ``...`` where one is missing.
         problem: why the server cannot build the model at all; empty where it can.
         problem_place: where that is.
     """
@@ -40,6 +41,7 @@ class ModelPlan:
     imported: tuple[str, ...] = ()
     repeats: tuple[FirstWeights, ...] = ()
     defaults: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     problem_place: Place | None = field(default=None)
 

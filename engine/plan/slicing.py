@@ -32,7 +32,7 @@ class Slice:
         exported: the names of the moved definitions that the rest of the file still uses.
         problem: why the names cannot be lifted out; empty where they can.
         problem_place: where the trouble stands.
-        settings: statements that stand for parsed arguments, as source.
+        settings: statements that stand for globals of the running script, as source.
     """
 
     file: SourceFile
@@ -59,7 +59,8 @@ class Slice:
         imports = [s for s in self.statements if isinstance(s, (*IMPORTS, ast.Try))]
         others = [s for s in self.statements if s not in imports]
         parts = [f'"""{docstring}"""\n']
-        lines = ["from types import SimpleNamespace\n"] if self.settings else []
+        spaces = any("SimpleNamespace(" in statement for statement in self.settings)
+        lines = ["from types import SimpleNamespace\n"] if spaces else []
         lines += [source_of_statement(self.file, s) for s in imports]
         lines += ["", *self.settings] if self.settings else []
         if lines:
