@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.facts import containers
-from engine.facts.trace import Store
+from engine.facts.trace import DataStore, Store
 from engine.facts.values import (
     CONFIG,
     CONSTANT,
@@ -41,6 +41,9 @@ def bind(interpreter: Interpreter, target: ast.expr, value: Value, scope: Scope)
         _name(value, ast.unparse(target))
         set_attribute(interpreter, owner, target.attr, value)
         note_store(interpreter, owner, value, scope)
+        if target.attr == "data" and isinstance(interpreter.statement, ast.Assign):
+            store = DataStore(owner, target.value, interpreter.statement.value, scope, interpreter.path)
+            interpreter.trace.data_stores.append(store)
     elif isinstance(target, (ast.Tuple, ast.List)):
         unpack(interpreter, target.elts, value, scope)
     elif isinstance(target, ast.Starred):

@@ -62,8 +62,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         return array_facts(project, trace, arguments, choices)
     trained = choose_model(trace, choose_loop(trained, choices.loop), choices.model)
     chosen, models = trained[0]
-    for scope, variables in chosen.epoch.known:
-        scope.variables.update(variables)  # names mean what they mean where the training starts
+    chosen.epoch.restore()
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
     models = tuple(replace(m, first_weights=tuple(first_weights(trace, chosen, m.value))) for m in models)
@@ -93,8 +92,7 @@ def array_facts(project: Project, trace: Trace, arguments: ArgumentsFact, choice
         return Facts(project, trace, arguments=arguments)
     loops = choose_loop([(training.loop, ()) for training in trainings], choices.loop)
     chosen = next(training for training in trainings if training.loop is loops[0][0])
-    for scope, variables in chosen.loop.epoch.known:
-        scope.variables.update(variables)
+    chosen.loop.epoch.restore()
     found = array_evaluations(trace, chosen) if chosen.arrays else ()
     return Facts(
         project,

@@ -135,7 +135,8 @@ class Interpreter:
     def follow_once(self, statement: ast.stmt, scope: Scope) -> bool:
         """The same for one of the statements that train and stand in no loop, within the entry that they share."""
         if statement is self.once.body[0]:
-            self.training = Once(self.once, scope.file.place(statement), scope, None, statements.known_names(scope))
+            known, held = statements.known_names(scope), statements.held_attributes(scope)
+            self.training = Once(self.once, scope.file.place(statement), scope, None, known, held)
             statements.enter_loop(self, self.training, scope)
         with self.entered(self.training):
             return self.follow(statement, scope)

@@ -28,6 +28,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
+    objects,
     options,
 )
 
@@ -98,7 +99,7 @@ def follow_if(interpreter: Interpreter, node: ast.If, scope: Scope) -> bool:
 def follow_for(interpreter: Interpreter, node: ast.For, scope: Scope) -> None:
     """The body once, with an element of what is looped over."""
     iterable = interpreter.value(node.iter, scope)
-    loop = Loop(node, scope.file.place(node), scope, iterable, known_names(scope))
+    loop = Loop(node, scope.file.place(node), scope, iterable, known_names(scope), held_attributes(scope))
     enter_loop(interpreter, loop, scope)
     with interpreter.entered(loop):
         binding.bind(interpreter, node.target, containers.element_of(interpreter, iterable), scope)
@@ -108,7 +109,8 @@ def follow_for(interpreter: Interpreter, node: ast.For, scope: Scope) -> None:
 
 def follow_while(interpreter: Interpreter, node: ast.While, scope: Scope) -> bool:
     """The body once; without a way out of ``while True`` what follows is never reached."""
-    loop = Loop(node, scope.file.place(node), scope, None, known_names(scope), _sides(interpreter, node.test, scope))
+    known, held, sides = known_names(scope), held_attributes(scope), _sides(interpreter, node.test, scope)
+    loop = Loop(node, scope.file.place(node), scope, None, known, held, sides)
     enter_loop(interpreter, loop, scope)
     if operators.truth(interpreter.value(node.test, scope)) is not False:
         with interpreter.entered(loop):
@@ -271,6 +273,14 @@ def _name_members(cls: Class) -> None:
 def known_names(scope: Scope) -> tuple[tuple[Scope, dict[str, Value]], ...]:
     """What the names of a scope and of those around it stand for at this point."""
     return tuple((outer, dict(outer.variables)) for outer in scope.chain())
+
+
+def held_attributes(scope: Scope) -> tuple[tuple[Object, dict[str, Value]], ...]:
+    """What the attributes of objects such as ``self`` stand for at this point: of those of the project's classes that
+    are no modules, and have a name in a scope or around it."""
+    named = {id(one): one for outer in scope.chain() for value in outer.variables.values() for one in objects(value)}
+    own = (one for one in named.values() if one.cls is not None and not one.is_module)
+    return tuple((one, dict(one.attributes)) for one in own)
 
 
 def enter_loop(interpreter: Interpreter, loop: Loop, scope: Scope) -> None:

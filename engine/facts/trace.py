@@ -21,6 +21,7 @@ class Loop:
         scope: the scope it stands in.
         iterable: what a ``for`` runs over.
         known: what the names of its scope and of those around it stand for where it starts.
+        held: what the attributes of the project's own objects stand for there, those that these names name.
         sides: what the two sides of a ``while``'s comparison stand for there.
     """
 
@@ -29,7 +30,15 @@ class Loop:
     scope: Scope
     iterable: Value | None = None
     known: tuple[tuple[Scope, dict[str, Value]], ...] = ()
+    held: tuple[tuple[Object, dict[str, Value]], ...] = ()
     sides: tuple[Value, ...] = ()
+
+    def restore(self) -> None:
+        """Let names and attributes mean what they mean where the loop starts."""
+        for scope, variables in self.known:
+            scope.variables.update(variables)
+        for owner, attributes in self.held:
+            owner.attributes.update(attributes)
 
 
 class Once(Loop):
@@ -181,6 +190,24 @@ class Store:
     path: tuple[Entry, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class DataStore:
+    """A tensor that is given other values by assignment: ``p.data = kept``.
+
+    Attributes:
+        owner: what ``p`` stands for.
+        written, given: ``p`` and what it is given, as expressions.
+        scope: the scope they stand in.
+        path: the loops, calls and branches around it.
+    """
+
+    owner: Value
+    written: ast.expr
+    given: ast.expr
+    scope: Scope
+    path: tuple[Entry, ...]
+
+
 @dataclass(eq=False)
 class Trace:
     """Everything the entry does.
@@ -193,6 +220,7 @@ class Trace:
         calls: every call of a function of the project that was followed.
         exits: ``return``, ``break``, ``continue`` and ``raise`` met, with the entries around each.
         stores: what is stored on objects, in order.
+        data_stores: what is assigned to the data of tensors, in order.
         settings_files: files opened and read as configurations.
         needed_options: options without a value that name a file of settings the program reads.
         unreadable: what is wrong with files that are imported and cannot be read.
@@ -206,6 +234,7 @@ class Trace:
     calls: list[Call] = field(default_factory=list)
     exits: list[tuple[ast.stmt, Place, tuple[Entry, ...]]] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
+    data_stores: list[DataStore] = field(default_factory=list)
     settings_files: list[Object] = field(default_factory=list)
     needed_options: list[Any] = field(default_factory=list)
     unreadable: list[UserError] = field(default_factory=list)

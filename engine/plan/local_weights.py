@@ -9,7 +9,7 @@ from engine.facts import Facts
 from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer
 from engine.facts.source_text import names_bound, names_read, text_of
-from engine.facts.trace import Call, Event, Loop, leads_through, path_inside
+from engine.facts.trace import Call, DataStore, Entry, Event, Loop, leads_through, path_inside
 from engine.facts.values import Object, Parameters, Value, objects, options, value_of
 from engine.plan.frame import Frame
 from engine.plan.passed import arguments_written
@@ -35,6 +35,9 @@ def weights_brought_back(facts: Facts, frame: Frame) -> Found | None:
     for event in facts.trace.events:
         if event.within_node(frame.node) and (_loads(event, model) or _copies(event, model, frame)):
             return event.scope.file, event.place
+    for store in facts.trace.data_stores:
+        if _assigns(store, model, frame):
+            return store.scope.file, store.scope.file.place(store.written)
     for node in ast.walk(frame.node):
         if isinstance(node, ast.Assign) and text_of(node.targets[0]) == facts.model.variable:
             copied = isinstance(node.value, ast.Call) and text_of(node.value.func).endswith("copy")
@@ -72,32 +75,59 @@ def _loads(event: Event, model: Object) -> bool:
 
 def _copies(event: Event, model: Object, frame: Frame) -> bool:
     """True for a call that writes values into the parameters of the model that were kept from before the round."""
-    if any(isinstance(entry, Call) and is_optimizer(entry.receiver) for entry in event.path):
-        return False
-    if event.name == "torch.nn.utils.vector_to_parameters":
+    if event.name == "torch.nn.utils.vector_to_parameters" and not _by_optimizer(event.path):
         return len(event.args) > 1 and _parameters_of(event.args[1], model)
     if event.name != ".copy_" or not event.node.args or not isinstance(event.node.func, ast.Attribute):
         return False
-    given, written = event.node.args[0], event.node.func.value
+    written = event.node.func.value
     if isinstance(written, ast.Attribute) and written.attr == "data":
         written = written.value
     values = [event.receiver, *value_of(written, event.scope)]
+    return _are_kept(values, written, event.node.args[0], event.path, model, frame)
+
+
+def _assigns(store: DataStore, model: Object, frame: Frame) -> bool:
+    """True for an assignment that gives the parameters of the model the values that were kept from before the round."""
+    within = leads_through(store.path, frame.node)
+    return within and _are_kept(options(store.owner), store.written, store.given, store.path, model, frame)
+
+
+def _are_kept(
+    values: list[Value | None], written: ast.expr, given: ast.expr, path: tuple[Entry, ...], model: Object, frame: Frame
+) -> bool:
+    """True where parameters of the model are given what was kept from before the round, by no optimizer.
+
+    Args:
+        values: what may be written to.
+        written, given: as expressions, what is written to and what it is given.
+        path: the loops, calls and branches around.
+        model: the model.
+        frame: what becomes a round.
+    """
+    if _by_optimizer(path):
+        return False
     reads_itself = re.search(rf"(?<![\w.]){re.escape(text_of(written))}\b", text_of(given))
     if reads_itself or not any(_parameters_of(value, model) for value in values):
         return False
-    return bool(_names_behind(given, event, frame) & frame.bound_outside - {"self", *model.names})
+    return bool(_names_behind(given, path, frame) & frame.bound_outside - {"self", *model.names})
+
+
+def _by_optimizer(path: tuple[Entry, ...]) -> bool:
+    """True within a method of an optimizer."""
+    return any(isinstance(entry, Call) and is_optimizer(entry.receiver) for entry in path)
 
 
 def _parameters_of(value: Value | None, model: Object) -> bool:
-    """True for parameters of the model."""
+    """True for parameters of the model, and for a part of it that is no module: ``model.fc.weight``."""
     owners = [owner for one in options(value) if isinstance(one, Parameters) for owner in one.owners]
-    return any(belongs(one, model) for owner in owners for one in objects(owner))
+    tensors = [one for one in objects(value) if not one.is_module]
+    return any(belongs(one, model) for one in (*tensors, *(part for owner in owners for part in objects(owner))))
 
 
-def _names_behind(node: ast.expr, event: Event, frame: Frame) -> set[str]:
+def _names_behind(node: ast.expr, path: tuple[Entry, ...], frame: Frame) -> set[str]:
     """The names of the frame that an expression is made of, through the loops and the calls it stands in."""
     names = names_read(node)
-    for entry in reversed(path_inside(event.path, frame.node)):
+    for entry in reversed(path_inside(path, frame.node)):
         if isinstance(entry, Loop) and isinstance(entry.node, ast.For) and names & names_bound(entry.node.target):
             names |= names_read(entry.node.iter)
         elif isinstance(entry, Call) and isinstance(entry.node, ast.Call):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.facts import Choices, Facts, gather
+from engine.plan import Plan, make_plan
 from engine.result import UserError
 from engine.source import Project
 
@@ -160,3 +161,28 @@ def test_the_loops_of_two_files_are_told_apart(tmp_path: Path) -> None:
     assert [loop.place.file for loop in facts.loops] == ["pretrain.py", "train.py"]
     chosen = facts_of(tmp_path, "import pretrain\nmodel = Net()\ntrain(model, 3)\n", loop="train.py:15")
     assert [loop.place.file for loop in chosen.loops] == ["train.py"]
+
+
+RELOADS = """class Trainer:
+    def __init__(self):
+        self.model = Net()
+    def train(self):
+        optimizer = optim.SGD(self.model.parameters(), lr=0.1)
+        for epoch in range(3):
+            self.model(torch.ones(2)).sum().backward()
+            optimizer.step()
+    def load(self):
+        self.model = Net(hidden=2)
+        self.model.load_state_dict(torch.load("best.pt"))
+trainer = Trainer()
+trainer.train()
+trainer.load()
+"""
+
+
+def test_a_model_that_another_replaces_after_training_is_named_as_it_was(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, RELOADS)
+    assert [(model.variable, model.arguments) for model in facts.models] == [("self.model", {})]
+    plan = make_plan(facts)
+    assert isinstance(plan, Plan)
+    assert plan.model_name.bare == "self.model"

@@ -28,6 +28,9 @@ class Attack:
     def restore(self):
         for name, p in self.model.named_parameters():
             p.data.copy_(self.backup[name])
+    def give_back(self):
+        for name, p in self.model.named_parameters():
+            p.data = self.backup[name]
 model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.Linear(2, 1))
 attack = Attack(model)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -62,6 +65,8 @@ def planned(after: str, folder: Path) -> object:
         "nn.utils.vector_to_parameters(vector, model.parameters())",
         "for p, s in zip(model.parameters(), slow):\n    p.data.copy_(s)",
         "keep(model, slow)",
+        "for p, s in zip(model.parameters(), slow):\n    p.data = s",
+        "model[0].weight.data = head['weight']",
         "model = copy.deepcopy(best)",
         "model = best",
     ],
@@ -85,6 +90,8 @@ def test_layers_built_in_the_loop_are_refused(tmp_path: Path) -> None:
         "for p in model.parameters():\n    p.data.copy_(p.data.clamp(-1, 1))",
         "model[0].load_state_dict(model[2].state_dict())",
         "attack.run()\nattack.restore()",
+        "attack.run()\nattack.give_back()",
+        "for p in model.parameters():\n    p.data = p.data.clamp(-1, 1)",
         "model.drop = nn.Dropout(0.1)",
         "model = model.train()",
     ],
