@@ -3,40 +3,88 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from engine.facts import LoopFact
-from engine.facts.source_text import assigned
+from engine.facts import Facts, LoopFact
+from engine.facts.source_text import assigned, names_in, own_nodes
 from engine.facts.values import Literal, value_of
-from engine.plan.frame import Frame, bodies
+from engine.plan.frame import Frame, bodies, body_of
 from engine.plan.literals import leaves
 from engine.plan.refusals import LOOP_ENDS_FOR_GOOD
 from engine.result import Result
 
 
-def counter_resets(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
-    """The assignments that let a ``while`` loop run again: of the names its test and its breaks depend on."""
-    node = loop.loop.node
-    assert isinstance(node, ast.While)
+def counter_resets(facts: Facts, frame: Frame) -> tuple[str, ...] | Result:
+    """The assignments that let a ``while`` loop run again: of the names its test and its exits depend on."""
+    loop = facts.loop
+    assert loop is not None and isinstance(loop.loop.node, ast.While)
+    node, function = loop.loop.node, ast.Module(body_of(loop.scope), [])
     inside = [s for body in bodies(node.body) for s in body]
-    tests = [node.test, *[s.test for s in inside if isinstance(s, ast.If) and breaks(s)]]
-    tested = {ast.unparse(n) for test in tests for n in ast.walk(test) if isinstance(n, (ast.Name, ast.Attribute))}
+    tests = [node.test, *[s.test for s in inside if isinstance(s, ast.If) and _ends(s)]]
+    tested = {ast.unparse(n): n for test in tests for n in ast.walk(test) if isinstance(n, (ast.Name, ast.Attribute))}
     changed = {ast.unparse(target) for statement in inside for target in assigned(statement)}
+    changed |= _changed_in_calls(facts, loop, tested)
     resets = []
-    for name in sorted(tested & changed):
+    for name in sorted(tested.keys() & changed):
         before = [
             value
-            for target, value in assignments(ast.Module(frame.body, []))
+            for target, value in assignments(function)
             if ast.unparse(target) == name and value.lineno < node.lineno
         ]
-        constant = [value for one in before for value in _followed(one, frame, node) if is_constant(value)]
-        if not before and name not in ast.unparse(node.test):
+        if before and not frame.is_loop:
+            continue  # set anew by the call that leads to the loop
+        values = [value for one in before for value in _followed(one, function, node)]
+        constant = [ast.unparse(value) for value in values if is_constant(value)]
+        constant = constant if before else _numbers_at_start(tested[name], loop)
+        reachable = bool(constant) and frame.is_loop
+        if not reachable and not before and name not in ast.unparse(node.test):
             continue  # set anew in every pass
-        if not constant:
+        if not reachable:
             return _ends_for_good(loop, frame, name)
-        resets.append(f"{name} = {ast.unparse(constant[0])}")
+        resets.append(f"{name} = {constant[0]}")
     return tuple(resets)
+
+
+def _changed_in_calls(facts: Facts, loop: LoopFact, tested: Mapping[str, ast.expr]) -> set[str]:
+    """The names among some that the functions change which a loop calls: attributes, and names declared ``global``.
+
+    Args:
+        facts: of the program.
+        loop: the loop; what it counts up to is not meant.
+        tested: the names, with a node of each.
+    """
+    limit = names_in(loop.count.node) | {ast.unparse(loop.count.node)} if loop.count is not None else set()
+    owners = {name: value_of(n.value, loop.scope) for name, n in tested.items() if isinstance(n, ast.Attribute)}
+    called = {
+        (event.function.node, id(event.receiver)): event
+        for event in facts.trace.events
+        if event.function is not None and event.within_node(loop.loop.node)
+    }
+    changed: set[str] = set()
+    for event in called.values():
+        nodes = list(own_nodes(_statements(event.function.node)))
+        shared = {name for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names}
+        for target in (target for node in nodes for target in assigned(node)):
+            if isinstance(target, ast.Name):
+                changed |= {target.id} & shared
+                continue
+            own = ast.unparse(target.value) == "self"
+            alike = [name for name in owners if name.endswith(f".{target.attr}")]
+            changed |= {name for name in alike if not own or event.receiver in owners[name]}
+    return changed & tested.keys() - limit
+
+
+def _statements(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.stmt]:
+    """The body of a function; none for a lambda."""
+    return [] if isinstance(function, ast.Lambda) else function.body
+
+
+def _numbers_at_start(node: ast.expr, loop: LoopFact) -> list[str]:
+    """The number or truth value that an attribute has where a loop starts, as source; none where it is not known."""
+    held = value_of(node, loop.scope) if isinstance(node, ast.Attribute) else []
+    values = [one.value for one in held if isinstance(one, Literal)]
+    return [repr(value) for value in dict.fromkeys(values) if isinstance(value, (bool, int, float))]
 
 
 def start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
@@ -49,7 +97,8 @@ def start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
         return ()  # range(start, start + n) has its n epochs wherever it starts
     values = [value for target, value in assignments(frame.file.tree) if _last(target) == _last(start)]
     changes = [value for value in values if not is_constant(value)]
-    if not changes and len(values) <= 1:
+    moved = len(value_of(start, loop.start.scope)) > 1  # by a function elsewhere that resumes from a checkpoint
+    if not changes and len(values) <= 1 and not moved:
         return ()
     constants = [ast.unparse(value) for value in values if is_constant(value)]
     constants += [repr(leaf.option.default) for leaf in leaves(loop.start) if leaf.option is not None]
@@ -61,11 +110,11 @@ def start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
     return replace(_ends_for_good(loop, frame, name), remedy=remedy)
 
 
-def _followed(value: ast.expr, frame: Frame, loop: ast.While) -> list[ast.expr]:
+def _followed(value: ast.expr, function: ast.Module, loop: ast.While) -> list[ast.expr]:
     """A value, or for a name what was assigned to it before the loop: ``start`` in ``step = start``."""
     if not isinstance(value, ast.Name):
         return [value]
-    known = assignments(ast.Module(frame.body, []))
+    known = assignments(function)
     return [given for target, given in known if ast.unparse(target) == value.id and given.lineno < loop.lineno]
 
 
@@ -79,6 +128,11 @@ def is_constant(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp):
         return is_constant(node.operand)
     return isinstance(node, ast.Constant) or ast.unparse(node) in ("float('inf')", "np.inf", "math.inf", "torch.inf")
+
+
+def _ends(statement: ast.If) -> bool:
+    """True for an ``if`` whose body leaves a loop, or the function around it."""
+    return breaks(statement) or any(isinstance(inner, ast.Return) for inner in ast.walk(statement))
 
 
 def breaks(statement: ast.If) -> bool:

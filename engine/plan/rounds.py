@@ -64,7 +64,7 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
         trouble = trouble or look(facts, frame)
     if trouble is not None:
         return trouble
-    counters = counter_resets(loop, frame) if loop.kind == "while" else limit_resets(facts, frame)
+    counters = counter_resets(facts, frame) if loop.kind == "while" else limit_resets(facts, frame)
     if isinstance(counters, Result):
         return counters
     start = start_reset(loop, frame)

@@ -38,6 +38,101 @@ def test_counters_start_where_they_were_set_before_the_loop(before: str, tmp_pat
     assert plan.rounds.resets == ("going = True", "step = 0")
 
 
+TRAINER = """
+import torch
+from torch import nn
+finished = 0
+class Trainer:
+    def __init__(self, epochs=4):
+        self.model = nn.Linear(2, 1)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.epoch, self.epochs, self.started = {start}, epochs, False
+    def pass_over(self):
+        global finished
+        self.optimizer.zero_grad()
+        self.model(torch.ones(4, 2)).sum().backward()
+        self.optimizer.step()
+        self.epoch += 1
+        finished += 1
+    def fit(self):
+        while {test}:
+            self.pass_over()
+            {also}
+            print(self.epoch)
+def epochs_done():
+    return len(open("log.txt").readlines())
+Trainer().fit()
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "also", "resets"),
+    [
+        ("self.epoch < self.epochs", "pass", ("self.epoch = 0",)),
+        ("self.epochs > self.epoch", "self.started = True", ("self.epoch = 0",)),
+        ("True", "if self.epoch == self.epochs: return", ("self.epoch = 0",)),
+        ("True", "if self.epoch == self.epochs: break", ("self.epoch = 0",)),
+    ],
+)
+def test_a_counter_that_an_object_keeps_starts_anew(
+    test: str, also: str, resets: tuple[str, ...], tmp_path: Path
+) -> None:
+    """In the method of the loop, or in one that the loop calls; what it counts up to stays what the job sets."""
+    script = tmp_path / "train.py"
+    script.write_text(TRAINER.format(start="0", test=test, also=also))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.resets == resets
+
+
+@pytest.mark.parametrize(
+    ("start", "test", "what"),
+    [("epochs_done()", "self.epoch < self.epochs", "self.epoch"), ("0", "finished < self.epochs", "finished")],
+)
+def test_a_counter_that_cannot_start_anew_is_refused(start: str, test: str, what: str, tmp_path: Path) -> None:
+    """One of which it is not known how it starts, and a global one."""
+    script = tmp_path / "train.py"
+    script.write_text(TRAINER.format(start=start, test=test, also="pass"))
+    (refused,) = make_plan(gather(Project(script)))
+    assert refused.code == "FLR153"
+    assert refused.message.startswith(f"this loop is bounded by {what}, ")
+
+
+RESUMED = """
+import argparse
+import torch
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--resume", default="")
+parser.add_argument("--start_epoch", type=int, default=0)
+parser.add_argument("--epochs", type=int, default=3)
+args = parser.parse_args()
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{resume}
+for epoch in range(args.start_epoch, args.epochs):
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("resume", "resets"),
+    [("", ()), ("from resuming import resume\nresume(args, model)", ("args.start_epoch = 0",))],
+)
+def test_a_first_epoch_that_another_file_sets_starts_anew(resume: str, resets: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "resuming.py").write_text(
+        "import torch\ndef resume(args, model):\n    if args.resume:\n        state = torch.load(args.resume)\n"
+        "        model.load_state_dict(state['model'])\n        args.start_epoch = state['epoch'] + 1\n"
+    )
+    script = tmp_path / "train.py"
+    script.write_text(RESUMED.format(resume=resume))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.resets == resets
+
+
 ONE_PASS = """
 import torch
 from torch import nn
