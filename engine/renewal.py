@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine import atomic
-from engine.apply import build
+from engine.apply import Outcome, build
 from engine.apply_report import refusal_text
 from engine.configuration import CONVERSION
 from engine.facts import Choices as ProgramChoices
@@ -23,7 +24,8 @@ from engine.result import Result, UserError
 from engine.source import Project
 
 MARK = b'"class_path"'  # what every conversion.json of ours holds, even a broken one
-Tools = tuple[Sequence[Step], Callable[[Facts], Iterable[Result]]]
+Load = Callable[[Sequence[Path], Path], tuple[Sequence[Step], Callable[[Facts], Iterable[Result]]]]
+JOB = "job.py"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def folders(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewal:
+def renew(folder: Path, load: Load) -> Renewal:
     """What a converted folder lacks of what its source becomes today.
 
     What the user has edited counts as up to date as long as it was made from the same source.
@@ -76,23 +78,13 @@ def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewa
         UserError: the source is not there, or can no longer be converted.
     """
     recorded = read_conversion(folder)
-    entry = folder / recorded["source"]["root"] / recorded["source"]["entry"]
-    if not entry.is_file():
-        raise UserError(f"{folder}: its source {os.path.normpath(entry)} does not exist; delete the folder, or move it")
-    options = recorded.get("options", {})
-    steps, blockers = load([folder / name for name in options.get("rules", ())], entry)
-    words = tuple(recorded.get("job", {}).get("script_arguments") or ())
-    facts = gather(Project(entry.resolve()), ProgramChoices(options.get("model"), options.get("loop"), words))
-    recipe, starts = recorded.get("recipe", "fedavg-pt"), options.get("initial_ckpt", False)
-    choices = Choices(options.get("model_args", {}), recipe, starts)
-    chosen = select(steps, options.get("only", ()), options.get("skip", ()))
+    entry = _source(folder, recorded)
     try:
-        outcome = build(facts, chosen, blockers, folder.resolve(), choices, recorded.get("job", {}), options, steps)
+        outcome = _converted(folder, recorded, entry, load)
     except UserError as error:
-        again = f"python -m codemods apply {os.path.normpath(entry)} --out {folder} --force"
         raise UserError(
             f"{folder} cannot be renewed with what was chosen for it: {error}\n    convert anew what the script has "
-            f"become, with {again}"
+            f"become, with {_apply(entry, folder)}"
         ) from None
     if outcome.files is None:
         raise UserError(f"{folder}: {refusal_text(entry.name, [*outcome.refusals, *outcome.needs])}")
@@ -100,6 +92,60 @@ def renew(folder: Path, load: Callable[[Sequence[Path], Path], Tools]) -> Renewa
     changed = {name: outcome.files[name] for name in _changed(folder, recorded, fresh)}
     stale = tuple(name for name in recorded["files"] if name not in fresh["files"])
     return Renewal(folder, entry, changed, outcome.modes or {}, stale)
+
+
+def with_arguments(folder: Path, words: Sequence[str], load: Load) -> dict[str, Any]:
+    """What ``conversion.json`` says where the script is given other arguments: they may name its files, or set what
+    the model is built of.
+
+    Args:
+        folder: the converted folder.
+        words: the arguments, one item per word; a command that the script needs is added to them.
+        load: as for :func:`renew`.
+
+    Raises:
+        UserError: the source is not there, does not start with them, or becomes another client.
+    """
+    recorded = read_conversion(folder)
+    entry = _source(folder, recorded)
+    chosen = {**recorded, "job": {**recorded.get("job", {}), "script_arguments": list(words)}}
+    outcome = _converted(folder, chosen, entry, load)
+    if outcome.files is None:
+        raise UserError(refusal_text(entry.name, [*outcome.refusals, *outcome.needs]))
+    fresh = json.loads(outcome.files[CONVERSION])
+    others = sorted({*_changed(folder, recorded, fresh)} - {JOB, CONVERSION})
+    if others:
+        given = " ".join(f"--arg={shlex.quote(word)}" for word in words)
+        raise UserError(
+            f"with these arguments {entry.name} becomes another {', '.join(others)}: convert it anew, with "
+            f"{_apply(entry, folder)} {given}"
+        )
+    return fresh
+
+
+def _source(folder: Path, recorded: Mapping[str, Any]) -> Path:
+    """The script that a folder was made from. Raises UserError where it is not there."""
+    entry = folder / recorded["source"]["root"] / recorded["source"]["entry"]
+    if not entry.is_file():
+        raise UserError(f"{folder}: its source {os.path.normpath(entry)} does not exist; delete the folder, or move it")
+    return entry
+
+
+def _converted(folder: Path, recorded: Mapping[str, Any], entry: Path, load: Load) -> Outcome:
+    """What a script becomes, with the options that are recorded. Raises UserError where these do not fit it."""
+    options, job = recorded.get("options", {}), recorded.get("job", {})
+    steps, blockers = load([folder / name for name in options.get("rules", ())], entry)
+    words = tuple(job.get("script_arguments") or ())
+    facts = gather(Project(entry.resolve()), ProgramChoices(options.get("model"), options.get("loop"), words))
+    recipe, starts = recorded.get("recipe", "fedavg-pt"), options.get("initial_ckpt", False)
+    choices = Choices(options.get("model_args", {}), recipe, starts)
+    chosen = select(steps, options.get("only", ()), options.get("skip", ()))
+    return build(facts, chosen, blockers, folder.resolve(), choices, job, options, steps)
+
+
+def _apply(entry: Path, folder: Path) -> str:
+    """The command that converts a script anew."""
+    return f"python -m codemods apply {os.path.normpath(entry)} --out {folder} --force"
 
 
 def _changed(folder: Path, recorded: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:

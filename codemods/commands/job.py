@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,7 +27,11 @@ def command(ctx: click.Context, directory: Path, without, diff: bool, check: boo
     from engine import atomic, output
     from engine.job import job_settings, update_job
 
-    files = update_job(directory, force, without, **job_settings(directory=directory, **options))
+    settings, anew = job_settings(directory=directory, **options), None
+    if "script_arguments" in settings:
+        anew = with_arguments(directory, settings["script_arguments"])
+        settings["script_arguments"] = anew["job"]["script_arguments"]
+    files = update_job(directory, force, without, anew, **settings)
     current = {name: (directory / name).read_bytes() for name in files if (directory / name).is_file()}
     changed = {name: content for name, content in files.items() if current.get(name) != content}
     if diff:
@@ -35,3 +40,11 @@ def command(ctx: click.Context, directory: Path, without, diff: bool, check: boo
         ctx.exit(FINDINGS if changed else OK)
     atomic.write(directory, changed)
     click.echo(f"{directory / 'job.py'} {'written' if changed else 'is up to date'}")
+
+
+def with_arguments(directory: Path, words: tuple[str, ...]) -> dict[str, Any]:
+    """What the conversion says where the script is given these arguments."""
+    from codemods.commands.shared import for_source
+    from engine import renewal
+
+    return renewal.with_arguments(directory, words, for_source)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from codemods.commands import ERROR, FINDINGS, OK
-from codemods.commands.shared import extended
+from codemods.commands.shared import for_source
 
 
 @click.command("renew")
@@ -22,15 +22,8 @@ def command(ctx: click.Context, folders: tuple[Path, ...], check: bool, force: b
     edited stays, unless its source has changed so that the file has to change too. Exits with 2 where that is so, and
     where a source can no longer be converted.
     """
-    from functools import partial
-
     from engine import renewal
     from engine.result import UserError
-    from rules import blockers
-
-    def load(rule_files, source):
-        everything = extended(tuple(rule_files), (source,))
-        return everything.steps, partial(blockers, rules=everything.rules)
 
     codes = [OK]
     converted = renewal.folders(folders or [Path(".")])
@@ -38,7 +31,7 @@ def command(ctx: click.Context, folders: tuple[Path, ...], check: bool, force: b
         click.echo("there is no converted folder here", err=True)
     for folder in converted:
         try:
-            found = renewal.renew(folder, load)
+            found = renewal.renew(folder, for_source)
             if not check:
                 renewal.write(found, force)
             click.echo(renewal.as_text(found, check))

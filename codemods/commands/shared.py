@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,21 @@ def extended(files: tuple[Path, ...], paths: tuple[Path, ...] = (Path(),)):
     settings = [configuration.of(path / "*" if path.is_dir() else path) for path in paths]
     named = [file for each in settings for file in each.rule_files]
     return extend(STEPS, load, RULES, (*files, *named), read_toml)
+
+
+def for_source(files: Sequence[Path], source: Path):
+    """The steps, and the rules that refuse, for a script that is converted again.
+
+    Args:
+        files: the TOML files with rules that it was converted with.
+        source: the script.
+    """
+    from functools import partial
+
+    from rules import blockers
+
+    everything = extended(tuple(files), (source,))
+    return everything.steps, partial(blockers, rules=everything.rules)
 
 
 def check_page(page: Path | None) -> None:

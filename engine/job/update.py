@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,20 @@ from engine.result import Place, UserError
 JOB = "job.py"
 
 
-def update_job(directory: Path, force: bool = False, without: Iterable[str] = (), **settings: Any) -> dict[str, bytes]:
+def update_job(
+    directory: Path,
+    force: bool = False,
+    without: Iterable[str] = (),
+    anew: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> dict[str, bytes]:
     """The files of a converted folder that a change of its job changes.
 
     Args:
         directory: the converted folder.
         force: whether edits of job.py that are in the way are given up.
         without: options that were chosen before and are taken back, such as ``stop-cond``.
+        anew: what takes the place of ``conversion.json``, but for its job and its files.
         settings: fields of JobSpec; ``None`` leaves a field as it was chosen before.
 
     Returns:
@@ -39,7 +46,7 @@ def update_job(directory: Path, force: bool = False, without: Iterable[str] = ()
     chosen = {name: value for name, value in settings.items() if value is not None}
     dropped = {field for option in without for field in fields_of(option)}
     kept = {name: value for name, value in conversion.get("job", {}).items() if name not in dropped}
-    changed = {**conversion, "job": {**kept, **chosen}}
+    changed = {**(anew or conversion), "job": {**kept, **chosen}}
     spec = job_spec(changed)
     if "num_clients" in chosen and spec.sites:
         raise UserError(f"the sites of this job are named, {', '.join(spec.sites)}: leave out --clients")

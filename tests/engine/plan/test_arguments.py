@@ -141,3 +141,46 @@ def test_the_command_that_trains_is_given_with_its_own_options(tmp_path: Path) -
     assert "--epochs={args.local_epochs}" in (tmp_path / "federated" / "job.py").read_text()
     report = verify(tmp_path / "federated", Settings(sites=()))
     assert report.exit_code == 0, report.failures
+
+
+def test_other_arguments_given_to_the_job_keep_the_command_and_reach_the_model(tmp_path: Path) -> None:
+    folder = tmp_path / "federated"
+
+    def changed(*options: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["job", str(folder), *options])
+        return result.exit_code, result.output
+
+    assert applied(tmp_path, COMMANDS, "--arg=--width=3")[0] == 0
+    code, told = changed("--arg=--width=5", "--rounds", "7")
+    assert code == 0, told
+    record = json.loads((folder / "conversion.json").read_text())
+    assert record["job"]["script_arguments"] == ["train", "--width=5"]
+    assert 5 in record["model"]["args"].values() and record["job"]["num_rounds"] == 7
+    assert CliRunner().invoke(main, ["renew", "--check", str(folder)]).exit_code == 0
+    assert verify(folder, Settings(sites=())).exit_code == 0
+
+    before = (folder / "job.py").read_bytes()
+    code, told = changed("--arg=--seed=2")
+    assert (code, "does not start without --width" in told) == (2, True)
+    assert (folder / "job.py").read_bytes() == before
+
+
+WIDE = """\
+class Wide(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 99)
+
+
+def train"""
+
+
+def test_arguments_that_make_another_client_need_another_conversion(tmp_path: Path) -> None:
+    text = COMMANDS.replace("nn.Linear(4, args.width)", "Wide() if args.width > 9 else nn.Linear(4, args.width)")
+    assert applied(tmp_path, text.replace("def train", WIDE), "--arg=--width=3")[0] == 0
+    result = CliRunner().invoke(main, ["job", str(tmp_path / "federated"), "--arg=--width=12"])
+    assert result.exit_code == 2
+    assert "with these arguments train.py becomes another client.py, model.py: convert it anew" in result.output
+    assert result.output.endswith(" --force --arg=--width=12\n")
+    (tmp_path / "train.py").unlink()
+    result = CliRunner().invoke(main, ["job", str(tmp_path / "federated"), "--arg=--width=3"])
+    assert (result.exit_code, "does not exist" in result.output) == (2, True)
