@@ -31,6 +31,7 @@ class Recipe:
         framework: what the client trains with: ``PyTorch`` or ``NumPy``.
         evaluates: whether nothing is trained, and a model that is there already is measured at every site.
         peer_to_peer: whether the sites pass the model among themselves, and keep it.
+        fewest_sites: how many there have to be; FLARE ends a job with fewer.
         server_builds_from_instance: whether it takes the model's arguments from an instance of the class.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     reports_metrics: bool = True
     evaluates: bool = False
     peer_to_peer: bool = False
+    fewest_sites: int = 1
     module: str = "nvflare.app_opt.pt.recipes"
     framework: str = "PyTorch"
 
@@ -70,8 +72,17 @@ RECIPES = {
             framework="NumPy",
             **FEDAVG_FAMILY,
         ),
-        Recipe("cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True, reports_metrics=False),
-        Recipe("swarm-pt", "Swarm learning", "SwarmLearningRecipe", reports_metrics=False, peer_to_peer=True),
+        Recipe(
+            "cyclic-pt", "Cyclic training", "CyclicRecipe", shutdown_timeout=True, reports_metrics=False, fewest_sites=2
+        ),
+        Recipe(
+            "swarm-pt",
+            "Swarm learning",
+            "SwarmLearningRecipe",
+            reports_metrics=False,
+            peer_to_peer=True,
+            fewest_sites=2,
+        ),
         Recipe("fedeval-pt", "Federated evaluation", "FedEvalRecipe", evaluates=True),
     ]
 }

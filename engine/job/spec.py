@@ -206,6 +206,7 @@ class JobSpec:
         self._check_evaluation()
         self._check_split()
         self._check_sites()
+        self._check_number_of_sites()
         self._check_script_arguments()
 
     @property
@@ -265,6 +266,13 @@ class JobSpec:
             )
         if self.site_weights and len(self.site_weights) != self.num_clients:
             raise UserError(f"{len(self.site_weights)} site_weights for {self.num_clients} sites")
+
+    def _check_number_of_sites(self) -> None:
+        number, fewest = len(self.sites) or self.num_clients, RECIPES[self.recipe].fewest_sites
+        if number < fewest:
+            raise UserError(
+                f"{self.recipe} passes the model from site to site: it takes at least {fewest}, not {number}"
+            )
 
     def _check_sites(self) -> None:
         if self.sites and not RECIPES[self.recipe].per_site:

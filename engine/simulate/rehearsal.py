@@ -92,26 +92,23 @@ def rehearse(play, folder, script, app, *arguments):
 def server(answer, app):
     """Build the server's model as FLARE does, and what it sends first: the model's own weights or a checkpoint's."""
     import torch
-    from nvflare.fuel.utils.class_utils import instantiate_class
 
     sides = [app / "config" / f"config_fed_{side}.json" for side in ("server", "client")]  # in a swarm, sites build it
     read = [json.loads(config.read_text(encoding="utf-8")) for config in sides if config.is_file()]
     components = {component["id"]: component for config in read for component in config["components"]}
-    found = [component.get("args", {}) for component in components.values() if component.get("args", {}).get("model")]
-    if not found:
+    settings = [component.get("args", {}) for component in components.values()]
+    persistor = next((each for each in settings if each.get("model")), None)
+    if persistor is None:
         return
-    persistor = found[0]
     built = components.get(persistor["model"]) if isinstance(persistor["model"], str) else persistor["model"]
     if not isinstance(built, dict) or "path" not in built:
         return
     path = built["path"]
-    try:
-        model = instantiate_class(path, built.get("args", {}))
-    except Exception as error:
-        answer["model"] = f"the server cannot build its model {path}: {type(error).__name__}: {error}"
-        raise
+    model = instance(answer, "model", path, built.get("args", {}))
     if not isinstance(model, torch.nn.Module):
         return
+    for optimizer in (each["optimizer_args"] for each in settings if each.get("optimizer_args")):
+        instance(answer, "optimizer", optimizer["path"], {"params": model.parameters(), **optimizer.get("args", {})})
     state, checkpoint = model.state_dict(), persistor.get("source_ckpt_file_full_name")
     if checkpoint and (app / "custom" / checkpoint).is_file():
         try:
@@ -123,6 +120,17 @@ def server(answer, app):
         answer["model"] = difference(shapes(state), shapes(saved), f"in {path} on the server", f"in {checkpoint}")
         state = saved
     torch.save({name: torch.as_tensor(value).detach().cpu() for name, value in state.items()}, "model.pt")
+
+
+def instance(answer, role, path, arguments):
+    """What FLARE builds of a class and its arguments."""
+    from nvflare.fuel.utils.class_utils import instantiate_class
+
+    try:
+        return instantiate_class(path, arguments)
+    except Exception as error:
+        answer["model"] = f"the server cannot build its {role} {path}: {type(error).__name__}: {error}"
+        raise
 
 
 def client(answer, app, site, received):

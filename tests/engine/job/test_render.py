@@ -209,6 +209,8 @@ def test_what_the_conversion_says_gives_way_to_what_is_asked_for() -> None:
         ({"aggregator": "Mean"}, "aggregator"),
         ({"recipe": "fedopt-pt", "optimizer_args": {"path": "Adam"}}, "'Adam' is not written like torch.optim.Adam"),
         ({"partition": "dirichlet", "alpha": 1e300}, "alpha"),
+        ({"recipe": "cyclic-pt", "num_clients": 1}, "cyclic-pt passes the model .* at least 2, not 1"),
+        ({"recipe": "swarm-pt", "num_clients": 1}, "at least 2, not 1"),
         ({"sites": {"a b": {}}}, "'a b' cannot be a site's name"),
         ({"sites": {"server": {}}}, "'server' cannot be a site's name"),
         ({"sites": {"a": {"local_epochs": 0}}}, "site a sets local_epochs to 0, which is no whole number from 1 on"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.job import job_spec_from, render
+from engine.job.settings import component
 from engine.result import UserError
 from engine.simulate.preparation import prepare
 from engine.simulate.preview import SiteData, preview, render_preview
@@ -101,6 +102,15 @@ def test_a_server_that_cannot_build_its_model_is_told(convert: Convert, tmp_path
     directory = convert()
     (directory / "job.py").write_text(render(job_spec_from(directory)).replace('"hidden": 16', '"depth": 16'))
     with pytest.raises(UserError, match=r"the server cannot build its model model.Net: .*'depth'"):
+        prepare(directory, None, None, None, tmp_path / "workspace", False, ())
+
+
+@pytest.mark.parametrize("optimizer", ["torch.optim.Adamm:lr=0.1", "torch.optim.SGD:rate=0.1"])
+def test_an_optimizer_that_the_server_cannot_build_is_told(convert: Convert, tmp_path: Path, optimizer: str) -> None:
+    directory = convert()
+    spec = job_spec_from(directory, recipe="fedopt-pt", optimizer_args=component(optimizer))
+    (directory / "job.py").write_text(render(spec))
+    with pytest.raises(UserError, match=f"the server cannot build its optimizer {optimizer.partition(':')[0]}: "):
         prepare(directory, None, None, None, tmp_path / "workspace", False, ())
 
 
