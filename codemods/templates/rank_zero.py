@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import nvflare.client as flare
 import torch.distributed as dist
-from nvflare.client import FLModel, init  # noqa: F401  (used as flare.FLModel and flare.init)
+from nvflare.client import FLModel, get_site_name, init  # noqa: F401  (used as flare.FLModel and so on)
 
 _group = None  # of all ranks, on the CPU whatever the training uses
 LONGEST_ROUND = timedelta(days=30)  # the other ranks wait for rank 0 while other sites train

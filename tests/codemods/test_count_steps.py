@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from codemods import count_steps
+from engine.verify.launch import Settings
+from engine.verify.run import verify
 from tests.codemods import tools
 
 check_converted = partial(tools.check_converted, count_steps.step)
@@ -46,6 +48,9 @@ def test_the_optimizer_of_the_script() -> None:
                 optimizer.zero_grad()
                 nn.functional.mse_loss(model(x), y).backward()
                 optimizer.step()
+
+            if not steps["done"]:  # FLARE would weigh it as one
+                raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
         """,
     )
 
@@ -79,6 +84,9 @@ def test_an_attribute() -> None:
         +                 self.opt.zero_grad()
         +                 self.network(torch.ones(4, 2)).mean().backward()
         +                 self.opt.step()
+        +
+        +             if not steps["done"]:  # FLARE would weigh it as one
+        +                 raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
 
 
           network = nn.Linear(2, 1)
@@ -121,6 +129,9 @@ def test_an_optimizer_built_in_the_loop() -> None:
                 optimizer.zero_grad()
                 nn.functional.mse_loss(model(x), y).backward()
                 optimizer.step()
+
+            if not steps["done"]:  # FLARE would weigh it as one
+                raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
         """,
     )
 
@@ -165,6 +176,9 @@ def test_an_optimizer_that_the_loop_replaces() -> None:
                 optimizer.step()
                 if loss > 1:
                     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+            if not steps["done"]:  # FLARE would weigh it as one
+                raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
         """,
     )
 
@@ -197,6 +211,9 @@ def test_an_optimizer_out_of_reach() -> None:
         +     steps.clear()
         +     for epoch in range(3):
         +         train(model)
+        +
+        +     if not steps["done"]:  # FLARE would weigh it as one
+        +         raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
         """,
     )
 
@@ -236,6 +253,9 @@ def test_names_taken() -> None:
                 optimizer.zero_grad()
                 nn.functional.mse_loss(model(x), y).backward()
                 optimizer.step()
+
+            if not optimizer_steps["done"]:  # FLARE would weigh it as one
+                raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
         """,
     )
 
@@ -273,6 +293,9 @@ def test_an_import_that_is_there_already() -> None:
                 optimizer.zero_grad()
                 nn.functional.mse_loss(model(x), y).backward()
                 optimizer.step()
+
+            if not steps["done"]:  # FLARE would weigh it as one
+                raise RuntimeError(f"{flare.get_site_name()} did no optimizer step: too little data?")
         """,
     )
 
@@ -305,6 +328,9 @@ def test_updates_of_arrays() -> None:
                         w += yi * xi
                         b += yi  # and so is the bias
                         optimizer_steps += 1
+
+            if not optimizer_steps:  # FLARE would weigh it as one
+                raise RuntimeError(f"{flare.get_site_name()} did no update: too little data?")
         """,
     )
 
@@ -325,3 +351,24 @@ for epoch in range(3):
     optimizer.step()
 """
     assert tools.plan_of(tools.written(tmp_path, script, {})).steps.optimizer == ""
+
+
+def test_a_site_that_trains_nothing_fails_and_is_named(tmp_path: Path) -> None:
+    script = """\
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+loader = DataLoader(TensorDataset(torch.ones(6, 2)), batch_size=4, drop_last=True)  # no batch is left for half of it
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for (x,) in loader:
+        optimizer.zero_grad()
+        model(x).mean().backward()
+        optimizer.step()
+"""
+    entry = tools.written(tmp_path, script, {})
+    tools.check_promises(entry)
+    report = verify(tmp_path / "federated", Settings(sites=(2,)))
+    told = [check.detail for check in report.checks]
+    assert any("site-1 did no optimizer step: too little data?" in detail for detail in told), told
