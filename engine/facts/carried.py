@@ -45,6 +45,7 @@ KEEPS = {"requires_grad_", "clip_grad_norm_", "clip_grad_value_"}
 OF_SHAPE = {
     "len", "size", "numel", "dim", "shape", "ndim", "dtype", "device", "isinstance", "hasattr", "type", "nelement",
 }  # fmt: skip
+NUMBERS = ("builtins.int", "builtins.float", "builtins.round", "builtins.min", "builtins.max", "builtins.abs", "math.")
 WITH_STATISTICS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 DEEPEST = 12
 MOST_STATEMENTS = 20_000
@@ -132,20 +133,24 @@ class Pass:
         self.data_loops = {loop.node for loop, _ in self.trace.loops if _runs_over_batches(loop)}
         if self.training.batch is not None:
             self.data_loops.add(self.training.batch.node)
-        self.evaluating = {e.call_event.node: e for e in self.evaluations if e.call_event is not None}
+        measuring = [evaluation for evaluation in self.evaluations if evaluation.metrics]
+        self.evaluating = {e.call_event.node: e for e in measuring if e.call_event is not None}
         phases = self.training.batch.node if self.training.batch is not None else None
-        inline = [e for e in self.evaluations if e.call_event is None and not (e.loop and e.loop.node is phases)]
+        inline = [e for e in measuring if e.call_event is None and not (e.loop and e.loop.node is phases)]
         self.inline = {e.loop.node if e.loop is not None else e.forward: e for e in inline}
         self.aliases: dict[Location, list[Location]] = {}
         self.inner: set[Scope] = set()
         self.made: set[Scope] = set()
-        self.from_data: dict[int, bool] = {}
+        self.from_data: dict[Value, bool] = {}
+        self.trained: dict[Value, bool] = {}
+        self.counts: set[str] = set()
         self.active: list[ast.AST] = []
         self.returned: list[Origins] = []
         self.fact: tuple[EvaluationFact, Scope] | None = None
         self.measuring = False
         self.statements = 0
         self.written: set[Location] = set()
+        self.read_by_evaluation: set[Location | str] = set()
         self.statement: tuple[ast.stmt, Scope] | None = None
         self.before = {scope: set(names) for scope, names in self.training.epoch.known}
 
@@ -157,12 +162,11 @@ class Pass:
         self.block(loop.node.body, loop.scope)
         for evaluation in self.inline.values():
             if evaluation.where in ("loop", "batch_loop"):
-                self.measures |= self.metrics_of(evaluation, loop.scope)
+                self.measures |= self.metrics_of(evaluation, loop.scope) & self.read_by_evaluation
         done, self.now = self.now, {}
-        for evaluation in self.evaluations:
-            event = evaluation.call_event
-            if event is not None and evaluation.where not in ("loop", "batch_loop"):
-                self.origins(event.node, event.scope)
+        for evaluation in self.evaluating.values():
+            if evaluation.where not in ("loop", "batch_loop"):
+                self.origins(evaluation.call_event.node, evaluation.call_event.scope)
         self.now = done
 
     def lives_on(self, location: Location) -> bool:
@@ -216,7 +220,9 @@ class Pass:
             origins = self.origins(node.iter, scope)
             if node in self.data_loops:
                 origins |= {MEASURED if self.measuring else BATCH}
-            if isinstance(node.target, ast.Tuple) and "enumerate(" in text_of(node.iter):
+            counted = "enumerate(" in text_of(node.iter)
+            if isinstance(node.target, ast.Tuple) and counted:
+                self.counts.add(text_of(node.target.elts[0]))
                 self.bind(node.target.elts[0], NONE, scope)
                 self.bind(ast.Tuple(node.target.elts[1:], ast.Store()), origins, scope)
             else:
@@ -232,9 +238,13 @@ class Pass:
         self.block(node.orelse, scope)
 
     def branch(self, node: ast.If, scope: Scope) -> None:
-        """Both sides."""
+        """Both sides; what the first pass of a loop does is always done."""
         self.origins(node.test, scope)
-        self.join([node.body, node.orelse], scope)
+        if text_of(node.test) in {f"{count} == 0" for count in self.counts}:
+            self.block(node.body, scope)
+            self.join([[], node.orelse], scope)
+        else:
+            self.join([node.body, node.orelse], scope)
 
     def attempt(self, node: ast.Try, scope: Scope) -> None:
         """The body, and then perhaps a handler."""
@@ -322,7 +332,10 @@ class Pass:
 
     def read(self, place: Location) -> Origins:
         """What a location comes from at this point."""
-        return self.now.get(place, frozenset({place}))
+        origins = self.now.get(place, frozenset({place}))
+        if self.measuring:
+            self.read_by_evaluation |= origins
+        return origins
 
     def held(self, node: ast.expr, scope: Scope) -> list[Location]:
         """The location that a name or attribute is, without its other names."""
@@ -399,9 +412,9 @@ class Pass:
         """What comes with a value: data, the weights of the model, and what a loader was given."""
         found = self.weights(values)
         for value in values:
-            if id(value) not in self.from_data:
-                self.from_data[id(value)] = isinstance(value, Object) and comes_from_data(value)
-            if self.from_data[id(value)]:
+            if value not in self.from_data:
+                self.from_data[value] = isinstance(value, Object) and _is_data(value)
+            if self.from_data[value]:
                 found |= {DATA}
             for part in _given(value) if self.stored else ():
                 found |= NONE.union(*(self.read(place) for place in self.stored if place.holder is part))
@@ -409,8 +422,11 @@ class Pass:
 
     def weights(self, values: Iterable[Value]) -> Origins:
         """What is learned where a value is the model, or a part of it."""
-        trained = any(belongs(one, model) for value in values for one in objects(value) for model in self.models)
-        return frozenset({MEASURED if self.measuring else OUTPUT}) if trained else NONE
+        parts = [one for value in values for one in objects(value)]
+        for one in parts:
+            if one not in self.trained:
+                self.trained[one] = any(belongs(one, model) for model in self.models)
+        return frozenset({MEASURED if self.measuring else OUTPUT}) if any(map(self.trained.get, parts)) else NONE
 
     def call(self, node: ast.Call, scope: Scope) -> Origins:
         """A call: what it gives back comes from what it is given, and from what the function reads."""
@@ -453,7 +469,7 @@ class Pass:
     def call_library(self, node: ast.Call, name: str, scope: Scope, every: Origins, modules: list[Object]) -> None:
         """What a call of a library changes in place."""
         for one in modules:
-            if one.short_kind in WITH_STATISTICS and not any(belongs(one, model) for model in self.models):
+            if one.short_kind in WITH_STATISTICS and not self.weights([one]) and self.in_training_mode(one):
                 self.change([Location(one, "running statistics")], every, text_of(node.func))
         if isinstance(node.func, ast.Attribute) and name in CLEARS:
             for place in self.places(node.func.value, scope):
@@ -466,6 +482,11 @@ class Pass:
         for keyword in node.keywords:
             if keyword.arg == "out":
                 self.change(self.places(keyword.value, scope), every, text_of(keyword.value))
+
+    def in_training_mode(self, module: Object) -> bool:
+        """True for a module by itself that is never put into evaluation mode, or put back into training mode."""
+        modes = [event.name for event in self.trace.named(".eval", ".train") if module in objects(event.receiver)]
+        return module.parent is None and modes[-1:] != [".eval"]
 
     def entered(self, node: ast.Call, scope: Scope, callees: list[Value]) -> Iterator[Entered]:
         """The functions of the project that a call runs: those the trace has followed, and the ``forward`` of modules
@@ -555,6 +576,11 @@ def _runs_over_batches(loop: Loop) -> bool:
     if not is_statement(loop) or isinstance(loop.node, ast.While) or names_epochs(loop):
         return False
     return runs_over_data(loop) and not any(one.kind == "builtins.range" for one in objects(loop.iterable))
+
+
+def _is_data(value: Object) -> bool:
+    """True for data, not for a number that was worked out of its size."""
+    return not value.kind.startswith(NUMBERS) and comes_from_data(value)
 
 
 def _pairs(target: ast.Tuple, value: ast.Tuple) -> bool:

@@ -47,8 +47,8 @@ def _facts(done: Pass, models: list[Object]) -> Iterator[LocalStateFact]:
     """The facts of a pass that has been followed."""
     learned = {at: done.read(at) for at in done.changes if done.read(at) & LEARNED and not _is_known(done, at, models)}
     trains = _behind(done.trains, learned)
-    measures = {at for at in _behind(done.measures, learned) if _is_trained(learned[at])}
-    measures -= done.changed_by_evaluation - trains
+    by_itself = done.changed_by_evaluation - trains
+    measures = {at for at in _behind(done.measures - by_itself, learned) if _is_trained(learned[at])} - by_itself
     for at, change in done.changes.items():
         if at in trains | measures:
             yield LocalStateFact(_name(at, change), expression(change.statement, change.scope), at in measures)

@@ -234,6 +234,23 @@ NOTHING = {
         "inner": "running = 0.9 * running + 0.1 * loss.item()",
         "end": "print(running)",
     },
+    "record": {
+        "before": "record = {}",
+        "counted": "record['right'] = correct",
+        "inner": "record['loss'] = loss.item()",
+        "end": "print(record)",
+    },
+    "of a passing test": {"before": "best = 0.0", "end": "best = max(best, evaluate()); print(f'accuracy {best:.3f}')"},
+    "frozen": {
+        "before": "norm = nn.BatchNorm1d(2); norm.eval()",
+        "given": "norm(xb)",
+        "measured": "model(norm(xb))",
+    },
+    "first of a loop": {
+        "before": "held = torch.zeros(3)",
+        "start": "for i, part in enumerate(loader):\n        if i == 0:\n            held = model(part[0]).detach()[0]",
+        "more": " + (out - held).mean()",
+    },
     "clipped": {
         "inner": "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
     },
