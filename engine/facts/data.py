@@ -11,8 +11,8 @@ from engine.facts.arrays import ArrayTraining
 from engine.facts.library import DATA_READERS, made_of
 from engine.facts.paths import beside_script, first_joined, is_path, path_class
 from engine.facts.program import DataFact, PathFact
-from engine.facts.source_text import expression
-from engine.facts.trace import Event, Trace
+from engine.facts.source_text import expression, own_nodes, positional_parameters
+from engine.facts.trace import Event, Trace, is_default
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
 from engine.facts.values import (
     CONFIG,
@@ -109,24 +109,47 @@ def _loader(value: Value | None, depth: int = 0) -> Object | None:
 
 def _loader_in(trace: Trace, training: TrainingLoop) -> Object | None:
     """The loader that the epoch loop takes batches from by ``next``, or measures by ``len``, or from which came what it
-    gives to the model."""
+    gives to the model; none of those that only another choice of the script's options would build."""
     for event in trace.events:
         if event.name in ("builtins.next", "builtins.len", "builtins.iter") and event.within_node(training.epoch.node):
             found = next(filter(None, map(_loader, event.args)), None)
-            if found is not None:
+            if found is not None and _built_by_default(trace, found):
                 return found
     modules = (event for event in trace.events if event.name == "()" and event.within(training.batch or training.epoch))
     given = (argument for event in modules for argument in event.args)
-    return next(filter(None, (_loader(part) for argument in given for part in made_of(argument))), None)
+    found = filter(None, (_loader(part) for argument in given for part in made_of(argument)))
+    return next((loader for loader in found if _built_by_default(trace, loader)), None)
+
+
+def _built_by_default(trace: Trace, loader: Object) -> bool:
+    """True for a loader that is built unless the user sets an option of the script."""
+    return is_default(trace.events[loader.event].path)
 
 
 def _dataset_node(loader: Object | None) -> ast.AST | None:
-    """The data set in the call that builds a loader; None where it is not written there."""
-    if loader is None or not isinstance(loader.node, ast.Call):
+    """The data set in the call that builds a loader; None where it is not written there, as where a loader of the
+    project's own makes it of what it is given."""
+    if loader is None or not isinstance(loader.node, ast.Call) or not _hands_on(loader):
         return None
     named = next((keyword.value for keyword in loader.node.keywords if keyword.arg == "dataset"), None)
     first = next(iter(loader.node.args), None)
     return named or (None if isinstance(first, ast.Starred) else first)
+
+
+def _hands_on(loader: Object) -> bool:
+    """True for a loader whose class, where it is the project's own, gives its first argument to that of torch."""
+    constructor = loader.cls.find("__init__") if loader.cls is not None else None
+    if not isinstance(constructor, Function):
+        return True
+    first = (positional_parameters(constructor.node)[1:] or [""])[0]
+    calls = [node for node in own_nodes(constructor.node.body) if isinstance(node, ast.Call)]
+    given = [
+        value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"
+        for value in (*call.args, *(keyword.value for keyword in call.keywords))
+    ]
+    return any(isinstance(value, ast.Name) and value.id == first for value in given)
 
 
 def _source(value: Value | None, depth: int = 0) -> Object | None:

@@ -20,7 +20,7 @@ from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, own_nodes, text_of
 from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace, leads_through, path_inside
 from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
-from engine.facts.values import Mapping, Object, Scope, objects, options, plain
+from engine.facts.values import Literal, Mapping, Object, Scope, objects, options, plain
 
 NO_GRADIENT = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.set_grad_enabled")
 EVALUATION_NAME = re.compile(r"eval|valid|test|(\b|_)val(\b|_)|(\b|_)dev(\b|_)", re.IGNORECASE)
@@ -190,10 +190,19 @@ def _returned(holder: Call, calling: Event | None) -> tuple[str, tuple[MetricFac
     """How an evaluating function gives back what it computes, and the metrics in it, the one that tells the best model
     first."""
     names = names_given(calling.statement, calling.node) if calling else []
+    if calling is not None and _gives_nothing(holder, calling):
+        return "none", ()
     returns, metrics = _given_back(holder, calling, names)
     metrics = best_first(metrics, {metric.text: metric for metric in metrics}, holder.function.node)
     around = _code_around(calling) if calling else holder.function.node
     return returns, best_first(metrics, spelled_by_caller(metrics, returns, names), around)
+
+
+def _gives_nothing(holder: Call, calling: Event) -> bool:
+    """True for a function that returns something, but to other callers: what it returns depends on an argument."""
+    own = [node for node in own_nodes(holder.function.node.body) if isinstance(node, ast.Return)]
+    results = options(calling.result)
+    return bool(own) and bool(results) and all(isinstance(one, Literal) and one.value is None for one in results)
 
 
 def _code_around(event: Event) -> ast.AST:

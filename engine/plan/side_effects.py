@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.facts import Facts
 from engine.facts.models import belongs
@@ -40,7 +40,7 @@ def changes_training(facts: Facts, event: Event, frame: Frame) -> str:
     globals_ = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
     targets = [text_of(target) for node in nodes for target in assigned(node)]
     changed = {target.rpartition(".")[2] for target in targets if "." in target or target in globals_}
-    ends = sorted(changed & _tested_to_leave(frame.node))
+    ends = sorted(changed & (_tested_to_leave(frame.node) | _tested_to_raise(nodes)))
     if ends:
         return f"sets {ends[0]}, which ends the training"
     found = next(_counted(facts, frame, inside, beside, nodes, globals_), "") or _counting_loss(facts, inside, beside)
@@ -78,9 +78,22 @@ def _own(function: Function) -> Iterator[ast.AST]:
 def _tested_to_leave(loop: ast.AST) -> set[str]:
     """The names, or last parts of dotted ones, that the conditions are made of under which a loop is left."""
     tests = [loop.test] if isinstance(loop, ast.While) else []
-    for node in ast.walk(loop):
-        if isinstance(node, ast.If) and any(isinstance(one, (ast.Break, ast.Return)) for one in ast.walk(node)):
-            tests.append(node.test)
+    return _named_in([*tests, *_tests_around(ast.walk(loop), (ast.Break, ast.Return))])
+
+
+def _tested_to_raise(nodes: list[ast.AST]) -> set[str]:
+    """The names, or last parts of dotted ones, that the conditions are made of under which an evaluation raises."""
+    return _named_in(_tests_around(nodes, (ast.Raise,)))
+
+
+def _tests_around(nodes: Iterable[ast.AST], ends: tuple[type[ast.AST], ...]) -> list[ast.expr]:
+    """The conditions under which statements of some kinds are run."""
+    branches = (node for node in nodes if isinstance(node, ast.If))
+    return [node.test for node in branches if any(isinstance(one, ends) for one in ast.walk(node))]
+
+
+def _named_in(tests: list[ast.expr]) -> set[str]:
+    """The names, or last parts of dotted ones, in some conditions."""
     parts = [part for test in tests for part in ast.walk(test) if isinstance(part, (ast.Name, ast.Attribute))]
     return {text_of(part).rpartition(".")[2] for part in parts}
 

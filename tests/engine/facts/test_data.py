@@ -118,3 +118,56 @@ def test_loader_and_data_set(tmp_path: Path) -> None:
 def test_a_data_set_of_the_hub_is_no_path(call: str, paths: list[str], tmp_path: Path) -> None:
     found = data_of(tmp_path, f"from datasets import load_dataset\ndata = {call}['train']\n")
     assert [path.value for path in found.paths] == paths
+
+
+OWN_LOADER = """
+class Batches(DataLoader):
+    def __init__(self, {parameters}):
+        super().__init__({given}, batch_size=2)
+
+loader = Batches([1.0, 2.0], [0.0, 1.0])
+model = nn.Linear(1, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    for x, y in loader:
+        model(x).sum().backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "given", "expected"),
+    [
+        ("dataset, names", "dataset", "[1.0, 2.0]"),
+        ("rows, names", "dataset=rows", "[1.0, 2.0]"),
+        ("inputs, targets", "list(zip(inputs, targets))", None),  # half of the samples would be split, half not
+    ],
+)
+def test_the_data_set_of_a_loader_of_ones_own(
+    parameters: str, given: str, expected: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(HEADER + OWN_LOADER.format(parameters=parameters, given=given))
+    data = gather(Project(tmp_path / "train.py")).data
+    assert data is not None and data.loader is not None
+    assert (data.dataset.text if data.dataset else None) == expected
+
+
+def test_a_loader_that_another_option_builds_is_not_the_training_data(tmp_path: Path) -> None:
+    script = """
+parser.add_argument("--graphs", action="store_true")
+args = parser.parse_args()
+
+def read():
+    if args.graphs:
+        return next(iter(DataLoader(Rows("graphs.csv"), batch_size=2)))
+    return torch.ones(4, 2)
+
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+features = read()
+for epoch in range(3):
+    model(features).sum().backward()
+    optimizer.step()
+"""
+    (tmp_path / "train.py").write_text(HEADER + script)
+    assert gather(Project(tmp_path / "train.py")).data.loader is None

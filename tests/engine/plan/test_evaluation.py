@@ -278,3 +278,65 @@ def test_an_evaluation_that_another_method_of_the_trainer_calls() -> None:
         for t in (trainer, loop, rounds, rest)
     )
     check_converted(evaluate_global_model.step, trainer + loop + rest, trainer + rounds + indent(loop, "    ") + rest)
+
+
+PHASES = """\
+import enum
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+loader = DataLoader(TensorDataset(torch.ones(8, 2), torch.ones(8, 1)), batch_size=4)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+waited = 0
+
+
+class Phase(enum.Enum):
+    TRAIN = 0
+    VALIDATE = 1
+    TEST = 2
+
+
+def run(phase, loader):
+    global waited
+    model.train() if phase == Phase.TRAIN else model.eval()
+    for x, y in loader:
+        loss = nn.functional.mse_loss(model(x), y)
+        if phase == Phase.TRAIN:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        elif phase == Phase.VALIDATE:
+            {validated}
+        else:
+            return loss.item()
+
+
+for epoch in range(3):
+    run(Phase.TRAIN, loader)
+    with torch.no_grad():
+        try:
+            run(Phase.VALIDATE, loader)
+        except StopIteration:
+            break
+print(run(Phase.TEST, loader))
+"""
+PATIENCE = """
+            waited += 1
+            if waited > 2:
+                raise StopIteration
+            return loss.item()
+"""
+
+
+def test_a_phase_that_counts_towards_the_end_is_not_called_once_more(tmp_path: Path) -> None:
+    found = plan_of(written(tmp_path, PHASES.format(validated=PATIENCE.strip()), {}))
+    told = [one.decision for one in found.decisions if one.subject == "metrics"]
+    assert found.evaluation is None and "run() also sets waited, which ends the training" in told[0]
+
+
+def test_a_phase_that_returns_nothing_is_not_asked_for_a_number(tmp_path: Path) -> None:
+    found = plan_of(written(tmp_path, PHASES.format(validated="print(epoch)"), {}))
+    assert found.evaluation is None or "VALIDATE" not in "".join(found.evaluation.lines)
