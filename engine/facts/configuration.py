@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.facts.paths import beside_script
+from engine.facts.paths import beside_script, written_path
 from engine.facts.trace import is_default
 from engine.facts.values import (
     ARGUMENTS,
@@ -182,7 +182,7 @@ def _as_argument(value: Value, option: Option | None = None) -> Value:
         return Sequence([Literal(item, ARGUMENTS, option=option) for item in known])
     written = getattr(value, "written", None)
     if known is ... and option is not None:
-        known = beside_script(value) or known
+        known = beside_script(value) or written_path(value) or known
     return Literal(known, ARGUMENTS, written, option=option) if known is not ... else value
 
 

@@ -6,7 +6,7 @@ import ast
 import posixpath
 import re
 
-from engine.facts.values import External, Literal, Object, Value
+from engine.facts.values import External, Literal, Object, Value, plain
 from engine.source import SourceFile
 
 UNCHANGED = (".resolve", ".absolute", "os.path.abspath", "os.path.realpath", "builtins.str", "os.fspath")
@@ -55,6 +55,17 @@ def beside_file(value: Value | None, depth: int = 0) -> tuple[SourceFile | None,
     if value.kind == "os.path.dirname":
         return file, _folder(path)
     return (file, path) if value.kind == "pathlib.Path" or value.kind.endswith(UNCHANGED) else nothing
+
+
+def written_path(value: Value | None) -> str | None:
+    """The text of a path that is written as one, ``Path("data", "train")`` or ``Path("data") / "train"``, else None."""
+    if not isinstance(value, Object) or value.kind != "pathlib.Path" or value.parent is not None:
+        return None
+    if isinstance(value.node, ast.BinOp):
+        start = written_path(_start(value))
+        return _joined(start, value) if start is not None else None
+    parts = [plain(part) for part in value.args]
+    return posixpath.join(*parts) if parts and all(isinstance(part, str) for part in parts) else None
 
 
 def first_joined(value: Value | None) -> Object | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +22,10 @@ from engine.plan.names import Names, free_names
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.parser import ParserPlan, first_code, parsed_at, plan_parser
 from engine.plan.partition import PartitionPlan, plan_partition
-from engine.plan.refusals import MODEL_NEEDS_SCRIPT, MODEL_OUT_OF_REACH
+from engine.plan.refusals import MODEL_NEEDS_SCRIPT, MODEL_OUT_OF_REACH, RELATIVE_IMPORT
 from engine.plan.rounds import RoundPlan, plan_rounds
 from engine.plan.schedules import SchedulePlan, plan_schedules
-from engine.plan.server_model import ModelPlan
+from engine.plan.server_model import ModelPlan, leaving
 from engine.plan.settings import (
     Setting,
     fixed_path,
@@ -188,6 +189,11 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     refused = refuse_algorithm(facts, choices.recipe)
     if refused:
         return refused
+    entry = facts.project.entry
+    for node in entry.tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            module = f"{entry.path.parents[node.level - 1].name}.{node.module or node.names[0].name}"
+            return [RELATIVE_IMPORT.at(entry, entry.place(node), module)]
     frame = choose_frame(facts)
     names = free_names(facts.project.modules)
     model_name = name_model(facts, frame.scope)
@@ -213,6 +219,8 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
     rounds_name = free_option("num_rounds", taken)
     schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(round_plan.shifts))
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
+    set_here = [setting.literal.place for setting in (epochs, *paths) if setting and setting.literal and setting.reader]
+    model = leaving(model, entry, [*set_here, *(edit.place for edit in schedules.edits)])
     partition = plan_partition(facts)
     starts = plan_first_weights(facts.models, model, facts.project, choices.first_weights)
     decisions = [*round_plan.decisions, *schedules.decisions, *decide_algorithm(facts, choices.recipe)]

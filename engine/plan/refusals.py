@@ -192,9 +192,19 @@ ITERATOR_USED_UP = Refusal(
     example="batches, made at train.py:20,",
 )
 
+RELATIVE_IMPORT = Refusal(
+    "FLR168",
+    "RelativeImport",
+    "the script imports {what} relative to its package, which only python -m can do",
+    "name the package: from {what} import ...",
+    "FLARE runs the script as a file, and a file that is run belongs to no package",
+    example="hospital.data",
+)
+
 REFUSALS = (
     MODEL_OUT_OF_REACH,
     MODEL_NEEDS_SCRIPT,
+    RELATIVE_IMPORT,
     RETURN_IN_LOOP,
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.facts import FirstWeights, Symbol
+from engine.facts.source_text import DEFINITIONS
 from engine.result import Place
+from engine.source import SourceFile
 
 DEVICE = re.compile(r"(cuda|mps|xpu)(:\d+)?")
 FILE_NAMES = ("model.py", "global_model.py", "flare_model.py")
@@ -44,6 +47,26 @@ class ModelPlan:
     sizes: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     problem_place: Place | None = field(default=None)
+
+
+def leaving(model: ModelPlan, entry: SourceFile, changed: Collection[Place]) -> ModelPlan:
+    """The plan in which definitions stay in the script where something in them is changed for a site, such as a class
+    of settings with the number of epochs; the server's file has them as they were.
+
+    Args:
+        model: the plan.
+        entry: the script.
+        changed: the places that other steps change.
+    """
+    lines = [place.line for place in changed if place.file == entry.name]
+    staying = {
+        entry.place(node): node.name
+        for node in entry.tree.body
+        if isinstance(node, DEFINITIONS) and any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
+    }
+    moved = tuple(place for place in model.moved if place not in staying)
+    imported = tuple(name for name in model.imported if name not in staying.values())
+    return replace(model, moved=moved, imported=imported)
 
 
 def unbuildable(problem: str, place: Place | None) -> ModelPlan:

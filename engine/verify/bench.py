@@ -187,7 +187,7 @@ class Bench:
         is_split = conversion.partitions_option is not None
         arguments: list[str] = []
         for option, value in conversion.data:
-            if not os.path.isabs(os.path.expanduser(value)):
+            if value is not None and not os.path.isabs(os.path.expanduser(value)):
                 arguments += [option, os.path.normpath(self._start / value) + "/" * value.endswith("/")]
         settable: dict[str | None, int] = {conversion.rounds_option: rounds, conversion.partitions_option: sites}
         if self.epochs_can_be_set:
@@ -227,7 +227,8 @@ class Bench:
         )
 
     def _copy_of_source(self, name: str) -> Path:
-        given = [*(default for _, default in self.conversion.data), *self.conversion.given_files]
+        written = [default for _, default in self.conversion.data if default is not None]
+        given = [*written, *self.conversion.given_files]
         data = [os.path.join(self.conversion.folder, path) for path in given]
         root = mirror_project(
             self.conversion.source_root, data, self._folder(name), leave_out={self.conversion.directory}

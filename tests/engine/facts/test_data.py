@@ -77,6 +77,12 @@ def data_of(folder: Path, lines: str) -> DataFact:
             "monai.data.ImageDataset",
             [("./images", '"./images"', None)],
         ),
+        (
+            "own = argparse.ArgumentParser()\nown.add_argument('--root', type=P, default=P('in', 'a') / 'b')\n"
+            "data = np.load(own.parse_args().root / 'x.npy')",
+            "numpy.load",
+            [("in/a/b", "own.parse_args().root / 'x.npy'", "root")],
+        ),
         ("data = torch.randn(8, 2)", None, []),
     ],
 )

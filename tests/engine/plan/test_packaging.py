@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from codemods import PIPELINE
+from engine.facts import gather
 from engine.pipeline import convert
+from engine.plan import Plan, make_plan
+from engine.source import Project
 from tests.codemods.tools import plan_of, written
 
 SCRIPT = """\
@@ -80,3 +83,73 @@ def test_data_does_not_travel(name: str, content: str, travels: bool, tmp_path: 
     plan = plan_of(written(tmp_path, SCRIPT.format(path=name), {name: content}))
     assert (name in convert(plan, PIPELINE).files) == travels
     assert [path.default for path in plan.paths] == ([] if travels else [name])
+
+
+SETTINGS = """\
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass
+class Settings:
+    epochs: int = 3
+    width: int = 4
+
+
+class Net(nn.Module):
+    def __init__(self, settings: Settings):
+        super().__init__()
+        self.body = nn.Linear(2, settings.width)
+
+    def forward(self, x):
+        return self.body(x)
+
+
+settings = Settings()
+model = Net(settings)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(settings.epochs):
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).mean().backward()
+    optimizer.step()
+"""
+
+
+def test_a_class_of_settings_that_the_server_needs_stays_in_the_script_where_the_job_sets_one(tmp_path: Path) -> None:
+    files = convert(plan_of(written(tmp_path, SETTINGS, {})), PIPELINE).files
+    client, model = files["client.py"].decode(), files["model.py"].decode()
+    assert "    epochs: int = args.epochs\n    width: int = 4\n" in client
+    assert "    epochs: int = 3\n    width: int = 4\n" in model
+    assert "from model import Net\n" in client and "class Net" not in client
+    still = SETTINGS.replace("range(settings.epochs)", "range(3)").replace("epochs: int", "rounds: int")
+    client = convert(plan_of(written(tmp_path, still, {})), PIPELINE).files["client.py"].decode()
+    assert "from model import Net, Settings\n" in client and "class Settings" not in client
+
+
+@pytest.mark.parametrize(
+    ("imports", "named"),
+    [
+        ("from .net import Net", "hospital.net"),
+        ("from . import net", "hospital.net"),
+        ("from ..hospital.net import Net", "{parent}.hospital.net"),
+        ("try:\n    from .net import Net\nexcept ImportError:\n    from net import Net", ""),
+        ("from hospital.net import Net", ""),
+    ],
+)
+def test_a_script_that_only_runs_as_a_module_of_its_package_is_refused(tmp_path: Path, imports, named) -> None:
+    script = SCRIPT.replace('json.load(open("{path}"))', "1")
+    net = "from torch import nn\n\nclass Net(nn.Linear): pass\n"
+    for name, text in {"__init__.py": "", "net.py": net, "train.py": f"{imports}\n{script}"}.items():
+        (tmp_path / "hospital").mkdir(exist_ok=True)
+        (tmp_path / "hospital" / name).write_text(text)
+    plan = make_plan(gather(Project(tmp_path / "hospital" / "train.py")))
+    if not named:
+        assert isinstance(plan, Plan)
+        return
+    (refusal,) = plan
+    assert (refusal.code, str(refusal.place)) == ("FLR168", "train.py:1")
+    named = named.format(parent=tmp_path.name)
+    assert f"imports {named} relative to its package" in refusal.message
+    assert refusal.remedy == f"name the package: from {named} import ..."
