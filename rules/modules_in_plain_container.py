@@ -201,7 +201,7 @@ class ModulesInPlainContainer(ProgramRule):
         for part in [*holders(facts), *(part for model in facts.models for part in parts_of(model.value))]:
             if part.cls is None or not part.is_module:
                 continue
-            registered = registered_in(part) | added_to(facts, part)
+            registered = registered_in(part) | added_to(facts)
             for name, value in part.attributes.items():
                 plain = [inner for option in options(value) for inner in contained(option)]
                 picked = any(id(module) in registered for module in plain) and is_menu(part.cls, name)
@@ -274,7 +274,7 @@ def registered_in(module: Object) -> set[int]:
     return {id(part) for part in [*direct, *held]}
 
 
-def added_to(facts: Facts, module: Object) -> set[int]:
+def added_to(facts: Facts) -> set[int]:
     """The modules handed to ``setattr``, or to ``add_module`` or ``register_module`` of a module."""
     events = facts.trace.named("builtins.setattr", ".add_module", ".register_module", "torch.nn.Module.add_module")
     added = [option for event in events for value in event.args for option in options(value)]

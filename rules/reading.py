@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.facts.source_text import FUNCTIONS
 from engine.facts.trace import Event, Loop
 from engine.facts.values import Choice, Class, Mapping, Object, Sequence, Value
 from engine.result import UserError
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from engine.facts import Facts
     from engine.source import SourceFile
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEEPEST = 12
 
 

@@ -60,7 +60,7 @@ def unpack(interpreter: Interpreter, targets: list[ast.expr], value: Value, scop
         bind(
             interpreter,
             target,
-            each(value, lambda option, at=index: containers.item_of(option, at, len(targets))),
+            each(value, lambda option, at=index: containers.item_of(option, at)),
             scope,
         )
 

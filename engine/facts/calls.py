@@ -113,9 +113,7 @@ def call_method(
         if method in SAME_OBJECT:
             return receiver if method != "prepare" or not args else _prepared(receiver, args)
         if method == "step":
-            for closure in args:
-                if isinstance(closure, Function):
-                    interpreter.call_function(closure, node, scope, [], {})
+            _call_closures(interpreter, node, scope, args)
         if method == "compile" and receiver.is_module:
             return Literal(None)
         result = interpreter.trace.add_object(f"{receiver.kind}.{method}", node, scope, args, kwargs, receiver)
@@ -130,12 +128,17 @@ def call_method(
     if isinstance(receiver, Literal) and isinstance(receiver.value, str):
         return _text_method(receiver, method, args)
     if method == "step":
-        for closure in args:
-            if isinstance(closure, Function):
-                interpreter.call_function(closure, node, scope, [], {})
+        _call_closures(interpreter, node, scope, args)
     if isinstance(receiver, Unknown) and receiver.source:
         return Unknown(receiver.source)
     return interpreter.trace.add_object(f"?.{method}", node, scope, args, kwargs, receiver)
+
+
+def _call_closures(interpreter: Interpreter, node: ast.Call, scope: Scope, args: list[Value]) -> None:
+    """Call the closures that an optimizer is given to step by."""
+    for closure in args:
+        if isinstance(closure, Function):
+            interpreter.call_function(closure, node, scope, [], {})
 
 
 def _prepared(receiver: Object, args: list[Value]) -> Value:

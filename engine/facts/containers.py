@@ -76,7 +76,7 @@ def entered_value(value: Value) -> Value:
     return value
 
 
-def item_of(value: Value, index: int, count: int) -> Value:
+def item_of(value: Value, index: int) -> Value:
     """One of the values an unpacking assigns."""
     if isinstance(value, Sequence):
         return value.items[index] if index < len(value.items) else Unknown()

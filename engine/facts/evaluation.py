@@ -160,15 +160,11 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
     if holder is None or holder.function.node in around or training.first_step.within(holder):
         fact = _inline(training, event)
         return fact if fact.metrics else _goes_on(training, event, inner) or fact
-    calling = next((e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None)
-    returns, metrics = _returned(holder, calling)
+    calling, returns, metrics = _returned(trace, holder, event)
     telling = None if metrics else _telling(inner[: inner.index(holder)], training)
     if telling is not None:
         holder = telling
-        calling = next(
-            (e for e in reversed(trace.events[: event.number]) if e.node is holder.node and e.function), None
-        )
-        returns, metrics = _returned(holder, calling)
+        calling, returns, metrics = _returned(trace, holder, event)
     goes_on = _goes_on(training, event, inner) if not metrics else None
     if goes_on is not None:
         return goes_on
@@ -186,16 +182,24 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
     )
 
 
-def _returned(holder: Call, calling: Event | None) -> tuple[str, tuple[MetricFact, ...]]:
-    """How an evaluating function gives back what it computes, and the metrics in it, the one that tells the best model
-    first."""
+def _returned(trace: Trace, holder: Call, event: Event) -> tuple[Event | None, str, tuple[MetricFact, ...]]:
+    """The call of an evaluating function, how it gives back what it computes, and the metrics in it, the one that tells
+    the best model first.
+
+    Args:
+        trace: what the program does.
+        holder: the call, as what is around the evaluation.
+        event: a forward pass of the evaluation.
+    """
+    before = reversed(trace.events[: event.number])
+    calling = next((one for one in before if one.node is holder.node and one.function), None)
     names = names_given(calling.statement, calling.node) if calling else []
     if calling is not None and _gives_nothing(holder, calling):
         return "none", ()
     returns, metrics = _given_back(holder, calling, names)
     metrics = best_first(metrics, {metric.text: metric for metric in metrics}, holder.function.node)
     around = _code_around(calling) if calling else holder.function.node
-    return returns, best_first(metrics, spelled_by_caller(metrics, returns, names), around)
+    return calling, returns, best_first(metrics, spelled_by_caller(metrics, returns, names), around)
 
 
 def _gives_nothing(holder: Call, calling: Event) -> bool:

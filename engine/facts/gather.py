@@ -66,13 +66,11 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
     models = tuple(replace(m, first_weights=tuple(first_weights(trace, chosen, m.value))) for m in models)
-    again = [others for loop, others in trained[1:] if loop.epoch.place == chosen.epoch.place]
     return Facts(
         project,
         trace,
         models=models,
         optimizers=optimizers(trace, chosen, forward),
-        later_models=tuple(model for others in again for model in others),
         schedulers=schedules(trace, chosen),
         loops=tuple(loop_fact(trace, loop) for loop in _each_once(trained)),
         train_function=chosen.function(forward),

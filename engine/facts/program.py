@@ -400,7 +400,6 @@ class Facts:
 
     Attributes:
         models: every model whose parameters an optimizer of the epoch loop steps, the chosen one first.
-        later_models: models that the same loop trains when the program comes to it again.
         optimizers: every optimizer that steps in the epoch loop.
         loops: every loop that could be the epoch loop, the chosen one first.
         train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
@@ -413,7 +412,6 @@ class Facts:
     trace: Trace = field(compare=False, repr=False)
     models: tuple[ModelFact, ...] = ()
     optimizers: tuple[OptimizerFact, ...] = ()
-    later_models: tuple[ModelFact, ...] = ()
     schedulers: tuple[SchedulerFact, ...] = ()
     loops: tuple[LoopFact, ...] = ()
     train_function: str | None = None

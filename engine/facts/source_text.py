@@ -82,3 +82,14 @@ def assigned(node: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
     for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else ():
         parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
         yield from (part for part in parts if isinstance(part, (ast.Name, ast.Attribute)))
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    """The dotted names of the modules that a file imports by their whole names, wherever it does."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found

@@ -34,12 +34,12 @@ def refuse_algorithm(facts: Facts, recipe: str) -> list[Result]:
     """
     if recipe not in CHANGE_GRADIENTS:
         return []
-    found = ((fact, refusal) for fact in facts.optimizers for refusal in _refusals(facts, fact, recipe))
+    found = ((fact, refusal) for fact in facts.optimizers for refusal in _refusals(fact, recipe))
     files = facts.project.files
     return [r.at(files.get(fact.step.file), fact.step, CHANGE_GRADIENTS[recipe]) for fact, r in found]
 
 
-def _refusals(facts: Facts, optimizer: OptimizerFact, recipe: str) -> Iterator[Refusal]:
+def _refusals(optimizer: OptimizerFact, recipe: str) -> Iterator[Refusal]:
     event, built = optimizer.step_event, objects(optimizer.value)
     handed = [value for value in (*event.args, *event.kwargs.values()) if not any(map(is_optimizer, objects(value)))]
     if handed and not is_scaler(event.receiver):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from engine.edit import Insert
 from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
-from engine.facts.source_text import FUNCTIONS, bound_within, names_in, own_nodes
+from engine.facts.source_text import FUNCTIONS, bound_within, imported_modules, names_in, own_nodes
 from engine.facts.trace import Branch, Event, path_inside
 from engine.facts.values import Object, options
 from engine.plan.draws import shared_generators, shares_random_transform
@@ -18,7 +18,6 @@ from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
 from engine.plan.phases import phase_evaluation
 from engine.plan.side_effects import changes_training, functions_of, moves_model, switched_around
-from engine.result import Place
 
 MODULES_WITH_RANDOM_STREAMS = {"random", "numpy"}
 
@@ -134,7 +133,7 @@ def _call_text(facts: Facts, event: Event, frame: Frame) -> str | None:
             continue
         else:
             return None
-    return source_with(frame.file.text, frame.file.place(event.node), event.node, replaced)
+    return source_with(frame.file.text, event.node, replaced)
 
 
 def _read_around(facts: Facts, event: Event, frame: Frame) -> set[str]:
@@ -157,7 +156,7 @@ def _first_epoch(facts: Facts) -> str:
     return facts.loop.start.text if facts.loop is not None and facts.loop.start is not None else "0"
 
 
-def source_with(text: str, place: Place, node: ast.AST, replaced: dict[str, str]) -> str:
+def source_with(text: str, node: ast.AST, replaced: dict[str, str]) -> str:
     """The source of an expression on one line, some names replaced by other expressions."""
 
     class Replacer(ast.NodeTransformer):
@@ -220,17 +219,6 @@ def _needs_guard(facts: Facts, evaluation: EvaluationFact) -> bool:
         for file in facts.project.modules
         for module in imported_modules(file.tree)
     )
-
-
-def imported_modules(tree: ast.AST) -> set[str]:
-    """The dotted names of the modules a file imports."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-    return found
 
 
 def _training_sets_mode(facts: Facts) -> bool:

@@ -18,8 +18,10 @@ NEEDS_THE_SITE = (*(name for name in DATA_READERS if name not in SMALL_FILES), "
 NEEDS_THE_SCRIPT = {".parse_args", ".parse_known_args", ".backward", "sys.exit"}
 
 
-def unimportable(facts: Facts, found: Slice) -> ModelPlan | None:
-    """No plan, where lifted statements import what the server cannot."""
+def unliftable(facts: Facts, found: Slice) -> ModelPlan | None:
+    """No plan, where statements cannot be lifted out of a file, or import what the server cannot."""
+    if found.problem:
+        return unbuildable(found.problem, found.problem_place)
     imports = _Imports(facts)
     events = (imports.reading(found.file, statement) for statement in found.statements)
     reading = next((event for event in events if event is not None), None)

@@ -24,7 +24,7 @@ from engine.facts.values import (
     plain,
 )
 from engine.plan.frame import bodies, body_of
-from engine.plan.importing import bound_by_reading, unimportable
+from engine.plan.importing import bound_by_reading, unliftable
 from engine.plan.layout import dotted_name
 from engine.plan.server_model import ModelPlan, is_plain, pinned, unbuildable
 from engine.plan.slicing import reads, slice_module
@@ -60,9 +60,7 @@ def by_function(
     names = {name for part in [built, *steps] for name in reads(part)}
     needed = names - set(args) - own - {variable, "options", "SimpleNamespace"}
     found = slice_module(scope.file, needed, keep=scope.file is not facts.project.entry)
-    if found.problem:
-        return unbuildable(found.problem, found.problem_place)
-    refused = unimportable(facts, found)
+    refused = unliftable(facts, found)
     if refused is not None:
         return refused
     unbound = sorted(name for name in needed - found.bound if not hasattr(builtins, name))

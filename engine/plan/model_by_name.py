@@ -13,10 +13,10 @@ from engine.facts.library import DATA_READERS
 from engine.facts.source_text import positional_parameters
 from engine.facts.trace import Call
 from engine.facts.values import Class, Function, Member, Object, options, plain
-from engine.plan.importing import unimportable
+from engine.plan.importing import unliftable
 from engine.plan.layout import dotted_name
 from engine.plan.model_globals import lifted
-from engine.plan.server_model import ModelPlan, pinned, unbuildable
+from engine.plan.server_model import ModelPlan, pinned
 from engine.plan.slicing import slice_module
 from engine.source import SourceFile
 
@@ -99,13 +99,10 @@ def by_name(
         if not _importable(facts, file) or "." in definition.qualified_name:
             return None
         return ModelPlan(f"{dotted_name(layout[file.name][0])}.{name}", args, missing=missing)
-    found, other = slice_module(file, {name}), None
-    if found.problem:
-        other = lifted(facts, file, name, given)
-    if other is None and found.problem:
-        return unbuildable(found.problem, found.problem_place)
+    found = slice_module(file, {name})
+    other = lifted(facts, file, name, given) if found.problem else None
     found = other.found if other is not None else found
-    refused = unimportable(facts, found)
+    refused = unliftable(facts, found)
     if refused is not None:
         return refused
     text = found.text(f"The model, where the server can build it without running {file.path.name}.")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.facts import ArgumentsFact, Facts
+from engine.facts.source_text import DEFINITIONS
 from engine.facts.values import Object, Scope, options
 from engine.plan.literals import Range, is_default
 from engine.plan.names import Names
@@ -103,9 +104,7 @@ def first_code(file: SourceFile) -> Place:
     for position, statement in enumerate(body):
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             last_import = position
-        elif _is_setting(statement):
-            break
-        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)):
+        elif _is_setting(statement) or isinstance(statement, (*DEFINITIONS, ast.For, ast.While, ast.With)):
             break
     return file.place(body[min(last_import + 1, len(body) - 1)])
 
@@ -138,7 +137,7 @@ def parsed_at(facts: Facts, parser: ParserPlan) -> int | None:
     return next(bound, None)
 
 
-def how_to_read(destination: str, parser: ParserPlan, place: Range, names: Names, facts: Facts) -> str | None:
+def how_to_read(destination: str, parser: ParserPlan, place: Range, names: Names) -> str | None:
     """How a parsed value is read at a place: from the parsed arguments where these are at hand, else from
     ``site_settings``, which client.py fills in; None where neither works."""
     if place.scope is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from engine.facts.source_text import imported_modules
 from engine.source import Project
 
 REQUIREMENTS = "requirements.txt"
@@ -33,20 +34,12 @@ def requirements(project: Project, files: Mapping[str, bytes]) -> str:
     """
     local = {PurePosixPath(name).parts[0].removesuffix(".py") for name in files}
     sources = [content for name, content in files.items() if name.endswith(".py")]
-    imported = {module for source in sources for module in _imported(source)} - local - sys.stdlib_module_names
+    modules = {name for source in sources for name in imported_modules(ast.parse(source))}
+    imported = {name.partition(".")[0] for name in modules} - local - sys.stdlib_module_names
     known = _own(project)
     names = {DISTRIBUTIONS.get(module, module) for module in imported}
     lines = {_normal(name): known.get(_normal(name), name) for name in names} | {"nvflare": NVFLARE}
     return "".join(f"{lines[name]}\n" for name in sorted(lines))
-
-
-def _imported(source: bytes) -> Iterator[str]:
-    """The top-level modules a file imports by name, wherever it does."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            yield node.module.partition(".")[0]
 
 
 def _own(project: Project) -> dict[str, str]:

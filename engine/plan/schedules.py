@@ -70,13 +70,13 @@ def plan_schedules(
     fixed: list[str] = []
     scheduled = list(horizons(facts))
     for node, scope, whole in _each_once([*scheduled, *(beside_epoch(facts) if shifted else ())]):
-        reader = how_to_read(destination, parser, Range.of(node, scope), names, facts)
+        reader = how_to_read(destination, parser, Range.of(node, scope), names)
         if reader is None:
             unreached.append(ast.unparse(node))
             continue
         length = _length(facts, node, scope)
-        local_epochs = _reader(epochs, parser, length, names, facts) if epochs and length else None
-        all_rounds = how_to_read(destination, parser, length, names, facts) if length else None
+        local_epochs = _reader(epochs, parser, length, names) if epochs and length else None
+        all_rounds = how_to_read(destination, parser, length, names) if length else None
         if length is not None and local_epochs is not None and all_rounds is not None:
             lengths.append(length)
             product = f"{local_epochs} * {all_rounds}"
@@ -147,11 +147,11 @@ def _decisions(stretched: bool, scheduled: bool, fixed: list[str], unreached: li
         )
 
 
-def _reader(epochs: Setting, parser: ParserPlan, place: Range, names: Names, facts: Facts) -> str | None:
+def _reader(epochs: Setting, parser: ParserPlan, place: Range, names: Names) -> str | None:
     """How the local epochs are read at a place; None where they cannot be."""
     if epochs.early:
         return f"{names.site_settings}.{epochs.destination}"
-    return how_to_read(epochs.destination, parser, place, names, facts)
+    return how_to_read(epochs.destination, parser, place, names)
 
 
 def _spanning(part: ast.expr, scope: Scope, beyond: int, rounds: str, alone: bool) -> Replace:

@@ -91,7 +91,7 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
             call = defaulting_call(facts, place)
             read_at = Range.of(call.node, call.caller) if call is not None else place
             name = free_option("epochs", {option.destination for option in facts.arguments.options})
-            reader = how_to_read(name, parser, read_at, names, facts)
+            reader = how_to_read(name, parser, read_at, names)
             early = reader is None
             reader = reader or f"{names.site_settings}.{name}"
             reader += f" {'+' if beyond > 0 else '-'} {abs(beyond)}" if beyond else ""
@@ -163,7 +163,7 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
         base = "data_dir" if path.kind == "directory" else "data_path"
         name = known.destination if known else free_option(base, taken | {s.destination for s in found})
         is_early = path.value in early
-        reader = f"{names.site_settings}.{name}" if is_early else how_to_read(name, parser, place, names, facts)
+        reader = f"{names.site_settings}.{name}" if is_early else how_to_read(name, parser, place, names)
         if reader is not None and not any(s.literal == place for s in found):
             joined = _in_text(path, reader) if isinstance(path.expression.node, ast.JoinedStr) else None
             joined = f"{path.path_class}({reader})" if path.path_class else joined
@@ -258,7 +258,7 @@ def literal_of(path: PathFact) -> Range:
 def _is_early(path: PathFact, parser: ParserPlan, names: Names, facts: Facts) -> bool:
     """True for a literal path that the program needs before the script's arguments are at hand."""
     return is_settable(path) and (
-        _runs_early(path.event, parser, facts) or how_to_read("", parser, literal_of(path), names, facts) is None
+        _runs_early(path.event, parser, facts) or how_to_read("", parser, literal_of(path), names) is None
     )
 
 

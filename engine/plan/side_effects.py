@@ -43,7 +43,7 @@ def changes_training(facts: Facts, event: Event, frame: Frame) -> str:
     ends = sorted(changed & (_tested_to_leave(frame.node) | _tested_to_raise(nodes)))
     if ends:
         return f"sets {ends[0]}, which ends the training"
-    found = next(_counted(facts, frame, inside, beside, nodes, globals_), "") or _counting_loss(facts, inside, beside)
+    found = next(_counted(frame, inside, beside, nodes, globals_), "") or _counting_loss(facts, inside, beside)
     if found:
         return f"changes {found}, by which the training goes"
     stream = _shared_stream(facts, event, frame, inside, beside)
@@ -99,7 +99,7 @@ def _named_in(tests: list[ast.expr]) -> set[str]:
 
 
 def _counted(
-    facts: Facts, frame: Frame, inside: list[Event], beside: list[Event], nodes: list[ast.AST], globals_: set[str]
+    frame: Frame, inside: list[Event], beside: list[Event], nodes: list[ast.AST], globals_: set[str]
 ) -> Iterator[str]:
     """What an evaluation counts, in the module or on the object that trains, and the training goes by."""
     counted = {text_of(target) for node in nodes for target in assigned(node) if _goes_on(node, target)}

@@ -41,13 +41,12 @@ def facts_of(folder: Path, text: str, **choices: str) -> Facts:
 def test_a_second_model_in_the_same_loop(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, "first = Net()\ntrain(first, 3)\nsecond = nn.Linear(2, 1)\ntrain(second, 3)\n")
     assert [model.name for model in facts.models] == ["Net"]
-    assert [model.name for model in facts.later_models] == ["Linear"]
     assert facts.loop is not None and len(facts.loop.reached_from) == 2
 
 
 def test_a_second_phase_of_the_same_model(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, "model = Net()\ntrain(model, 3)\ntrain(model, 30)\n")
-    assert facts.later_models == ()
+    assert [model.name for model in facts.models] == ["Net"]
     assert facts.loop is not None and len(facts.loop.reached_from) == 2
 
 
