@@ -74,8 +74,33 @@ def build(
     Raises:
         UserError: a file cannot be rewritten.
     """
-    from engine import job, output
+    unfit = _unfit(facts, blockers)
+    if unfit is not None:
+        return unfit
+    plan = make_plan(facts, choices)
+    if isinstance(plan, list):
+        return Outcome(facts, tuple(plan))
+    words = job_settings.get("script_arguments") or ()
+    needs = tuple(_needs(facts, plan, words))
+    if needs:
+        return Outcome(facts, needs=needs)
+    command = facts.arguments.command
+    if command and command not in words:
+        job_settings = {**job_settings, "script_arguments": (command, *words)}
+    if choose:
+        steps = choose(plan, steps)
+        wanted = {step.name for step in steps}
+        options = {**options, "only": (), "skip": [step.name for step in everything if step.name not in wanted]}
+    conversion = _converted(plan, _with_client_step(steps, plan, choices), everything)
+    record, files = _with_job(conversion, folder, job_settings, options)
+    origins = {place: file for file in facts.project.modules for place in plan.layout.get(file.name, ())}
+    sources = {place: (file.name, file.raw) for place, file in origins.items()}
+    modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
+    return Outcome(facts, (), (), conversion, files, sources, modes, record)
 
+
+def _unfit(facts: Facts, blockers: Callable[[Facts], Iterable[Result]]) -> Outcome | None:
+    """What comes of a program that cannot be planned: refused, or in want of what says which model is trained."""
     refusals = tuple(blockers(facts))
     if refusals:
         return Outcome(facts, refusals)
@@ -85,35 +110,36 @@ def build(
         construction = facts.model.construction
         names = ", ".join(facts.model.undecided)
         return Outcome(facts, needs=(MODEL_UNDECIDED.at(construction.scope.file, construction.place, names),))
-    plan = make_plan(facts, choices)
-    if isinstance(plan, list):
-        return Outcome(facts, tuple(plan))
-    needs = tuple(_needs(facts, plan, job_settings.get("script_arguments") or ()))
-    if needs:
-        return Outcome(facts, needs=needs)
-    command, words = facts.arguments.command, job_settings.get("script_arguments") or ()
-    if command and command not in words:
-        job_settings = {**job_settings, "script_arguments": (command, *words)}
-    if choose:
-        steps = choose(plan, steps)
-        wanted = {step.name for step in steps}
-        options = {**options, "only": (), "skip": [step.name for step in everything if step.name not in wanted]}
-    steps = _with_client_step(steps, plan, choices)
+    return None
+
+
+def _converted(plan: Plan, steps: Sequence[Step], everything: Sequence[Step]) -> Conversion:
+    """What the steps make, with what has to be installed for it; the steps that are missed are told."""
     check_needs(plan, steps)
-    conversion = convert(plan, steps)
-    conversion = replace(conversion, left_out=left_out(conversion, everything))
-    needed = requirements(facts.project, conversion.files).encode()
-    conversion = replace(conversion, files={**conversion.files, REQUIREMENTS: needed})
+    made = convert(plan, steps)
+    needed = requirements(plan.facts.project, made.files).encode()
+    return replace(made, left_out=left_out(made, everything), files={**made.files, REQUIREMENTS: needed})
+
+
+def _with_job(
+    conversion: Conversion, folder: Path, job_settings: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The record of a conversion, and all its files, ``job.py`` among them, which is made from the record.
+
+    Args:
+        conversion: what the steps made.
+        folder: where it will lie.
+        job_settings: what the user chose for the job.
+        options: the other options; those that are given are kept.
+    """
+    from engine import job, output
+
     record = output.record(conversion, folder, job_settings)
     given = {name: value for name, value in options.items() if value}
     record |= {"options": given} if given else {}
     script = job.render(job.planned_job_spec({**record, "files": dict.fromkeys(conversion.files, "")})).encode()
     compile(script, "job.py", "exec")
-    files = output.complete(record, {**conversion.files, "job.py": script})
-    origins = {place: file for file in facts.project.modules for place in plan.layout.get(file.name, ())}
-    sources = {place: (file.name, file.raw) for place, file in origins.items()}
-    modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
-    return Outcome(facts, (), (), conversion, files, sources, modes, record)
+    return record, output.complete(record, {**conversion.files, "job.py": script})
 
 
 def _with_client_step(steps: Iterable[Step], plan: Plan, choices: Choices) -> list[Step]:

@@ -36,44 +36,24 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
         folder: where it will lie.
         job_settings: what the user chose for the job.
     """
-    plan, facts = conversion.plan, conversion.plan.facts
-    loop, optimizer = facts.loop, facts.optimizer
-    assert loop is not None
+    plan, project = conversion.plan, conversion.plan.facts.project
     words = [word.rpartition("=")[2] for word in job_settings.get("script_arguments") or ()]
     data = [str(path.default) for path in _distinct(plan)]
-    start = working_folder(facts.project, [*data, *words])
+    start = working_folder(project, [*data, *words])
     return {
         "schema_version": SCHEMA_VERSION,
         "source": {
-            "root": Path(os.path.relpath(facts.project.root, folder)).as_posix(),
-            "entry": facts.project.entry.name,
-            **_below(start, facts.project.root),
+            "root": Path(os.path.relpath(project.root, folder)).as_posix(),
+            "entry": project.entry.name,
+            **_below(start, project.root),
         },
         **_first_weights(plan, folder),
         "model": {"class_path": plan.model.class_path, "args": json.loads(json.dumps(plan.model.args))},  # no tuples
         "metric": _metric(plan),
         "recipe": plan.recipe,
         "job": {name: value for name, value in {**_launch(plan), **job_settings}.items() if value is not None},
-        "arguments": {
-            "epochs": _setting(plan.epochs),
-            "rounds": _setting(plan.num_rounds),
-            "partitions": _setting(plan.partitions),
-            "data": [_setting(path) | {"kind": path.path_kind or "any"} for path in _distinct(plan)],
-            **_settings_options(plan),
-            **_given_files(start, words),
-        },
-        "original": {
-            "loop": {
-                "file": plan.frame.place.file, "line": plan.frame.place.line, "end_line": plan.frame.end.line,
-            },
-            **({"repeatable": True} if plan.rounds.repeatable else {}),
-            "model": plan.model_name.wrapped,
-            "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
-            "epochs": _range(plan.epochs),
-            **({"lengths": [_places(length) for length in plan.schedules.lengths]} if plan.schedules.lengths else {}),
-            "evaluations": _evaluations(plan),
-            **({"updates": [_expression(update) for update in facts.arrays.updates]} if facts.arrays else {}),
-        },
+        "arguments": _arguments(plan, start, words),
+        "original": _original(plan),
         "exchange_format": "numpy",
         "execution": "external" if plan.launches_processes else "in_process",
         "steps": [
@@ -85,7 +65,41 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
             {"subject": d.subject, "decision": d.decision, "otherwise": d.otherwise, "exempts": list(d.exempts)}
             for d in plan.decisions
         ],
-    }  # fmt: skip
+    }
+
+
+def _arguments(plan: Plan, start: Path, words: Sequence[str]) -> dict[str, Any]:
+    """What the job gives the client on its command line.
+
+    Args:
+        plan: of the conversion.
+        start: the folder in which the script is run.
+        words: what the user says the script is given.
+    """
+    return {
+        "epochs": _setting(plan.epochs),
+        "rounds": _setting(plan.num_rounds),
+        "partitions": _setting(plan.partitions),
+        "data": [_setting(path) | {"kind": path.path_kind or "any"} for path in _distinct(plan)],
+        **_settings_options(plan),
+        **_given_files(start, words),
+    }
+
+
+def _original(plan: Plan) -> dict[str, Any]:
+    """The places and names of the source that the proofs go by, to run the original script beside the client."""
+    arrays, optimizer = plan.facts.arrays, plan.facts.optimizer
+    lengths = [_places(length) for length in plan.schedules.lengths]
+    return {
+        "loop": {"file": plan.frame.place.file, "line": plan.frame.place.line, "end_line": plan.frame.end.line},
+        **({"repeatable": True} if plan.rounds.repeatable else {}),
+        "model": plan.model_name.wrapped,
+        "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
+        "epochs": _range(plan.epochs),
+        **({"lengths": lengths} if lengths else {}),
+        "evaluations": _evaluations(plan),
+        **({"updates": [_expression(update) for update in arrays.updates]} if arrays else {}),
+    }
 
 
 def _first_weights(plan: Plan, folder: Path) -> dict[str, str]:

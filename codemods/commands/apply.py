@@ -13,6 +13,8 @@ from codemods.commands.shared import check_page, collect_rarely, extended, model
 from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, selection
 
 if TYPE_CHECKING:
+    from engine.apply import Outcome
+    from engine.output import Comparison
     from engine.source import NotPython3
 
 
@@ -51,14 +53,12 @@ def command(
 
     from engine import atomic, output
     from engine.apply import build
-    from engine.apply_report import as_json, as_text
     from engine.configuration import Configuration
     from engine.job import job_settings
     from engine.pipeline import select
     from engine.plan import Choices
     from engine.result import UserError
     from engine.source import NotPython3
-    from engine.terminal import RESULTS, show
     from rules import blockers, warnings
 
     if interactive and (diff or check):
@@ -99,32 +99,44 @@ def command(
         from engine.page.document import report_on
 
         report_on(page, outcome, everything.steps, warnings(facts, everything.rules))
-
     shown = folder if out or Path.cwd() not in folder.parents else folder.relative_to(Path.cwd())
-
-    def tell(comparison):
-        if form == "json":
-            click.echo(as_json(outcome, folder, comparison))
-        else:
-            show(as_text(outcome, shown, comparison), RESULTS)
-
+    tell = partial(tell_outcome, outcome, folder, shown, form)
     if outcome.files is None:
         tell(None)
         ctx.exit(REFUSED)
     if not (diff or check):
         atomic.finish(folder)
     comparison = output.compare(folder, outcome.files)
+    if diff:
+        click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
+    elif check and form == "json":
+        tell(comparison)
+    elif check and comparison.changed:
+        click.echo(f"{shown} would change: {', '.join(sorted(comparison.changed))}", err=True)
     if diff or check:
-        if diff:
-            click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
-        elif form == "json":
-            tell(comparison)
-        elif comparison.changed:
-            click.echo(f"{shown} would change: {', '.join(sorted(comparison.changed))}", err=True)
         ctx.exit(FINDINGS if comparison.changed else OK)
     output.guard(shown, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
     tell(comparison)
+
+
+def tell_outcome(outcome: Outcome, folder: Path, shown: Path, form: str, comparison: Comparison | None) -> None:
+    """Say what came of a conversion.
+
+    Args:
+        outcome: what came of it.
+        folder: where it is, or would be, written.
+        shown: the same, for a person.
+        form: ``json`` or ``text``.
+        comparison: how it differs from what lay there; None where the script is refused.
+    """
+    from engine.apply_report import as_json, as_text
+    from engine.terminal import RESULTS, show
+
+    if form == "json":
+        click.echo(as_json(outcome, folder, comparison))
+    else:
+        show(as_text(outcome, shown, comparison), RESULTS)
 
 
 def tell_refused(entry: str, error: NotPython3, page: Path | None, form: str) -> None:

@@ -132,8 +132,68 @@ def _unless_inside_calls(
     return training
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """One pass of a loop.
+
+    Attributes:
+        loop: the loop.
+        called: the project's functions that it calls.
+        places: the attributes and entries that are looked at as variables.
+        body: its statements.
+        start: what the names stand for where the loop starts.
+        living: the names that live on from pass to pass.
+        starts: the expressions that these start from; None for one that cannot be told.
+    """
+
+    loop: Loop
+    called: _Calls
+    places: Places
+    body: list[Flow]
+    start: dict[str, Value]
+    living: set[str]
+    starts: dict[str, Built | None]
+
+    @property
+    def built(self) -> set[str]:
+        """The living names that start from a number or an array that was not read."""
+        return {n for n in self.living if is_built(self.starts[n]) and not _is_read(self.start.get(n))}
+
+
 def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTraining | None:
     """What a loop trains; None where it trains no arrays."""
+    one = _pass_of(trace, loop, path)
+    body, living, built = one.body, one.living, one.built
+    arrays = {name for name in built if not is_number(one.starts[name].node)}
+    fractions = {name for name in built if is_fraction(one.starts[name].node)}
+    data = _data(body, living, arrays | fractions, one.start)
+    if not data:
+        return None
+    model = [name for name in sorted(built, key=lambda n: (_first(body, n), n)) if comes_back(body, name, living, data)]
+    unknown = {
+        name for name in living - built
+        if (name not in data or _calculated(body, name)) and comes_back(body, name, living, data - {name})
+    }  # fmt: skip
+    if not model:
+        problem = unfollowed(body, loop, unknown)
+        return ArrayTraining(TrainingLoop(loop, None, path, ()), None, problem) if problem else None
+    updates = [flow for flow in body if flow.stores & set(model)]
+    training = TrainingLoop(loop, _innermost(loop, updates), path, ())
+    problem = _problem(one, model, unknown, arrays, data)
+    if problem:
+        return ArrayTraining(training, None, problem, tuple(body), frozenset(data))
+    fact = ArraysFact(
+        tuple(_fact(name, one.starts[name], body, loop) for name in model),
+        tuple(expression(flow.node, loop.scope) for flow in updates),
+        tuple(sorted(arrays - set(model))),
+    )
+    found = ArrayTraining(training, fact, None, tuple(body), frozenset(data), one.places)
+    depends_on = frozenset(name for flow in found.needed for name in flow.reads | flow.governed)
+    return replace(found, arrays=replace(fact, samples=tuple(_samples(found, path)), depends_on=depends_on))
+
+
+def _pass_of(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> _Pass:
+    """One pass of a loop; attributes and entries are looked at only where it sets one."""
     called, start = _Calls(trace, loop), _start(loop, path)
     places = Places(holders(loop.node.body, start), called.functions)
     body = flows(loop.node.body, partial(_read_by, called, places), places.seen, places.changed_in)
@@ -149,46 +209,33 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
         else construction(name, loop.scope, loop.node.lineno, path)
         for name in living
     }
-    built = {name for name in living if is_built(starts[name]) and not _is_read(start.get(name))}
-    arrays = {name for name in built if not is_number(starts[name].node)}
-    data = _data(body, living, arrays | {name for name in built if is_fraction(starts[name].node)}, start)
-    if not data:
-        return None
-    model = [name for name in sorted(built, key=lambda n: (_first(body, n), n)) if comes_back(body, name, living, data)]
-    unknown = {
-        name for name in living - built
-        if (name not in data or _calculated(body, name)) and comes_back(body, name, living, data - {name})
-    }  # fmt: skip
-    training = TrainingLoop(loop, None, path, ())
-    if not model:
-        problem = unfollowed(body, loop, unknown)
-        return ArrayTraining(training, None, problem) if problem else None
-    updates = [flow for flow in body if flow.stores & set(model)]
-    batch = _innermost(loop, updates)
-    training = TrainingLoop(loop, batch, path, ())
-    known = {name for name, value in start.items() if _may_be_array(value)} | set(model) | arrays
-    problem = (
+    return _Pass(loop, called, places, body, start, living, starts)
+
+
+def _problem(one: _Pass, model: list[str], unknown: set[str], arrays: set[str], data: set[str]) -> ArrayProblem | None:
+    """Why a pass that trains cannot be followed.
+
+    Args:
+        one: the pass.
+        model: the names that it trains.
+        unknown: the names that it trains and of which it is not known what they start from.
+        arrays: the arrays that live on from pass to pass.
+        data: the names of what is trained on.
+    """
+    body, loop, living = one.body, one.loop, one.living
+    known = {name for name, value in one.start.items() if _may_be_array(value)} | set(model) | arrays
+    return (
         next((not_built(name, body, loop) for name in sorted(unknown)), None)
         or not_updated(body, loop, arrays - set(model), living, data)
-        or several_in_one(body, loop, model, start)
+        or several_in_one(body, loop, model, one.start)
         or replaced(body, loop, model)
-        or apart(loop, updates)
+        or apart(loop, [flow for flow in body if flow.stores & set(model)])
         or aliased(body, loop, known)
-        or started_alike(body, loop, starts, {n for n in living - data if _may_be_array(start.get(n))})
-        or called.changes(known, places)
-        or hidden(body, loop, places.changed_in, known)
+        or started_alike(body, loop, one.starts, {n for n in living - data if _may_be_array(one.start.get(n))})
+        or one.called.changes(known, one.places)
+        or hidden(body, loop, one.places.changed_in, known)
         or attribute_update(body, loop)
     )
-    if problem:
-        return ArrayTraining(training, None, problem, tuple(body), frozenset(data))
-    fact = ArraysFact(
-        tuple(_fact(name, starts[name], body, loop) for name in model),
-        tuple(expression(flow.node, loop.scope) for flow in updates),
-        tuple(sorted(arrays - set(model))),
-    )
-    found = ArrayTraining(training, fact, None, tuple(body), frozenset(data), places)
-    depends_on = frozenset(name for flow in found.needed for name in flow.reads | flow.governed)
-    return replace(found, arrays=replace(fact, samples=tuple(_samples(found, path)), depends_on=depends_on))
 
 
 def _samples(training: ArrayTraining, path: tuple[Entry, ...]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from engine.configuration import CONVERSION
-from engine.job.recipes import RECIPES, recipe_named, recipes_of
+from engine.job.recipes import RECIPES, Recipe, recipe_named, recipes_of
 from engine.result import UserError
 
 CLIENT = "client.py"
@@ -361,18 +361,7 @@ def _fields(conversion: Mapping[str, Any], arguments: Arguments, chosen: Mapping
     """What a conversion says of the fields of its job, and what was chosen for it, before and now."""
     chosen_before = conversion.get("job", {})
     source, metric = conversion["source"], conversion.get("metric")
-    recipe = recipe_named(chosen.get("recipe") or chosen_before.get("recipe") or conversion.get("recipe", "fedavg-pt"))
-    written_for = recipe_named(conversion.get("recipe", "fedavg-pt"))
-    if recipe.framework != written_for.framework:
-        raise UserError(
-            f"{CLIENT} trains a model of {written_for.framework}, and {recipe.name} is for {recipe.framework}: "
-            f"leave out the recipe, or choose one of {', '.join(recipes_of(written_for.framework))}"
-        )
-    if recipe.client_step != written_for.client_step:
-        raise UserError(
-            f"{CLIENT} was written for {written_for.name}, and {recipe.name} asks for another: convert anew with "
-            f"`python -m codemods apply {source['entry']} --recipe {recipe.name}`"
-        )
+    recipe = _recipe(conversion, chosen)
     if "local_epochs" in chosen and not arguments.epochs and not recipe.evaluates:
         raise UserError(f"{source['entry']} has no option for its number of epochs: leave out --local-epochs")
     fields = {
@@ -400,6 +389,27 @@ def _fields(conversion: Mapping[str, Any], arguments: Arguments, chosen: Mapping
             "leave out torchrun"
         )
     return fields | ({"local_epochs": None} if recipe.evaluates else {})
+
+
+def _recipe(conversion: Mapping[str, Any], chosen: Mapping[str, Any]) -> Recipe:
+    """The recipe of a job: the one chosen now, or before, or else that of the conversion.
+
+    Raises:
+        UserError: the client is not written for it.
+    """
+    written_for = recipe_named(conversion.get("recipe", "fedavg-pt"))
+    recipe = recipe_named(chosen.get("recipe") or conversion.get("job", {}).get("recipe") or written_for.name)
+    if recipe.framework != written_for.framework:
+        raise UserError(
+            f"{CLIENT} trains a model of {written_for.framework}, and {recipe.name} is for {recipe.framework}: "
+            f"leave out the recipe, or choose one of {', '.join(recipes_of(written_for.framework))}"
+        )
+    if recipe.client_step != written_for.client_step:
+        raise UserError(
+            f"{CLIENT} was written for {written_for.name}, and {recipe.name} asks for another: convert anew with "
+            f"`python -m codemods apply {conversion['source']['entry']} --recipe {recipe.name}`"
+        )
+    return recipe
 
 
 def read_conversion(directory: Path) -> dict[str, Any]:

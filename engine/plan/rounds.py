@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.edit import Edit, Insert, Replace
-from engine.facts import Facts
+from engine.facts import Facts, LoopFact
 from engine.facts.first_weights import reparametrises
 from engine.facts.source_text import text_of
 from engine.facts.training import is_default, runs_over_data
@@ -94,6 +94,20 @@ def _decisions(
     """
     loop = facts.loop
     assert loop is not None
+    yield from _of_the_start(counters, start, shifts)
+    if facts.features.early_stopping:
+        yield Decision(
+            "early stopping",
+            "stopping early ends a site's round, not the job; its best value and patience go on over the rounds",
+            "stop the job on the global metric with stop_cond in job.py",
+            ("P2",),
+        )
+    yield from _of_limits(facts, loop, frame, (*counters, *start))
+    yield from _of_the_loop(loop, frame, endings)
+
+
+def _of_the_start(counters: tuple[str, ...], start: tuple[str, ...], shifts: tuple[Insert, ...]) -> Iterator[Decision]:
+    """The judgements about how a round counts its epochs."""
     if counters:
         yield Decision(
             "epoch numbers",
@@ -113,13 +127,10 @@ def _decisions(
             "the epoch's number goes on over the rounds, because training depends on it",
             "remove the line from client.py to start every round at the first epoch",
         )
-    if facts.features.early_stopping:
-        yield Decision(
-            "early stopping",
-            "stopping early ends a site's round, not the job; its best value and patience go on over the rounds",
-            "stop the job on the global metric with stop_cond in job.py",
-            ("P2",),
-        )
+
+
+def _of_limits(facts: Facts, loop: LoopFact, frame: Frame, resets: tuple[str, ...]) -> Iterator[Decision]:
+    """The judgements about limits of steps and of time, but for those that are set anew at the start of a round."""
     moving = moving_limits(facts, frame)
     if moving:
         yield Decision(
@@ -128,7 +139,7 @@ def _decisions(
             "remove the factor from client.py to count the steps of all rounds against the limit",
         )
     for name, place in limits_over_all_rounds(loop, frame):
-        if name not in moving.values() and not any(reset.startswith(f"{name} = ") for reset in (*counters, *start)):
+        if name not in moving.values() and not any(reset.startswith(f"{name} = ") for reset in resets):
             yield Decision(
                 "step limit",
                 f"{name}, at which {place} ends the training, is counted over all rounds: later rounds do nothing",
@@ -140,6 +151,10 @@ def _decisions(
             f"the time after which {place} ends the training counts over all rounds: later ones end after one epoch",
             "raise the limit, or take the time anew at the start of a round in client.py",
         )
+
+
+def _of_the_loop(loop: LoopFact, frame: Frame, endings: list[Ending]) -> Iterator[Decision]:
+    """The judgements about what a round goes through, and how it is left."""
     if loop.kind == "other" and isinstance(frame.node, ast.For) and not runs_over_data(loop.loop):
         yield Decision(
             "local epochs",
