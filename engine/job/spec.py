@@ -425,7 +425,9 @@ def read_conversion(directory: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: give a folder that `apply` has written") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}): run `apply` again") from None
-    if not isinstance(conversion, dict) or not {"source", "model", "files"} <= conversion.keys():
+    found = conversion if isinstance(conversion, dict) else {}
+    sections = [found.get("source"), found.get("model"), found.get("files"), found.get("job", {})]
+    if not all(isinstance(each, dict) for each in sections) or not {"root", "entry"} <= found["source"].keys():
         raise UserError(f"{path} is not what `apply` writes: run it again")
     return conversion
 

@@ -53,12 +53,19 @@ def update_job(
     _check_aggregator(Path(directory), spec)
     text = render(spec)
     changed["files"] = {**conversion.get("files", {}), JOB: _checksum(text)}
-    path = Path(directory) / JOB
-    current = path.read_text(encoding="utf-8") if path.is_file() else None
-    if current is not None and not force and _checksum(current) != conversion["files"].get(JOB):
+    current = None if force else _written(Path(directory) / JOB)
+    if current is not None and _checksum(current) != conversion["files"].get(JOB):
         text = _around_edits(conversion, current, text)
     record = json.dumps(changed, indent=2, ensure_ascii=False) + "\n"
     return {JOB: text.encode(), CONVERSION: record.encode()}
+
+
+def _written(path: Path) -> str | None:
+    """The text of a file, None where there is none. Raises UserError where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text: --force writes it anew") from None
 
 
 def _check_aggregator(directory: Path, spec: JobSpec) -> None:

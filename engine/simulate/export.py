@@ -70,11 +70,13 @@ def job_defaults(script: Path) -> dict[str, int]:
         UserError: where it is missing or not Python.
     """
     try:
-        tree = ast.parse(script.read_text(encoding="utf-8"))
+        tree = ast.parse(script.read_bytes())
     except OSError:
         raise UserError(f"{script} does not exist: give a folder that `apply` has written") from None
     except SyntaxError as error:
         raise UserError(f"{script}:{error.lineno} is not valid Python: {error.msg}") from None
+    except ValueError as error:
+        raise UserError(f"{script} is not valid Python: {error}") from None
     defaults = {}
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("add_argument") and call.args:

@@ -259,6 +259,10 @@ def test_a_folder_that_apply_has_not_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "conversion.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         read_conversion(tmp_path)
+    for changes in ({"source": 3}, {"source": {}}, {"model": "Net"}, {"files": []}, {"job": []}):
+        (tmp_path / "conversion.json").write_text(json.dumps({**conversion(), **changes}))
+        with pytest.raises(UserError, match="is not what `apply` writes"):
+            read_conversion(tmp_path)
     (tmp_path / "conversion.json").write_text("[]")
     with pytest.raises(UserError, match="is not what `apply` writes"):
         read_conversion(tmp_path)

@@ -62,6 +62,33 @@ def test_an_edit_in_the_way_is_reported_with_its_line_and_given_up_only_by_force
     assert b"default=9" in update_job(folder, force=True, num_rounds=9)["job.py"]
 
 
+def test_a_job_that_is_no_text_is_given_up_only_by_force(folder: Path) -> None:
+    (folder / "job.py").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="job.py is not UTF-8 text: --force"):
+        update_job(folder, num_rounds=9)
+    assert b"default=9" in update_job(folder, force=True, num_rounds=9)["job.py"]
+
+
+def test_wherever_the_user_writes_the_edit_stays_and_what_is_asked_for_comes_or_it_is_told(folder: Path) -> None:
+    job, marked = folder / "job.py", 0
+    lines = job.read_text().splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        for edit in (line.rstrip("\n") + "  # mine\n", "# mine\n", "# mine\n" + line, line + "# mine\n"):
+            job.write_text("".join([*lines[:number], edit, *lines[number + 1 :]]))
+            try:
+                text = update_job(folder, num_rounds=9, stop_cond="accuracy >= 0.5")["job.py"].decode()
+            except UserError as error:
+                assert "job.py:" in str(error)
+                continue
+            marked += 1
+            assert text.count("# mine") == 1
+            assert '"--rounds", type=int, default=9' in text and 'stop_cond="accuracy >= 0.5",' in text
+            expected = render(job_spec(conversion(), num_rounds=9, stop_cond="accuracy >= 0.5"))
+            changed = [each for each in text.splitlines(keepends=True) if "# mine" not in each]
+            assert not set(changed) - set(expected.splitlines(keepends=True))
+    assert marked > 3 * len(lines)
+
+
 def test_what_was_chosen_before_is_taken_back(folder: Path) -> None:
     write(folder, update_job(folder, partition="dirichlet", alpha=0.1, site_weights=[2, 1], num_rounds=9))
     with pytest.raises(UserError, match="leave out partition"):

@@ -68,12 +68,22 @@ def test_the_project_cannot_be_imported_from(tmp_path: Path, monkeypatch: pytest
     assert environment_without(tmp_path / "project")["PYTHONPATH"] == str(outside)
 
 
-@pytest.mark.parametrize(("text", "message"), [(None, "does not exist"), ("def (", "job.py:1 is not valid Python")])
-def test_a_job_that_cannot_be_read_is_refused(text: str | None, message: str, convert: Convert, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "does not exist"),
+        (b"def (", "job.py:1 is not valid Python"),
+        (b"\xff\xfe", "job.py:. is not valid Python"),
+        (b"\0", "job.py.* is not valid Python"),
+    ],
+)
+def test_a_job_that_cannot_be_read_is_refused(
+    text: bytes | None, message: str, convert: Convert, tmp_path: Path
+) -> None:
     directory = convert()
     (directory / "job.py").unlink()
     if text is not None:
-        (directory / "job.py").write_text(text)
+        (directory / "job.py").write_bytes(text)
     with pytest.raises(UserError, match=message):
         prepare(directory, None, None, None, tmp_path / "workspace", False, ())
 
