@@ -290,8 +290,10 @@ def _decisions(
     if isinstance(partition, str):
         yield Decision(
             "simulation data",
-            f"every site trains on all the data it is given: {partition}",
-            "give each site its own data location",
+            f"every site of a simulation trains on all of the training data: {partition}",
+            f"give each site data of its own, as `job FOLDER --site site-a:{paths[0].destination}=/data/a`"
+            if paths
+            else "make where the data lies an argument of the script, and give each site another",
         )
     yield from map(fixed_path, fixed_paths(facts, paths))
     if launches_processes(facts):

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.simulate.process import ProcessTree
 
 EXPORT_LIMIT = 300.0
 OBSERVER = "flare_observer"
+ERROR = re.compile(r"[\w.]+(?:Error|Exception|Exit)\b|\S+\.py: error: ")
 REQUEST_INTERVAL = 0.1  # seconds between two questions of a site for work; FLARE's 2 are meant for a network
 
 
@@ -48,13 +50,19 @@ def export_job(
         finished = tree.run(command, directory, EXPORT_LIMIT)
     jobs = [meta.parent for meta in target.glob("*/meta.json")]
     if finished.return_code or len(jobs) != 1:
-        reason = (finished.output.strip().splitlines() or ["no output"])[-1]
-        raise UserError(f"{script} cannot be exported: {reason}")
+        raise UserError(f"{script} cannot be exported: {_reason(finished.output)}")
     seen = json.loads(answers.read_text(encoding="utf-8"))
     for each in seen.values():
         if each.get("model"):
             raise UserError(each["model"])
     return jobs[0], seen
+
+
+def _reason(output: str) -> str:
+    """The last error of an output in one line, without pydantic's address to read more at; else its last line."""
+    lines = [line for line in output.strip().splitlines() if not line.lstrip().startswith("For further information")]
+    first = next((number for number in reversed(range(len(lines))) if ERROR.match(lines[number])), len(lines) - 1)
+    return " ".join(line.strip() for line in lines[first:]) or "no output"
 
 
 def job_defaults(script: Path) -> dict[str, int]:

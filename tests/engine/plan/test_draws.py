@@ -47,7 +47,16 @@ def test_without_a_seed_every_site_keeps_all(tmp_path: Path, statements: str) ->
     plan = planned(tmp_path, statements)
     assert plan.partition is None
     (decision,) = [one for one in plan.decisions if one.subject == "simulation data"]
+    assert "every site of a simulation trains on all of the training data: " in decision.decision
     assert "draws it at random without a seed" in decision.decision
+    assert "make where the data lies an argument" in decision.otherwise
+
+
+def test_sites_with_data_of_their_own_are_named_by_the_option_of_the_script(tmp_path: Path) -> None:
+    text = SCRIPT.replace("x, y = torch.ones(40, 2), torch.ones(40, 1)", 'x, y = torch.load("data/points.pt")')
+    plan = plan_of(written(tmp_path, text.format(statements=SPLIT), {}))
+    (decision,) = [one for one in plan.decisions if one.subject == "simulation data"]
+    assert "`job FOLDER --site site-a:data_path=/data/a`" in decision.otherwise
 
 
 @pytest.mark.parametrize(

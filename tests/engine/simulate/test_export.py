@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.job import job_spec_from, render
 from engine.result import UserError
 from engine.simulate.export import environment_without, job_defaults, sites_of, watch
 from engine.simulate.preparation import prepare
@@ -92,6 +93,15 @@ def test_a_job_that_fails_says_why(convert: Convert, tmp_path: Path) -> None:
     directory = convert()
     with pytest.raises(UserError, match="unrecognized arguments: --no-such"):
         prepare(directory, None, None, None, tmp_path / "workspace", False, ("--no-such",))
+
+
+def test_what_flare_refuses_is_told_in_one_line(convert: Convert, tmp_path: Path) -> None:
+    directory = convert()
+    (directory / "mine.py").write_text("class Mean: ...\n")
+    (directory / "job.py").write_text(render(job_spec_from(directory, aggregator="mine:Mean")))
+    with pytest.raises(UserError, match="cannot be exported: .*Error: .* aggregator Input should be an") as told:
+        prepare(directory, None, None, None, tmp_path / "workspace", False, ())
+    assert "further information" not in str(told.value) and "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(("name", "message"), [("with space", "has a space"), ("full", "is not empty")])
