@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from engine.facts.metrics import (
@@ -218,12 +220,24 @@ def _given_back(holder: Call, calling: Event | None, names: list[str]) -> tuple[
     """How an evaluating function gives back what it computes, and the metrics in it: where that is a dictionary it does
     not write out, those that the caller reads from it."""
     returns, metrics = returned_metrics(holder.function.node, names)
+    if calling is not None and returns == "tuple":
+        return returns, tuple(one for metric in metrics for one in _looked_into(calling, metric, names))
     if calling is None or returns == "none" or (metrics and returns != "value"):
         return returns, metrics
     read = _read_from(calling, names[0]) if len(names) == 1 else []
     if read or any(isinstance(one, Mapping) for one in options(calling.result)):
         return "dict", keyed_metrics(key for key in read if isinstance(key, str))
     return returns, metrics
+
+
+def _looked_into(calling: Event, metric: MetricFact, names: list[str]) -> Iterator[MetricFact]:
+    """A metric in a tuple; where what stands there is a dictionary, those that the caller reads from it."""
+    position = metric.index if isinstance(metric.index, int) else len(names)
+    read = _read_from(calling, names[position]) if position < len(names) > 1 else []
+    if all(isinstance(key, int) for key in read):
+        yield metric
+    for one in keyed_metrics(key for key in read if isinstance(key, str)):
+        yield replace(one, index=metric.index, key=str(one.index))
 
 
 def _read_from(calling: Event, name: str) -> list[Any]:

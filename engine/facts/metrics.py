@@ -65,7 +65,7 @@ def classify(*texts: str) -> tuple[str, str] | None:
 
 def _words(text: str) -> list[str]:
     """The words of the identifiers and keys in a piece of source, in lower case."""
-    identifiers = re.findall(r"[A-Za-z]\w*", text)
+    identifiers = re.findall(r"[A-Za-z]\w*", text.replace("IoU", "Iou"))
     return [word.lower() for name in identifiers for word in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*", name)]
 
 
@@ -102,8 +102,9 @@ def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[
 
 
 def keyed_metrics(keys: Iterable[str]) -> tuple[MetricFact, ...]:
-    """The metrics that keys of a dictionary name."""
-    named = ((key, classify(key)) for key in sorted(set(keys), key=lambda key: (_split(key), key)))
+    """The metrics that keys of a dictionary name; what there is for each class is no number where there is a mean."""
+    each = {key: bool({"class", "cls", "per"} & set(_words(key))) for key in keys}
+    named = ((key, classify(key)) for key in sorted(each, key=lambda key: (_split(key), each[key], key)))
     return _ordered(MetricFact(*found, repr(key), key) for key, found in named if found is not None)
 
 
@@ -130,7 +131,8 @@ def best_first(
 def spelled_by_caller(metrics: tuple[MetricFact, ...], returns: str, targets: list[str]) -> dict[str, MetricFact]:
     """The metrics that a function returns, by how the code that binds its result to targets writes them."""
     if returns == "tuple":
-        return {targets[metric.index]: metric for metric in metrics if metric.index < len(targets)}
+        keys = {metric: f"[{metric.key!r}]" if metric.key is not None else "" for metric in metrics}
+        return {f"{targets[m.index]}{keys[m]}": m for m in metrics if m.index < len(targets)}
     if returns == "dict":
         return {f"{target}[{metric.index!r}]": metric for target in targets[:1] for metric in metrics}
     return dict(zip(targets[:1], metrics, strict=False)) if returns == "value" else {}

@@ -38,6 +38,8 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
     if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
+    owner = _owner_of_all(trace, training, groups) if len(groups) > 1 else None
+    groups = [[owner]] if owner is not None else groups
     if wanted is not None:
         groups = [[model for model in group if wanted in names_of(trace, model)] for group in groups]
     found: list[ModelFact] = []
@@ -46,6 +48,17 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
         taken = any(fact.variable == other.variable for other in found)
         found.append(replace(fact, variable=_listed_as(training, group[0]) or fact.variable) if taken else fact)
     return tuple(found)
+
+
+def _owner_of_all(trace: Trace, training: TrainingLoop, groups: list[list[Object]]) -> Object | None:
+    """The module that the epoch loop calls and that holds all the trained ones, built before it: a backbone and a head,
+    say; None where there is no one such module."""
+    found = [
+        model
+        for model in _called_models(trace, training)
+        if all(any(_holds(model, part) for part in group) for group in groups)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _listed_as(training: TrainingLoop, model: Object) -> str:

@@ -259,12 +259,14 @@ class MetricFact:
         direction: ``max`` or ``min``.
         text: the expression, in the evaluation's scope, whose value it is (``100. * correct / total``).
         index: position in the tuple returned, key of the dictionary returned, or None.
+        key: the key in what stands at that position, where that is a dictionary.
     """
 
     name: str
     direction: str
     text: str
     index: int | str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -203,9 +203,14 @@ def _lines(evaluation: EvaluationFact, call: str, names: Names) -> tuple[str, ..
         return (f'{target} = {{"{evaluation.metrics[0].name}": float({call})}}',)
     indexed = [m for m in evaluation.metrics if isinstance(m.index, int)]
     if len(indexed) == 1:
-        return (f'{target} = {{"{indexed[0].name}": float({call}[{indexed[0].index}])}}',)
-    entries = ", ".join(f'"{m.name}": float({names.evaluated}[{m.index}])' for m in indexed)
+        return (f'{target} = {{"{indexed[0].name}": float({call}{_subscripts(indexed[0])})}}',)
+    entries = ", ".join(f'"{m.name}": float({names.evaluated}{_subscripts(m)})' for m in indexed)
     return (f"{names.evaluated} = {call}", f"{target} = {{{entries}}}")
+
+
+def _subscripts(metric: MetricFact) -> str:
+    """What takes a metric out of a tuple."""
+    return f"[{metric.index}]" if metric.key is None else f'[{metric.index}]["{metric.key}"]'
 
 
 def _needs_guard(facts: Facts, evaluation: EvaluationFact) -> bool:

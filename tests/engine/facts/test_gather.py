@@ -185,3 +185,30 @@ def test_a_model_that_another_replaces_after_training_is_named_as_it_was(tmp_pat
     plan = make_plan(facts)
     assert isinstance(plan, Plan)
     assert plan.model_name.bare == "self.model"
+
+
+PARTS = """class Whole(nn.Module):
+    def __init__(self, backbone, head):
+        super().__init__()
+        self.backbone, self.head = backbone, head
+    def forward(self, x):
+        return self.head(self.backbone(x))
+backbone, head = nn.Linear(2, 2), Net()
+whole = Whole(backbone, head)
+groups = [{"params": whole.backbone.parameters()}, {"params": whole.head.parameters(), "lr": 0.01}]
+optimizer = optim.SGD(groups, lr=0.1)
+for epoch in range(3):
+    FORWARD.sum().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "models"),
+    [("whole(torch.ones(2))", ["whole"]), ("head(backbone(torch.ones(2)))", ["backbone", "head"])],
+)
+def test_parts_built_by_themselves_belong_to_the_module_that_is_called(
+    forward: str, models: list[str], tmp_path: Path
+) -> None:
+    facts = facts_of(tmp_path, PARTS.replace("FORWARD", forward))
+    assert [model.variable for model in facts.models] == models

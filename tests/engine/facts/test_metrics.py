@@ -38,6 +38,17 @@ for epoch in range(3):
 """
 
 
+READ_BY_KEYS = TOLD_BY_LOSS.replace("val_loss < best_loss", "score['Mean IoU'] > best_score and score['Class IoU']")
+
+
+def test_a_dictionary_in_a_tuple_gives_the_metrics_that_are_read_from_it(tmp_path: Path) -> None:
+    text = READ_BY_KEYS.replace("RETURNED", "return 0, meter.result()").replace("CALLED", "seen, score = test()")
+    (tmp_path / "train.py").write_text(text)
+    evaluation = gather(Project(tmp_path / "train.py")).evaluation
+    assert evaluation is not None
+    assert [(one.name, one.index, one.key) for one in evaluation.metrics] == [("iou", 1, "Mean IoU")]
+
+
 @pytest.mark.parametrize(
     ("returned", "called"),
     [
