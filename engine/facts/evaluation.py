@@ -197,7 +197,7 @@ def _returned(trace: Trace, holder: Call, event: Event) -> tuple[Event | None, s
     calling = next((one for one in before if one.node is holder.node and one.function), None)
     names = names_given(calling.statement, calling.node) if calling else []
     if calling is not None and _gives_nothing(holder, calling):
-        return "none", ()
+        return calling, "none", ()
     returns, metrics = _given_back(holder, calling, names)
     metrics = best_first(metrics, {metric.text: metric for metric in metrics}, holder.function.node)
     around = _code_around(calling) if calling else holder.function.node
