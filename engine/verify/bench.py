@@ -199,7 +199,11 @@ class Bench:
             folder=self._folder(name),
             script=self._code / conversion.client,
             import_roots=(self._code,),
-            arguments=(*map(self._given, conversion.script_arguments), *arguments, *self.settings.arguments),
+            arguments=(
+                *map(self._given, conversion.script_arguments),
+                *arguments,
+                *map(self._located, self.settings.arguments),
+            ),
             seed=self.settings.seed + index,
             name=name,
             exchange_format=conversion.exchange_format,
@@ -210,6 +214,12 @@ class Bench:
         """An argument of the script, a file of the source project by its path."""
         name, equals, value = argument.rpartition("=")
         return f"{name}{equals}{self._start / value}" if value in self.conversion.given_files else argument
+
+    def _located(self, argument: str) -> str:
+        """An argument of `verify`, a data location by its whole path: a site runs in a folder of its own."""
+        option, _, value = argument.partition("=")
+        is_data = option in dict(self.conversion.data) and value and not value.startswith("~")
+        return f"{option}={self._start / value}" if is_data else argument
 
     def _launch(self, folder: Path, **options: Any) -> Launch:
         environment = {} if self.settings.gpu else {"CUDA_VISIBLE_DEVICES": ""}

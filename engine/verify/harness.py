@@ -36,6 +36,7 @@ from engine.verify.probe import Probe
 from engine.verify.recorder import Recorder, seed_everything
 from engine.verify.site import Site
 
+WRONG_USAGE = 2  # what argparse exits with
 OWN_PACKAGES = ("engine", "codemods", "rules", "__mp_main__")
 
 
@@ -62,7 +63,8 @@ def _run_script(script: Path) -> str | None:
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as stop:
-        return f"the script left by sys.exit({stop.code!r})" if stop.code else None
+        lacking = "; give what it lacks on its command line with --arg" if stop.code == WRONG_USAGE else ""
+        return f"the script left by sys.exit({stop.code!r}){lacking}" if stop.code else None
     except BaseException:
         return traceback.format_exc()
     return None

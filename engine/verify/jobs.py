@@ -15,6 +15,7 @@ from engine.verify.server import Answer, Round, Server, SiteError, State
 
 Announce = Callable[[str], None]
 OTHER_SEED = 20_231
+OTHER_STREAMS = 4
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Seen:
         answers: every answer of a site.
         rounds: the rounds that came to their end.
         evaluated: the answers to evaluation tasks.
-        again: those to the last of them asked anew, twice with the same random streams and once with others; empty
+        again: those to the last of them asked anew, twice with the same random streams and then with others; empty
             where the first numbers were agreed on.
         submitted: what came of the submit task; None if it was not reached.
         failed: what came of the task with a planted failure; None if it was not reached.
@@ -136,7 +137,7 @@ def _one_round(bench: Bench, original: Recording, several: Future[Seen], announc
         trained = list(reversed(several.result().trained))
         alone = seen.evaluated[len(states) - len(trained) :]
         if any(not same(a.metrics or {}, b.metrics or {}) for a, b in zip(trained, alone, strict=True)):
-            seeds = (OTHER_SEED, OTHER_SEED, OTHER_SEED + 1)
+            seeds = (OTHER_SEED, *range(OTHER_SEED, OTHER_SEED + OTHER_STREAMS + 1))
             seen.again = tuple(server.evaluate(states[-1], seed=seed) for seed in seeds)
         _end(server, seen)
 

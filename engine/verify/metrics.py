@@ -14,15 +14,16 @@ TOLERANCE = 1e-5
 """Relative; an evaluation may see its batches in another order."""
 
 
-def drawn(first: Answer, again: Answer, other: Answer) -> str:
+def drawn(first: Answer, again: Answer, *others: Answer) -> str:
     """Why the numbers of an evaluation cannot be compared: it draws at random; empty where it does not.
 
     Args:
         first: the answer to an evaluation task.
         again: that to the same task, with the same random streams.
-        other: that to the same task, with other random streams.
+        others: those to the same task, each with other random streams; a few draws may come out alike by chance.
     """
-    if not same(first.metrics or {}, again.metrics or {}) or same(again.metrics or {}, other.metrics or {}):
+    other = next((each for each in others if not same(again.metrics or {}, each.metrics or {})), None)
+    if other is None or not same(first.metrics or {}, again.metrics or {}):
         return ""
     numbers = f"{_shown(again.metrics or {})} and then {_shown(other.metrics or {})}"
     return f"the evaluation draws at random: the same weights give {numbers}"

@@ -37,6 +37,7 @@ def test_an_evaluation_that_gives_other_numbers_for_the_same_weights_draws_at_ra
     told = drawn(answers[0.5], answers[0.5], answers[0.25])
     assert told.endswith("the same weights give loss 0.5 and then loss 0.25")
     assert drawn(answers[0.5], answers[0.5], answers[0.5]) == ""
+    assert drawn(answers[0.5], answers[0.5], answers[0.5], answers[0.25]) == told  # the first came out alike by chance
 
 
 def test_an_evaluation_that_goes_by_what_was_there_before_does_not_draw_at_random() -> None:

@@ -89,6 +89,19 @@ def test_file_beside_the_project_that_the_script_is_given(project):
     assert report.exit_code == 0, render_text(report)
 
 
+def test_a_data_location_without_a_default_is_given_for_both_scripts(project):
+    directory = project("functions")
+    (directory.parent / "rows.txt").touch()
+    reads = 'parser.add_argument("--rows", required=True); args = parser.parse_args(); open(args.rows).close()'
+    for script in (directory.parent / "train.py", directory / "client.py"):
+        change(script, "args = parser.parse_args()", reads)
+    change(directory / "conversion.json", '"data": []', '"data": [{"option": "--rows", "default": null}]')
+    report = verify(directory, Settings(sites=(), time_limit=120, arguments=("--rows=rows.txt",)))
+    assert report.exit_code == 0, render_text(report)
+    with pytest.raises(UserError, match=r"sys\.exit\(2\); give what it lacks on its command line with --arg"):
+        verify(directory, Settings(sites=(), time_limit=120))
+
+
 def test_original_that_never_repeats_itself_proves_nothing(project):
     directory = project("functions")
     change(directory.parent / "train.py", "torch.manual_seed(3)", "torch.manual_seed(time.time_ns() % 2**31)")
