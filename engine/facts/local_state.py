@@ -51,7 +51,9 @@ def _facts(done: Pass, models: list[Object]) -> Iterator[LocalStateFact]:
     measures = {at for at in _behind(done.measures - by_itself, learned) if _is_trained(learned[at])} - by_itself
     for at, change in done.changes.items():
         if at in trains | measures:
-            yield LocalStateFact(_name(at, change), expression(change.statement, change.scope), at in measures)
+            yield LocalStateFact(
+                _name(at, change), expression(change.statement, change.scope), at in measures, at.holder
+            )
 
 
 def _is_trained(origins: Origins) -> bool:

@@ -49,7 +49,7 @@ COUNTS = {"correct", "corrects"}
 REDUCES = {"mean", "nanmean", "average", "sum", "median"}
 COLLECTS = {
     "append", "extend", "stack", "vstack", "hstack", "concatenate", "concat", "cat", "array", "asarray", "list",
-    "sorted", "tolist", "numpy", "zeros", "ones",
+    "sorted", "tolist", "numpy", "zeros", "ones", "diag", "diagonal", "bincount",
 }  # fmt: skip
 BEST = {"best", "lowest", "highest", "min", "max"}
 
@@ -165,7 +165,7 @@ def _is_none(node: ast.AST) -> bool:
 def _metric(function: ast.AST, node: ast.AST, index: int | str | None, *hints: str) -> MetricFact | None:
     """The metric an expression of a function is; its own words count before the hints."""
     text = text_of(node)
-    if text in many_valued(function.body):
+    if _is_many_of(node, many_valued(function.body)):
         return None
     for words in (text, *hints[:1], text_of(_written_out(function, node)), *hints[1:]):
         found = classify(words)
@@ -181,7 +181,8 @@ def many_valued(body: list[ast.stmt]) -> set[str]:
     for node in nodes:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
-            found = (found | {name}) if _collects(node.value) or _builds(node.value) else (found - {name})
+            many = _is_many_of(node.value, found) or _builds(node.value)
+            found = found | {name} if many else found - {name}
         elif isinstance(node, ast.Call) and _last_part(node) in ("append", "extend"):
             found |= {text_of(part.value) for part in [node.func] if isinstance(part, ast.Attribute)}
     for node in nodes:
@@ -193,10 +194,19 @@ def many_valued(body: list[ast.stmt]) -> set[str]:
     return found
 
 
+def _is_many_of(node: ast.AST, many: set[str]) -> bool:
+    """True for what stands for many numbers, and for what is computed of that element by element."""
+    if isinstance(node, (ast.BinOp, ast.UnaryOp)):
+        parts = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
+        return any(_is_many_of(part, many) for part in parts)
+    return _collects(node) or text_of(node) in many
+
+
 def _collects(node: ast.AST) -> bool:
     """True for what gives a list or an array of many elements."""
     listed = (ast.List, ast.ListComp, ast.Dict, ast.DictComp, ast.Set, ast.SetComp, ast.Tuple)
-    return isinstance(node, listed) or isinstance(node, ast.Call) and _last_part(node) in COLLECTS
+    is_one = isinstance(node, ast.Call) and list(map(text_of, node.args)) == ["1"]  # torch.zeros(1)
+    return isinstance(node, listed) or isinstance(node, ast.Call) and _last_part(node) in COLLECTS and not is_one
 
 
 def _last_part(call: ast.Call) -> str:
@@ -269,7 +279,8 @@ def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
     many = many_valued(body)
     for node in _after_loops(body):
         for text, hint in _computed(node):
-            words = _named(text, hint) if text not in many else None
+            value = ast.parse(f"[{text}]", mode="eval").body.elts[0]
+            words = _named(text, hint) if not _is_many_of(value, many) else None
             if any(known.text == text for known in found.values()):
                 continue
             if words is not None and (words[0] not in found or _better(text, found[words[0]].text)):

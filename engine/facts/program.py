@@ -308,11 +308,13 @@ class LocalStateFact:
         name: as the program calls it, such as ``centers`` or ``normaliser.mean``.
         change: the first statement of an epoch that changes it.
         measures: True where the evaluation of the model goes by it.
+        holder: whose variable or attribute it is: a scope, an object or a class.
     """
 
     name: str
     change: Expression
     measures: bool
+    holder: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.facts import Facts
+from engine.facts.program import LocalStateFact
 from engine.facts.source_text import DEFINITIONS, FUNCTIONS, names_bound, parameters_in
 from engine.facts.trace import Call
 from engine.facts.values import Object, Scope, Value, options
@@ -97,7 +98,8 @@ def choose_frame(facts: Facts) -> Frame:
     for frame, call in zip(candidates[1:], reversed(facts.loop.calls if facts.loop else []), strict=False):
         if evaluation.call.scope is frame.scope:
             inside = [b for b in built if isinstance(b, Object) and _built_within(facts, b, call)]
-            return candidates[0] if inside or _changes_model(facts, frame, call) else frame
+            kept = [state for state in facts.local_state if _kept_within(facts, state, call)]
+            return candidates[0] if inside or kept or _changes_model(facts, frame, call) else frame
     return candidates[0]
 
 
@@ -120,6 +122,15 @@ def _built_within(facts: Facts, built: Object, call: Call) -> bool:
     if not 0 <= built.event < len(events):
         return False
     return any(isinstance(entry, Call) and entry.node is call.node for entry in events[built.event].path)
+
+
+def _kept_within(facts: Facts, state: LocalStateFact, call: Call) -> bool:
+    """True for state beside the model that would begin anew with every call: a variable there, or of what is built
+    there."""
+    if isinstance(state.holder, Object):
+        return _built_within(facts, state.holder, call)
+    calls = facts.loop.calls if facts.loop is not None else []
+    return state.holder in [inner.scope for inner in calls[calls.index(call) :]]
 
 
 def function_node(scope: Scope) -> ast.FunctionDef | ast.AsyncFunctionDef | None:

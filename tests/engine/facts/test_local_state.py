@@ -283,3 +283,28 @@ def test_what_the_evaluation_goes_by_is_found(name, tmp_path):
 @pytest.mark.parametrize("name", NOTHING)
 def test_what_nothing_goes_by_is_left_alone(name, tmp_path):
     assert facts_of(tmp_path, NOTHING[name]).local_state == ()
+
+
+@pytest.mark.parametrize(("kept", "is_loop"), [("centers = torch.zeros(3, 3)", True), ("print(epochs)", False)])
+def test_a_round_does_not_begin_with_new_state(kept, is_loop, tmp_path):
+    fit = f"""
+def fit(epochs):
+    {kept}
+    for epoch in range(epochs):
+        for xb, yb in loader:
+            optimizer.zero_grad()
+            out = model(xb)
+            (criterion(out, yb) + ((out - centers[yb]) ** 2).mean()).backward()
+            optimizer.step()
+            centers[yb] = out.detach()
+
+
+fit(3)
+accuracy = evaluate()
+"""
+    script = tmp_path / "train.py"
+    text = SCRIPT.format(**PLAIN | {"before": "centers = torch.zeros(3, 3)"})
+    script.write_text(text[: text.index("for epoch in range")] + fit)
+    facts = gather(Project(script))
+    assert [state.name for state in facts.local_state] == ["centers"]
+    assert make_plan(facts).frame.is_loop is is_loop

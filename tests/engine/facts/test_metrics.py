@@ -175,6 +175,12 @@ def test_a_call_that_takes_more_than_is_returned() -> None:
         ("loss = loss.mean()", {"loss": "loss"}),
         ("losses.append(last)\nprint(losses)", {}),
         ("losses.append(last)\nloss = sum(losses) / 2", {"loss": "loss"}),
+        ("errors = torch.zeros(3)\nerror = 1 + errors / errors.sum()", {}),
+        ("errors = torch.zeros(3)\nprint('error', errors / n)", {}),
+        ("errors = torch.zeros(3)\nerror = errors.sum().item() / n", {"error": "error"}),
+        ("correct = torch.zeros(1)\naccuracy = correct / n", {"accuracy": "accuracy"}),
+        ("accuracy = np.diag(matrix) / matrix.sum(1)", {}),
+        ("accuracy = np.diag(matrix).sum() / matrix.sum()", {"accuracy": "accuracy"}),
     ],
 )
 def test_what_holds_many_numbers_is_no_metric(statements: str, names: dict[str, str]) -> None:
