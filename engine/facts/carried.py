@@ -1,8 +1,8 @@
 """What of a program lives on from one pass of the epoch loop to the next, and what the training and the evaluation make
 of it: an abstract run of one pass, which keeps of every value only where it comes from.
 
-Statements are followed in their order, into the functions of the project and the ``forward`` of modules other than the
-model; branches both ways, inner loops twice. What is changed in place is changed under every name it has.
+Statements are followed in their order, into the functions of the project and the ``forward`` of its modules; branches
+both ways, inner loops twice. What is changed in place is changed under every name it has.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.facts.library import comes_from_data
 from engine.facts.models import belongs
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact
-from engine.facts.source_text import positional_parameters, text_of
+from engine.facts.source_text import names_read, positional_parameters, text_of
 from engine.facts.trace import Call, Loop, Trace
 from engine.facts.training import TrainingLoop, is_statement, names_epochs, runs_over_data
 from engine.facts.values import (
@@ -51,16 +51,19 @@ DEEPEST = 12
 MOST_STATEMENTS = 20_000
 
 
+Holder = Scope | Object | Class | Function
+
+
 @dataclass(frozen=True)
 class Location:
-    """Where a value is kept: a variable of a scope, or an attribute of an object or a class.
+    """Where a value is kept: a variable of a scope, or an attribute of something.
 
     Attributes:
-        holder: the scope, object or class.
+        holder: the scope, object, class or function.
         name: of the variable or attribute.
     """
 
-    holder: Scope | Object | Class
+    holder: Holder
     name: str
 
 
@@ -144,6 +147,9 @@ class Pass:
         self.from_data: dict[Value, bool] = {}
         self.trained: dict[Value, bool] = {}
         self.counts: set[str] = set()
+        self.guarded = 0
+        self.left_before: set[Location] = set()
+        self.forwards: dict[tuple[ast.AST, Object | None, bool], Origins] = {}
         self.active: list[ast.AST] = []
         self.returned: list[Origins] = []
         self.fact: tuple[EvaluationFact, Scope] | None = None
@@ -173,7 +179,8 @@ class Pass:
         """True for what is there before the loop starts."""
         holder = location.holder
         if isinstance(holder, Scope):
-            return holder not in self.inner and location.name in self.before.get(holder, {location.name})
+            known = location.name in self.before.get(holder, {location.name})
+            return holder not in self.inner and (known or location in self.left_before)
         if isinstance(holder, Object):
             return not self.trace.events[holder.event].within_node(self.training.epoch.node)
         return True
@@ -240,11 +247,17 @@ class Pass:
     def branch(self, node: ast.If, scope: Scope) -> None:
         """Both sides; what the first pass of a loop does is always done."""
         self.origins(node.test, scope)
-        if text_of(node.test) in {f"{count} == 0" for count in self.counts}:
+        test = text_of(node.test)
+        epoch = _names(self.training.epoch.node) & _names(node.test)
+        self.guarded += bool(epoch)
+        if test == "self.training":
+            self.block(node.orelse if self.measuring else node.body, scope)
+        elif test in {f"{count} == 0" for count in self.counts}:
             self.block(node.body, scope)
             self.join([[], node.orelse], scope)
         else:
             self.join([node.body, node.orelse], scope)
+        self.guarded -= bool(epoch)
 
     def attempt(self, node: ast.Try, scope: Scope) -> None:
         """The body, and then perhaps a handler."""
@@ -335,6 +348,8 @@ class Pass:
         origins = self.now.get(place, frozenset({place}))
         if self.measuring:
             self.read_by_evaluation |= origins
+        elif self.guarded and place not in self.now:
+            self.left_before.add(place)
         return origins
 
     def held(self, node: ast.expr, scope: Scope) -> list[Location]:
@@ -348,13 +363,13 @@ class Pass:
             return [Location(holder, node.id)]
         return [Location(owner, node.attr) for owner in self.owners(node, scope)]
 
-    def owners(self, node: ast.expr, scope: Scope) -> list[Scope | Object | Class]:
+    def owners(self, node: ast.expr, scope: Scope) -> list[Holder]:
         """Whose attribute an attribute is, where that is known."""
         if not isinstance(node, ast.Attribute) or node.attr == "data":
             return []
         values = value_of(node.value, scope)
         modules = [value.scope for value in values if isinstance(value, LocalModule)]
-        return [*modules, *(value for value in values if isinstance(value, (Object, Class)))]
+        return [*modules, *(value for value in values if isinstance(value, (Object, Class, Function)))]
 
     def places(self, node: ast.expr, scope: Scope) -> list[Location]:
         """The locations that an expression stands for, under all their names: what is changed with it."""
@@ -400,6 +415,8 @@ class Pass:
         """An attribute: of an object of the project, what was stored there; of anything else, what that is, too."""
         if node.attr in OF_SHAPE:
             return NONE
+        if node.attr == "grad":
+            return frozenset({MEASURED if self.measuring else OUTPUT})
         found = NONE.union(*(self.read(place) for place in self.held(node, scope)))
         for call in self.calls.get((node, scope), ()):  # a property
             found |= self.enter(call.function, call.scope)
@@ -458,7 +475,7 @@ class Pass:
         modules = [one for value in callees for one in objects(value)]
         own = self.weights(callees)
         if own and self.measuring:
-            self.measures |= NONE.union(*given.values())
+            self.measures |= found.union(*given.values())
         if node in self.backward:
             self.trains |= every
         found |= on if followed and not own else every
@@ -489,8 +506,8 @@ class Pass:
         return module.parent is None and modes[-1:] != [".eval"]
 
     def entered(self, node: ast.Call, scope: Scope, callees: list[Value]) -> Iterator[Entered]:
-        """The functions of the project that a call runs: those the trace has followed, and the ``forward`` of modules
-        other than the model, which it does not follow."""
+        """The functions of the project that a call runs: those the trace has followed, and the ``forward`` of modules,
+        which it does not follow."""
         calls = self.calls.get((node, scope), ())
         yield from (Entered(call.function, call.scope, call.receiver is not None) for call in calls)
         if calls:
@@ -498,7 +515,7 @@ class Pass:
         yield from (self.not_followed(one) for one in callees if isinstance(one, Function))
         for one in (one for callee in callees for one in objects(callee) if one.cls is not None and one.is_module):
             forward = one.cls.find("forward")
-            if isinstance(forward, Function) and not self.weights([one]):
+            if isinstance(forward, Function):
                 yield self.not_followed(forward, one)
         if not callees and isinstance(node.func, ast.Attribute):
             for one in (one for value in value_of(node.func.value, scope) for one in objects(value)):
@@ -529,7 +546,11 @@ class Pass:
             self.aliases[place] = [] if isinstance(value, ast.Call) else self.places(value, scope)
 
     def enter(self, function: Function, inner: Scope, evaluation: EvaluationFact | None = None) -> Origins:
-        """Follow the body of a function, and give what it returns."""
+        """Follow the body of a function, and give what it returns; that of a module once in training and once in
+        evaluation."""
+        forward = (function.node, inner.variables.get("self"), self.measuring)
+        if inner in self.made and forward in self.forwards:
+            return self.forwards[forward]
         if function.node in self.active or len(self.active) > DEEPEST or self.statements > MOST_STATEMENTS:
             return NONE
         self.inner.add(inner)
@@ -545,7 +566,10 @@ class Pass:
             self.measures |= self.metrics_of(evaluation, inner)
         self.statement, self.fact = statement, fact
         self.active.pop()
-        return self.returned.pop()
+        returned = self.returned.pop()
+        if inner in self.made and function.name == "forward":
+            self.forwards[forward] = returned
+        return returned
 
     def metrics_of(self, evaluation: EvaluationFact, scope: Scope) -> Origins:
         """What the numbers that an evaluation prints come from."""
@@ -587,6 +611,13 @@ def _pairs(target: ast.Tuple, value: ast.Tuple) -> bool:
     """True for two tuples of which each element goes with one of the other."""
     starred = any(isinstance(part, ast.Starred) for part in (*target.elts, *value.elts))
     return len(target.elts) == len(value.elts) and not starred
+
+
+def _names(node: ast.AST) -> set[str]:
+    """The variable of a loop, or the names that an expression reads."""
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return {text_of(node.target)}
+    return names_read(node) if isinstance(node, ast.expr) else set()
 
 
 def _holder(name: str, scope: Scope) -> Scope | None:

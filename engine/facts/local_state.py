@@ -14,7 +14,7 @@ from engine.facts.program import EvaluationFact, LocalStateFact, ModelFact
 from engine.facts.source_text import expression
 from engine.facts.trace import Trace
 from engine.facts.training import TrainingLoop
-from engine.facts.values import Class, Function, Object, Sequence, Value, options
+from engine.facts.values import Class, Function, Object, Scope, Sequence, Value, objects, options
 
 REGISTERS = ("register_buffer", "register_parameter")
 PARAMETERS = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
@@ -89,21 +89,21 @@ def _is_known(done: Pass, at: Location, models: list[Object]) -> bool:
     own = [holder, *values] if isinstance(holder, Object) else values
     if any(is_optimizer(one) or is_scheduler(one) or is_scaler(one) for one in own):
         return True
-    if any(belongs(one, model) for one in values for model in models if isinstance(one, Object)):
-        return True
     if isinstance(holder, Object) and any(belongs(holder, model) for model in models):
         return holder.cls is None or _registers(holder.cls, at.name) or any(map(_is_registered, values))
+    if any(belongs(one, model) for one in values for model in models if isinstance(one, Object)):
+        return True
     return not done.read(at) & {OUTPUT, MEASURED} and _is_data(holder, at.name, values)
 
 
 def _values(done: Pass, at: Location) -> list[Value]:
     """What a location stands for where the loop starts, as far as that is known."""
-    if isinstance(at.holder, Object):
-        return options(at.holder.attributes.get(at.name))
+    if isinstance(at.holder, Scope):
+        known = next((names for scope, names in done.training.epoch.known if scope is at.holder), None)
+        return options(known.get(at.name)) if known is not None else objects(at.holder.variables.get(at.name))
     if isinstance(at.holder, Class):
-        return options(at.holder.body.variables.get(at.name))
-    known = next((names for scope, names in done.training.epoch.known if scope is at.holder), at.holder.variables)
-    return options(known.get(at.name))
+        return list(objects(at.holder.body.variables.get(at.name)))
+    return options(at.holder.attributes.get(at.name)) if isinstance(at.holder, Object) else []
 
 
 def _is_data(holder: object, name: str, values: list[Value]) -> bool:
@@ -132,7 +132,7 @@ def _is_registered(value: Value) -> bool:
 
 def _name(at: Location, change: Change) -> str:
     """The name of a location: of an attribute with that of its object."""
-    if isinstance(at.holder, Class):
+    if isinstance(at.holder, (Class, Function)):
         return f"{at.holder.name}.{at.name}"
     if isinstance(at.holder, Object):
         return f"{at.holder.names[0]}.{at.name}" if at.holder.names else change.text

@@ -46,6 +46,28 @@ class Centers(nn.Module):
         return ((out - self.centers[y]) ** 2).mean()
 
 
+class Average:
+    mean = torch.zeros(2)
+
+    @classmethod
+    def update(cls, x):
+        cls.mean = 0.9 * cls.mean + 0.1 * x.mean(0)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.kept, self.shown = nn.Linear(2, 3), {kept}, None
+        self.register_buffer("mean", torch.zeros(2))
+
+    def forward(self, x):
+        self.shown = x.softmax(1)
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+            {passed}
+        return self.layer(x - self.mean) + self.kept
+
+
 class Relabelled(Dataset):
     def __init__(self, x, y):
         self.x, self.y = x, y
@@ -60,7 +82,7 @@ class Relabelled(Dataset):
 x, y = torch.randn(12, 2), torch.arange(12) % 3
 data = TensorDataset(x, y)
 loader, test_loader = DataLoader(data, batch_size=4), DataLoader(data, batch_size=4)
-model, criterion, keeper = nn.Linear(2, 3), nn.CrossEntropyLoss(), Keeper()
+model, criterion, keeper = Net(), nn.CrossEntropyLoss(), Keeper()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 {before}
 
@@ -88,10 +110,21 @@ for epoch in range(3):
     accuracy = evaluate()
 """
 PLAIN = {
+    "kept": "0.0", "passed": "pass",
     "before": "", "first": "pass", "measured": "model(xb)", "counted": "pass", "start": "pass", "given": "xb",
     "more": "", "inner": "pass", "end": "pass",
 }  # fmt: skip
 TRAINS = {
+    "previous": {
+        "more": "\n        if epoch > 0:\n            loss = loss + ((out - previous) ** 2).mean()",
+        "end": "previous = out.detach().mean(0)",
+    },
+    "delta": {"before": "delta = torch.zeros(2)", "given": "xb + delta", "inner": "delta -= delta.grad"},
+    "evaluate.scale": {
+        "before": "def evaluate(): pass\nevaluate.scale = torch.ones(3)",
+        "more": " * evaluate.scale.mean()",
+        "inner": "evaluate.scale += out.detach().mean(0)",
+    },
     "queue": {
         "before": "queue = torch.randn(8, 3)",
         "more": " + (out @ queue.t()).mean()",
@@ -157,6 +190,12 @@ TRAINS = {
     },
 }
 MEASURES = {
+    "model.kept": {"kept": "np.zeros(3)", "passed": "self.kept = 0.9 * self.kept + x.mean(0).numpy()"},
+    "Average.mean": {
+        "given": "xb - Average.mean",
+        "inner": "Average.update(xb)",
+        "measured": "model(xb - Average.mean)",
+    },
     "keeper.mean": {
         "given": "keeper(xb)",
         "inner": "keeper.update(xb)",
