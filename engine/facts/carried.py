@@ -15,7 +15,7 @@ from engine.facts.library import comes_from_data
 from engine.facts.models import belongs
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact
-from engine.facts.source_text import names_read, positional_parameters, text_of
+from engine.facts.source_text import names_bound, names_read, parameters_in, positional_parameters, text_of
 from engine.facts.trace import Call, Loop, Trace
 from engine.facts.training import TrainingLoop, is_statement, names_epochs, runs_over_data
 from engine.facts.values import (
@@ -28,6 +28,7 @@ from engine.facts.values import (
     Unknown,
     Value,
     objects,
+    plain,
     value_of,
 )
 
@@ -250,14 +251,28 @@ class Pass:
         test = text_of(node.test)
         epoch = _names(self.training.epoch.node) & _names(node.test)
         self.guarded += bool(epoch)
-        if test == "self.training":
-            self.block(node.orelse if self.measuring else node.body, scope)
+        holds = not self.measuring if test == "self.training" else self.decided(node.test, scope)
+        if holds is not None:
+            self.block(node.body if holds else node.orelse, scope)
         elif test in {f"{count} == 0" for count in self.counts}:
             self.block(node.body, scope)
             self.join([[], node.orelse], scope)
         else:
             self.join([node.body, node.orelse], scope)
         self.guarded -= bool(epoch)
+
+    def decided(self, test: ast.expr, scope: Scope) -> bool | None:
+        """Whether a test of a parameter holds, ``if train`` or ``if split == "val"``, where its call says so."""
+        left, right = (test.left, test.comparators[0]) if isinstance(test, ast.Compare) else (test, None)
+        if not self.active or not isinstance(left, ast.Name) or left.id not in _unchanged_parameters(self.active[-1]):
+            return None
+        given = [plain(value) for value in value_of(left, scope)]
+        if len(given) != 1 or given[0] is ...:
+            return None
+        if right is None:
+            return bool(given[0])
+        is_equality = len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq) and isinstance(right, ast.Constant)
+        return given[0] == right.value if is_equality else None
 
     def attempt(self, node: ast.Try, scope: Scope) -> None:
         """The body, and then perhaps a handler."""
@@ -404,11 +419,15 @@ class Pass:
         found = NONE.union(*(self.origins(part, scope) for part in parts))
         return NONE if isinstance(node, ast.JoinedStr) else found
 
+    def kept(self, node: ast.expr, scope: Scope) -> Origins:
+        """What the locations come from that a name or an attribute is."""
+        return NONE.union(*(self.read(place) for place in self.held(node, scope)))
+
     def variable(self, node: ast.Name, scope: Scope) -> Origins:
         """A name: what it keeps, and what it is."""
         if not isinstance(node.ctx, ast.Load):
             return NONE
-        found = NONE.union(*(self.read(place) for place in self.held(node, scope)))
+        found = self.kept(node, scope)
         return found | self.known(value_of(node, scope))
 
     def attribute(self, node: ast.Attribute, scope: Scope) -> Origins:
@@ -417,7 +436,7 @@ class Pass:
             return NONE
         if node.attr == "grad":
             return frozenset({MEASURED if self.measuring else OUTPUT})
-        found = NONE.union(*(self.read(place) for place in self.held(node, scope)))
+        found = self.kept(node, scope)
         for call in self.calls.get((node, scope), ()):  # a property
             found |= self.enter(call.function, call.scope)
         owners = value_of(node.value, scope)
@@ -478,7 +497,8 @@ class Pass:
             self.measures |= found.union(*given.values())
         if node in self.backward:
             self.trains |= every
-        found |= on if followed and not own else every
+        receiver = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        found |= self.kept(receiver, scope) if followed and not own else every
         if not followed:
             self.call_library(node, name, scope, every, modules)
         return found | NONE.union(*(self.read(Location(one, "running statistics")) for one in modules))
@@ -611,6 +631,11 @@ def _pairs(target: ast.Tuple, value: ast.Tuple) -> bool:
     """True for two tuples of which each element goes with one of the other."""
     starred = any(isinstance(part, ast.Starred) for part in (*target.elts, *value.elts))
     return len(target.elts) == len(value.elts) and not starred
+
+
+def _unchanged_parameters(function: ast.AST) -> set[str]:
+    """The parameters of a function that it does not set itself."""
+    return parameters_in(function.args) - names_bound(function)
 
 
 def _names(node: ast.AST) -> set[str]:

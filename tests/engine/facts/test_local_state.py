@@ -60,6 +60,9 @@ class Net(nn.Module):
         self.layer, self.kept, self.shown = nn.Linear(2, 3), {kept}, None
         self.register_buffer("mean", torch.zeros(2))
 
+    def sized(self, count):
+        return torch.zeros(count, 3)
+
     def forward(self, x):
         self.shown = x.softmax(1)
         if self.training:
@@ -272,6 +275,16 @@ NOTHING = {
         "before": "running = 0.0",
         "inner": "running = 0.9 * running + 0.1 * loss.item()",
         "end": "print(running)",
+    },
+    "mask": {
+        "kept": "None",
+        "passed": "self.kept = self.sized(len(x)) if self.kept is None else self.kept",
+    },
+    "by its argument": {
+        "before": "def step(x, split):\n    if split == 'train':\n        keeper.out = model(x)\n"
+        "    elif split == 'test':\n        keeper.out = None",
+        "given": "xb",
+        "more": " + (step(xb, 'train') or keeper.out.mean())",
     },
     "record": {
         "before": "record = {}",
