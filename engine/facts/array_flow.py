@@ -62,6 +62,7 @@ def flows(
 def _flows(
     body: Iterable[ast.stmt], called: Names, seen: See, changed: Names, governed: frozenset[str]
 ) -> Iterator[Flow]:
+    """The statements of a block and of those in it; ``governed``: the names that the tests around it read."""
     for statement in body:
         if isinstance(statement, NESTED):
             continue
@@ -169,6 +170,7 @@ def carried(pass_: list[Flow]) -> set[str]:
 
 
 def _ever_set(pass_: list[Flow]) -> set[str]:
+    """The names that a pass sets somewhere."""
     return {name for flow in pass_ for name in flow.stores}
 
 

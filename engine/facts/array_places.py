@@ -93,6 +93,7 @@ class Places:
         return [place for name in self.held for place in self._of(name)]
 
     def _of(self, name: str) -> list[Place]:
+        """The places that hang on a name."""
         owner = self.held[name]
         keys = owner.attributes if isinstance(owner, Object) else owner.items
         return [Place(self.roots[name], key, owner) for key in keys]
@@ -178,6 +179,7 @@ class Places:
         return any(name.startswith((f"{root}.", f"{root}[")) for root in self.roots.values())
 
     def _all_within(self, node: ast.AST) -> Iterator[tuple[Flow, Places]]:
+        """The same for all calls in a node; see `within`."""
         for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
             yield from self.within(call)
 

@@ -15,6 +15,7 @@ from engine.facts.values import Mapping, Object, Scope, Sequence, Value, options
 
 
 def problem_at(what: str, node: ast.AST, loop: Loop) -> ArrayProblem:
+    """A problem, in words, at a node of a loop."""
     return ArrayProblem(what, expression(node, loop.scope))
 
 
@@ -62,6 +63,7 @@ def apart(loop: Loop, updates: list[Flow]) -> ArrayProblem | None:
 
 
 def _inner_blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The blocks of a compound statement."""
     for name in ("body", "orelse", "finalbody"):
         if isinstance(getattr(node, name, None), list):
             yield getattr(node, name)
@@ -137,6 +139,7 @@ def several_in_one(body: list[Flow], loop: Loop, model: list[str], start: dict[s
 
 
 def _is_instance(value: Value) -> bool:
+    """True for an object of a class of the project."""
     return isinstance(value, Object) and value.cls is not None
 
 

@@ -1,4 +1,8 @@
-"""Calls of Python's own and of well-known functions, by qualified name."""
+"""Calls of Python's own and of well-known functions, by qualified name.
+
+A handler is named after what it stands for. It gets the interpreter, the call, its scope and the values passed, and
+gives what comes back; None where that is for the interpreter to tell, as of any other call.
+"""
 
 from __future__ import annotations
 

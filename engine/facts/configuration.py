@@ -352,6 +352,7 @@ def _text_of(path: Path) -> str:
 
 
 def _statements(text: str) -> list[ast.stmt]:
+    """The statements of Python code; none where it is no such code."""
     try:
         return ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError):

@@ -59,11 +59,13 @@ def _of_attribute(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...
 
 
 def _receiver(path: tuple[Entry, ...]) -> Value | None:
+    """The object whose method a path ends in."""
     calls = [entry for entry in path if isinstance(entry, Call)]
     return calls[-1].receiver if calls else None
 
 
 def _function(scope: Scope, path: tuple[Entry, ...]) -> ast.AST | None:
+    """The function on a path that a scope belongs to; None for a module."""
     return next((e.function.node for e in reversed(path) if isinstance(e, Call) and e.scope is scope), None)
 
 
@@ -160,6 +162,7 @@ def _entry_after(
 
 
 def _prints(statement: ast.Expr) -> bool:
+    """True for a call of ``print``."""
     return isinstance(statement.value, ast.Call) and ast.unparse(statement.value.func) == "print"
 
 

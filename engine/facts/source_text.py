@@ -1,4 +1,4 @@
-"""Pieces of source as they are written."""
+"""Questions to a piece of source by its syntax alone: its text, the names it reads and binds, what stands in it."""
 
 from __future__ import annotations
 

@@ -40,6 +40,7 @@ def refuse_algorithm(facts: Facts, recipe: str) -> list[Result]:
 
 
 def _refusals(optimizer: OptimizerFact, recipe: str) -> Iterator[Refusal]:
+    """What is wrong with an optimizer for an algorithm that changes its gradients."""
     event, built = optimizer.step_event, objects(optimizer.value)
     handed = [value for value in (*event.args, *event.kwargs.values()) if not any(map(is_optimizer, objects(value)))]
     if handed and not is_scaler(event.receiver):

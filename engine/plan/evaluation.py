@@ -11,7 +11,7 @@ from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.array_flow import outer_names
 from engine.facts.source_text import FUNCTIONS, bound_within, imported_modules, names_in, own_nodes
 from engine.facts.trace import Branch, Event, path_inside
-from engine.facts.values import Object, options
+from engine.facts.values import Object, objects
 from engine.plan.draws import shared_generators, shares_random_transform
 from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
@@ -20,6 +20,7 @@ from engine.plan.phases import phase_evaluation
 from engine.plan.side_effects import changes_training, functions_of, moves_model, switched_around
 
 MODULES_WITH_RANDOM_STREAMS = {"random", "numpy"}
+MOST_WRAPPERS = 8
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ def source_with(text: str, node: ast.AST, replaced: dict[str, str]) -> str:
     """The source of an expression on one line, some names replaced by other expressions."""
 
     class Replacer(ast.NodeTransformer):
+        """Puts the expressions in place of the names."""
+
         def visit_Name(self, name: ast.Name) -> ast.AST:
             if name.id in replaced and isinstance(name.ctx, ast.Load):
                 return ast.parse(replaced[name.id], mode="eval").body
@@ -233,7 +236,7 @@ def _training_sets_mode(facts: Facts) -> bool:
         return False
     step = optimizer.step_event
     for event in facts.trace.named(".train"):
-        on_model = any(isinstance(o, Object) and _is_model(o, model.value) for o in options(event.receiver))
+        on_model = any(_is_model(one, model.value) for one in objects(event.receiver))
         before_step = event.number < step.number and event.within_node(loop.loop.node)
         unconditional = not any(isinstance(entry, Branch) for entry in path_inside(event.path, loop.loop.node))
         if on_model and before_step and unconditional and not event.args:
@@ -243,12 +246,9 @@ def _training_sets_mode(facts: Facts) -> bool:
 
 def _is_model(value: Object, model: Object) -> bool:
     """True for the model or a wrapper around it."""
-    seen = 0
-    current: object = value
-    while isinstance(current, Object) and seen < 8:
-        if current is model:
-            return True
-        inner = [o for o in options(current.args[0]) if isinstance(o, Object)] if current.args else []
-        current = inner[0] if inner else None
-        seen += 1
-    return False
+    current: Object | None = value
+    for _ in range(MOST_WRAPPERS):
+        if current is None or current is model:
+            break
+        current = next(iter(objects(current.args[0])), None) if current.args else None
+    return current is model

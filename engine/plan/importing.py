@@ -1,4 +1,4 @@
-"""What the server would do by importing a module of the project: it has no data, and no command line of the script."""
+"""Whether the server can import what it builds the model by: it has no data, and no command line of the script."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ class _Imports:
         return [self.files[path] for path in paths if path in self.files]
 
     def _imported_by(self, file: SourceFile) -> list[SourceFile]:
+        """The files that a file imports, looked for once."""
         if file.path not in self.imported:
             self.imported[file.path] = self.named(file, file.tree)
         return self.imported[file.path]

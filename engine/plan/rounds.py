@@ -1,4 +1,4 @@
-"""What has to hold from round to round: loops that start anew, epoch numbers and schedules that go on."""
+"""What has to hold from round to round: a loop that starts anew, an epoch's number that goes on, a round that ends."""
 
 from __future__ import annotations
 

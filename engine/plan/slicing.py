@@ -218,6 +218,7 @@ def _last_line(file: SourceFile, statement: ast.stmt) -> int:
 
 
 def _indent(text: str) -> int:
+    """How far a line is indented."""
     return len(text) - len(text.lstrip())
 
 
