@@ -196,7 +196,7 @@ RELATIVE_IMPORT = Refusal(
     "FLR168",
     "RelativeImport",
     "the script imports {what} relative to its package, which only python -m can do",
-    "name the package: from {what} import ...",
+    "name the package: from {what} import NAME",
     "FLARE runs the script as a file, and a file that is run belongs to no package",
     example="hospital.data",
 )

@@ -152,4 +152,4 @@ def test_a_script_that_only_runs_as_a_module_of_its_package_is_refused(tmp_path:
     assert (refusal.code, str(refusal.place)) == ("FLR168", "train.py:1")
     named = named.format(parent=tmp_path.name)
     assert f"imports {named} relative to its package" in refusal.message
-    assert refusal.remedy == f"name the package: from {named} import ..."
+    assert refusal.remedy == f"name the package: from {named} import NAME"
