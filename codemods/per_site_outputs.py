@@ -1,18 +1,23 @@
-"""Keep what the sites write apart, and remote trackers off."""
+"""Keep what the sites write apart, in folders that are there, and remote trackers off."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.edit import AddArgument
+from engine.edit import AddArgument, AddImport, Edit, Insert, imported_as
 from engine.pipeline import Step
 from engine.plan import Plan
 
 TRACKERS = {"wandb.init": 'mode="disabled"'}
 
 
-def edits(plan: Plan) -> Iterator[AddArgument]:
-    """Switch remote trackers off: every site would report its training to the outside."""
+def edits(plan: Plan) -> Iterator[Edit]:
+    """Make the folders that are written to; switch trackers off: every site would report to the outside."""
+    if plan.output_folders:
+        yield AddImport(plan.init.file, imported_as("from os import makedirs", plan.names.makedirs))
+    for folder in plan.output_folders:
+        text = f'{plan.names.makedirs}("{folder}", exist_ok=True)  # written to below, in the folder of the site\n'
+        yield Insert(plan.init.place, text, after=plan.init.after)
     seen = set()
     for event in plan.facts.trace.named(*TRACKERS):
         if event.place not in seen:
@@ -22,7 +27,8 @@ def edits(plan: Plan) -> Iterator[AddArgument]:
 
 step = Step(
     "per_site_outputs",
-    "switches remote experiment trackers off; files with relative paths stay in the folder that FLARE gives each site",
+    "switches remote experiment trackers off; files with relative paths stay in the folder that FLARE gives each site, "
+    "in which it makes the folders that the script expects to be there",
     "a site must not report its training outside of the federation unless somebody decides that it may",
     edits,
 )

@@ -19,6 +19,7 @@ from engine.plan.frame import Frame, ModelName, choose_frame, expression_for, na
 from engine.plan.layout import lay_out
 from engine.plan.model import passed_values, plan_model
 from engine.plan.names import Names, free_names
+from engine.plan.output_folders import output_folders
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.parser import ParserPlan, first_code, parsed_at, plan_parser
 from engine.plan.partition import PartitionPlan, plan_partition
@@ -109,6 +110,7 @@ class Plan:
         arrays: how the arrays of a model in NumPy are exchanged; None for a model of PyTorch.
         torch_name: how the frame's file names the torch module; empty where it does not import it.
         recipe: the algorithm, by its name in FLARE's catalogue.
+        output_folders: the folders the script writes to, which every site has to have.
     """
 
     facts: Facts
@@ -134,6 +136,7 @@ class Plan:
     settings_files: tuple[SettingsFile, ...]
     recipe: str = "fedavg-pt"
     arrays: ArraysPlan | None = None
+    output_folders: tuple[str, ...] = ()
 
     @property
     def distributed(self) -> bool:
@@ -250,6 +253,7 @@ def make_plan(facts: Facts, choices: Choices | None = None) -> Plan | list[Resul
         settings_files=plan_settings_files(facts, layout),
         recipe=recipe_for(facts, choices.recipe),
         arrays=plan_arrays(facts.arrays) if facts.arrays else None,
+        output_folders=output_folders(facts),
     )
 
 

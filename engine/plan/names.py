@@ -17,6 +17,7 @@ CANDIDATES = {
     "params": ("params", "trained_params", "trained_model_params"),
     "steps": ("steps", "optimizer_steps", "steps_of_this_round"),
     "counter": ("Counter", "StepCounter"),
+    "makedirs": ("makedirs", "make_folders"),
     "meta_key": ("MetaKey", "FlareMetaKey"),
     "model_arrays": ("model_arrays", "flare_model_arrays"),
     "numpy_constants": ("NPConstants", "FlareNPConstants"),
@@ -34,7 +35,7 @@ CANDIDATES = {
     "first_epoch": ("first_epoch", "first_epoch_of_this_round"),
 }
 
-IMPORTED = {"Counter": "collections"}
+IMPORTED = {"Counter": "collections", "makedirs": "os"}
 
 
 @dataclass(frozen=True)

@@ -128,3 +128,35 @@ def test_an_init_of_something_else() -> None:
             optimizer.step()
         """,
     )
+
+
+WRITES = """\
+import os
+
+import torch
+from torch import nn
+
+x, y = torch.ones(4, 2), torch.ones(4, 1)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{makes}for epoch in range(3):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), y).backward()
+    optimizer.step()
+    torch.save(model.state_dict(), "weights/epoch%d.pt" % epoch)
+"""
+
+
+def test_a_folder_that_lies_beside_the_script() -> None:
+    before = WRITES.format(makes="")
+    after = before.replace("import os\n", "import os\nfrom os import makedirs\n").replace(
+        "x, y =",
+        'makedirs("weights", exist_ok=True)  # written to below, in the folder of the site\nx, y =',
+    )
+    tools.check_converted(per_site_outputs.step, before, after, files={"weights/notes.txt": "of the last run\n"})
+
+
+def test_a_folder_that_is_not_there_or_that_the_script_makes() -> None:
+    check_unchanged(WRITES.format(makes=""))
+    makes = 'os.makedirs("weights", exist_ok=True)\n'
+    check_unchanged(WRITES.format(makes=makes), files={"weights/notes.txt": "of the last run\n"})
