@@ -181,7 +181,7 @@ class Session:
                 title = result.remedy.rstrip(".") + ("" if safe else " (unsafe: look at the change)")
                 quick = types.CodeActionKind.QuickFix
                 actions.append(types.CodeAction(title, quick, shown, is_preferred=safe or None, edit=edit))
-            silent = silencing(document.text, result) if self.tools.page(result.name) else None
+            silent = silencing(document.text.removeprefix("\ufeff"), result) if self.tools.page(result.name) else None
             if silent and (edit := self.edit(document, [silent])):
                 title = f"Silence {result.code or result.name} here"
                 actions.append(types.CodeAction(title, types.CodeActionKind.QuickFix, shown, edit=edit))

@@ -26,7 +26,7 @@ class Seen:
         answers: every answer of a site.
         rounds: the rounds that came to their end.
         evaluated: the answers to evaluation tasks.
-        again: those to the last of them asked anew, twice with the same random streams and then with others; empty
+        again: those to one that had differed asked anew, twice with the same random streams and then with others; empty
             where the first numbers were agreed on.
         submitted: what came of the submit task; None if it was not reached.
         failed: what came of the task with a planted failure; None if it was not reached.
@@ -136,9 +136,11 @@ def _one_round(bench: Bench, original: Recording, several: Future[Seen], announc
         seen.evaluated = [server.evaluate(state) for state in states]
         trained = list(reversed(several.result().trained))
         alone = seen.evaluated[len(states) - len(trained) :]
-        if any(not same(a.metrics or {}, b.metrics or {}) for a, b in zip(trained, alone, strict=True)):
+        answers = zip(states[len(states) - len(trained) :], trained, alone, strict=True)
+        other = [state for state, a, b in answers if not same(a.metrics or {}, b.metrics or {})]
+        if other:
             seeds = (OTHER_SEED, *range(OTHER_SEED, OTHER_SEED + OTHER_STREAMS + 1))
-            seen.again = tuple(server.evaluate(states[-1], seed=seed) for seed in seeds)
+            seen.again = tuple(server.evaluate(other[0], seed=seed) for seed in seeds)
         _end(server, seen)
 
     announce("one site, one round")

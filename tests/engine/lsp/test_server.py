@@ -134,6 +134,16 @@ async def test_a_finding_can_be_silenced_where_it_stands(editor: Editor, tmp_pat
     assert await editor.codes(path) == []
 
 
+async def test_a_mark_at_the_beginning_is_in_the_way_of_no_action(editor: Editor, tmp_path: Path) -> None:
+    text = "\ufeffimport torch; torch.load(path)\r\n"
+    path = editor.open(tmp_path / "load.py", text)
+    editor.apply((await editor.actions(path, 0))["Silence FLR202 here"].edit)
+    assert editor.texts[path] == text.replace("\r", "  # noqa: FLR202\r")
+    path = editor.open(tmp_path / "other.py", "\ufeff" + LOAD)
+    editor.apply((await editor.actions(path, 1))["Silence FLR202 here"].edit)
+    assert editor.texts[path] == "\ufeffimport torch\nstate = torch.load(path)  # noqa: FLR202\n"
+
+
 async def test_the_configuration_of_the_project_is_heeded(editor: Editor, tmp_path: Path) -> None:
     table = tmp_path / "pyproject.toml"
     table.write_text('[tool.flare-codemods]\nignore = ["FLR202"]\n\n[tool.flare-codemods.apply]\nclients = 7\n')
