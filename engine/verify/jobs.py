@@ -160,18 +160,21 @@ def _sites_together(bench: Bench, announce: Announce) -> tuple[State | str, dict
     for sites in settings.sites:
         rounds = settings.rounds if sites == settings.sites[0] else 1  # what a second round shows, one job shows
         announce(f"{sites} sites, {rounds} round{'s' if rounds > 1 else ''}")
-        together[sites] = _play(bench, sites, settings.local_epochs, rounds, server, _end)
+        together[sites] = _play(bench, sites, settings.local_epochs, rounds, server, _end, told=settings.rounds)
     return server, together
 
 
 def _play(
     bench: Bench, sites: int, epochs: int, rounds: int, initial: State, after: Callable[[Server, Seen], None],
-    changed: bool = False,
+    changed: bool = False, told: int = 0,
 ) -> Seen:  # fmt: skip
-    """Play the rounds of one job and what comes after; an error of a site ends it and is kept."""
+    """Play the rounds of one job and what comes after; an error of a site ends it and is kept.
+
+    The sites are told that there are as many rounds, or more: a schedule over all rounds may be too short for fewer.
+    """
     seen = Seen()
     try:
-        with bench.job(sites, epochs, rounds, initial, changed) as server:
+        with bench.job(sites, epochs, told or rounds, initial, changed) as server:
             seen.answers = server.answers
             seen.rounds = server.train(rounds)
             after(server, seen)

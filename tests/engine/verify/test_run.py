@@ -57,6 +57,14 @@ def test_correct_conversion_holds_and_leaves_nothing_behind(name, project):
     assert snapshot(directory.parent) == before
 
 
+def test_a_schedule_that_one_round_is_too_short_for_is_proved_over_all_of_them(project):
+    directory = project("schedule")
+    change(directory.parent / "train.py", "T_max=args.epochs", "T_max=args.epochs - 1")
+    change(directory / "client.py", "T_max=args.epochs * args.num_rounds", "T_max=args.epochs * args.num_rounds - 1")
+    report = verify(directory, Settings(time_limit=120))
+    assert outcomes(report, "P4") == [Outcome.HOLDS] * 4, render_text(report)
+
+
 def test_json_names_the_first_difference(project):
     directory = project("functions")
     change(directory / "client.py", "default=0.05", "default=0.02")
