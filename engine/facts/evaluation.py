@@ -20,7 +20,7 @@ from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
 from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, own_nodes, text_of
-from engine.facts.trace import Call, Context, Entry, Event, Loop, Trace, leads_through, path_inside
+from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Trace, leads_through, path_inside
 from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
 from engine.facts.values import Literal, Mapping, Object, Scope, objects, options, plain
 
@@ -48,7 +48,21 @@ def evaluations(trace: Trace, training: TrainingLoop, models: list[Object]) -> t
         if fact.metrics or (fact.function is None and fact.loop is not None) or named:
             found.setdefault(fact.definition or event.place, []).append(fact)
     nearest = [min(facts, key=rank) for facts in found.values()]
-    return tuple(sorted([*nearest, *_phases(training)], key=rank))
+    ranked = sorted([*nearest, *_phases(training)], key=rank)
+    return tuple(sorted(ranked, key=lambda fact: _stands_in(fact, ranked)))
+
+
+def _stands_in(fact: EvaluationFact, others: list[EvaluationFact]) -> bool:
+    """True for what takes the place of another evaluation every so many epochs: ``if epoch % 5 == 0``."""
+    tests = [(one.node, one.node.test) for one in _branches(fact, True) if isinstance(one.node, ast.If)]
+    seldom = [node for node, test in tests if any(isinstance(part, ast.Mod) for part in ast.walk(test))]
+    return any(branch.node in seldom for other in others for branch in _branches(other, False))
+
+
+def _branches(fact: EvaluationFact, taken: bool) -> list[Branch]:
+    """The branches of one side that the call of an evaluation stands in."""
+    path = fact.call_event.path if fact.call_event is not None else ()
+    return [entry for entry in path if isinstance(entry, Branch) and entry.taken is taken]
 
 
 def rank(fact: EvaluationFact) -> tuple[int, bool, bool, bool]:

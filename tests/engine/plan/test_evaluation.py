@@ -340,3 +340,13 @@ def test_a_phase_that_counts_towards_the_end_is_not_called_once_more(tmp_path: P
 def test_a_phase_that_returns_nothing_is_not_asked_for_a_number(tmp_path: Path) -> None:
     found = plan_of(written(tmp_path, PHASES.format(validated="print(epoch)"), {}))
     assert found.evaluation is None or "VALIDATE" not in "".join(found.evaluation.lines)
+
+
+def test_the_evaluation_of_most_epochs_is_the_one(tmp_path: Path) -> None:
+    head, end = HEAD.split("for epoch in range(3):")
+    plot = f"def validate(){head.split('def validate()')[1]}".replace("validate", "plot_validation").format(also="pass")
+    choice = "if epoch % 5 == 0:\n        loss = plot_validation()\n    else:\n        loss = validate()"
+    script = f"{head}{plot}for epoch in range(3):{end.replace('loss = validate()', choice)}"
+    found = evaluation(tmp_path, "", "", script)
+    assert isinstance(found, EvaluationPlan)
+    assert found.lines == ('metrics = {"loss": float(validate())}',)
