@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.facts.library import comes_from_data
@@ -162,7 +163,12 @@ class Pass:
         self.before = {scope: set(names) for scope, names in self.training.epoch.known}
 
     def run(self) -> None:
-        """Follow the pass, then the evaluations that stand outside the loop."""
+        """Follow the pass, then the evaluations that stand outside the loop; as far as Python's own stack allows."""
+        with suppress(RecursionError):
+            self.follow()
+
+    def follow(self) -> None:
+        """The same, without a limit."""
         loop = self.training.epoch
         if isinstance(loop.node, (ast.For, ast.AsyncFor)):
             self.bind(loop.node.target, NONE, loop.scope)
@@ -593,8 +599,8 @@ class Pass:
 
     def metrics_of(self, evaluation: EvaluationFact, scope: Scope) -> Origins:
         """What the numbers that an evaluation prints come from."""
-        texts = [ast.parse(metric.text, mode="eval").body for metric in evaluation.metrics]
-        return NONE.union(*(self.origins(text, scope) for text in texts))
+        written = ast.parse(f"[{', '.join(metric.text for metric in evaluation.metrics)}]", mode="eval")
+        return self.origins(written.body, scope)
 
 
 STATEMENTS = {
