@@ -45,7 +45,7 @@ def construction(name: str, scope: Scope, line: int, path: tuple[Entry, ...], de
         ):
             last = statement
     if last is not None:
-        return _assigned(name, last, scope) if last in body else None
+        return _assigned(name, last, scope) if last in always_run(body) else None
     if function is None or depth > DEEPEST:
         return None
     passed = passed_for(name, function, call.node)
@@ -55,6 +55,12 @@ def construction(name: str, scope: Scope, line: int, path: tuple[Entry, ...], de
     if isinstance(passed, ast.Name) and call.statement is not None:
         return construction(passed.id, call.caller, call.statement.lineno, outer, depth + 1)
     return Built(passed, call.caller)
+
+
+def always_run(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a body that depend on no branch; those of ``if __name__ == "__main__":`` of a script do not."""
+    guards = [node for node in body if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"]
+    return [*body, *(statement for guard in guards for statement in guard.body)]
 
 
 def _bound_by(statement: ast.stmt) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -193,6 +194,7 @@ def facts_of(folder: Path, lines: str) -> Facts:
         pytest.param(RATES, ["w"], [], id="rates"),
         pytest.param(ACCUMULATED, ["w"], ["total"], id="accumulated"),
         pytest.param(SHUFFLED, ["w"], [], id="shuffled"),
+        pytest.param("if __name__ == '__main__':" + indent(LOGISTIC, "    "), ["w", "b"], [], id="main block"),
     ],
 )
 def test_what_is_trained_and_what_stays(tmp_path: Path, lines: str, model: list[str], local: list[str]) -> None:
@@ -209,6 +211,8 @@ def test_what_is_trained_and_what_stays(tmp_path: Path, lines: str, model: list[
         ("w = np.load('w.npy')\nfor e in range(5):\n    w -= lr * x.T @ (x @ w - y)", "what w starts from"),
         ("if lr > 1:\n    w = np.zeros(3)\nelse:\n    w = np.ones(3)\n"
          "for e in range(5):\n    w -= lr * x.T @ (x @ w - y)", "what w starts from"),
+        ("if __name__ != '__main__':\n    w = np.zeros(3)\nfor e in range(5):\n    w -= lr * x.T @ (x @ w - y)",
+         "what w starts from"),
         ("w, best = np.zeros(3), np.zeros(3)\nfor e in range(5):\n    w -= lr * x.T @ (x @ w - y)\n    if e > 3:\n"
          "        w = best", "w is replaced"),
         ("p = [np.zeros(3)]\nfor e in range(5):\n    p[0] = p[0] - lr * x.T @ (x @ p[0] - y)", "p[0] is no variable"),
