@@ -104,20 +104,38 @@ def command(
     if outcome.files is None:
         tell(None)
         ctx.exit(REFUSED)
-    if not (diff or check):
-        atomic.finish(folder)
-    comparison = output.compare(folder, outcome.files)
-    if diff:
-        click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
-    elif check and form == "json":
-        tell(comparison)
-    elif check and comparison.changed:
-        click.echo(f"{shown} would change: {', '.join(sorted(comparison.changed))}", err=True)
     if diff or check:
-        ctx.exit(FINDINGS if comparison.changed else OK)
+        ctx.exit(tell_change(outcome, folder, shown, form, diff))
+    atomic.finish(folder)
+    comparison = output.compare(folder, outcome.files)
     output.guard(shown, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
     tell(comparison)
+
+
+def tell_change(outcome: Outcome, folder: Path, shown: Path, form: str, diff: bool) -> int:
+    """Say what would change in a folder.
+
+    Args:
+        outcome: what came of a conversion.
+        folder: where it would be written.
+        shown: the same, for a person.
+        form: ``json`` or ``text``.
+        diff: as a diff, rather than by the names of the files.
+
+    Returns:
+        The exit code.
+    """
+    from engine import output
+
+    comparison = output.compare(folder, outcome.files)
+    if diff:
+        click.echo(output.diff(outcome.sources, comparison.changed), nl=False)
+    elif form == "json":
+        tell_outcome(outcome, folder, shown, form, comparison)
+    elif comparison.changed:
+        click.echo(f"{shown} would change: {', '.join(sorted(comparison.changed))}", err=True)
+    return FINDINGS if comparison.changed else OK
 
 
 def tell_outcome(outcome: Outcome, folder: Path, shown: Path, form: str, comparison: Comparison | None) -> None:
