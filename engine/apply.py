@@ -85,6 +85,7 @@ def build(
     if needs:
         return Outcome(facts, needs=needs)
     command = facts.arguments.command
+    _check_order(facts, plan)
     if command and command not in words:
         job_settings = {**job_settings, "script_arguments": (command, *words)}
     if choose:
@@ -97,6 +98,17 @@ def build(
     sources = {place: (file.name, file.raw) for place, file in origins.items()}
     modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
     return Outcome(facts, (), (), conversion, files, sources, modes, record)
+
+
+def _check_order(facts: Facts, plan: Plan) -> None:
+    """Raise UserError where the job gives an option after the command of a script that takes it before that only."""
+    name, command = facts.project.entry.name, facts.arguments.command
+    for setting in plan.settings:
+        if setting.declared and setting.destination in facts.arguments.before_command:
+            raise UserError(
+                f"{name} takes {setting.option} before its command {command} only, and the job gives it after: declare "
+                f"{setting.option} for the parser of {command}"
+            )
 
 
 def _unfit(facts: Facts, blockers: Callable[[Facts], Iterable[Result]]) -> Outcome | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from engine.facts.configuration import Option, command_of, options_of
+from engine.facts.configuration import Option, command_of, declared_by, options_of
 from engine.facts.program import ArgumentsFact
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Context, Trace
@@ -26,7 +26,10 @@ def command_line(trace: Trace) -> ArgumentsFact:
         word, chosen = command_of(namespace) or ("", None)
         if chosen is not None:
             parser = chosen.names[-1] if chosen.names and chosen.scope is event.scope else ""
-        found.append(ArgumentsFact("argparse", parser, variable, parse, tuple(options_of(namespace)), word))
+        options = tuple(options_of(namespace))
+        after = [option.destination for option in (declared_by(chosen) if chosen is not None else options)]
+        before = tuple(option.destination for option in options if option.destination not in after)
+        found.append(ArgumentsFact("argparse", parser, variable, parse, options, word, before))
     return max(found, key=lambda fact: len(fact.options), default=_of_fire(trace))
 
 

@@ -208,8 +208,12 @@ def _namespace(interpreter: Interpreter, parser: Object, node: ast.Call, scope: 
 def options_of(namespace: Object) -> list[Option]:
     """The options behind what ``parse_args()`` gave back, those of a script's chosen command among them."""
     parsers = [namespace.receiver, namespace.attributes.get("#command")]
-    declared = [parser.attributes.get("#options") for parser in parsers if isinstance(parser, Object)]
-    return [option for options in declared if options for option, _ in options.items.values()]
+    return [option for parser in parsers if isinstance(parser, Object) for option in declared_by(parser)]
+
+
+def declared_by(parser: Object) -> list[Option]:
+    """The options that an argument parser declares itself."""
+    return [option for option, _ in parser.attributes.get("#options", Mapping({})).items.values()]
 
 
 def command_of(namespace: Object) -> tuple[str, Object] | None:

@@ -375,6 +375,7 @@ class ArgumentsFact:
         parse: the statement that calls ``parse_args``.
         options: what it declares.
         command: the word by which the script is told which of its functions is meant; empty where it needs none.
+        before_command: destinations of the options that the script takes before that word only.
     """
 
     kind: str
@@ -383,6 +384,7 @@ class ArgumentsFact:
     parse: Expression | None = None
     options: tuple[Option, ...] = ()
     command: str = ""
+    before_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

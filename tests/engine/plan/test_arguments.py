@@ -143,6 +143,16 @@ def test_the_command_that_trains_is_given_with_its_own_options(tmp_path: Path) -
     assert report.exit_code == 0, report.failures
 
 
+def test_what_the_job_would_give_too_late_is_told(tmp_path: Path) -> None:
+    epochs = '    training.add_argument("--epochs", type=int, default=2)\n'
+    before = '    commands = parser.add_subparsers(dest="command")\n'
+    text = COMMANDS.replace(epochs, "").replace(before, epochs.replace("training", "parser") + before)
+    code, told = applied(tmp_path, text, "--arg=--width=3")
+    assert code == 2
+    assert "train.py takes --epochs before its command train only" in told
+    assert "declare --epochs for the parser of train" in told
+
+
 def test_other_arguments_given_to_the_job_keep_the_command_and_reach_the_model(tmp_path: Path) -> None:
     folder = tmp_path / "federated"
 
