@@ -50,3 +50,40 @@ def test_a_factory_that_the_server_can_import() -> None:
             ''',
         },
     )
+
+
+def test_an_entry_of_a_dictionary_is_given_by_its_key() -> None:
+    script = """\
+    import torch
+    from torch import nn
+
+
+    def main():
+        config = dict(hidden=8, name="net", seed=torch.initial_seed())
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Sequential(nn.Linear(2, config["hidden"]), nn.ReLU(), nn.Linear(config["hidden"], 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+
+
+    main()
+    """
+    check_converted(
+        script,
+        script,
+        also={
+            "model.py": '''\
+            """The model, where the server can build it without running train.py."""
+
+            from torch import nn
+
+
+            def build_model(hidden):
+                """The model as train.py builds it."""
+                return nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+            ''',
+        },
+    )
