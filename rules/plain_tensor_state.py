@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.facts import Facts
     from engine.names import Names
 
+MOVES = ("to", "cuda", "cpu", "type", "type_as", "float", "double", "half", "long")
 RANDOM = {"torch.rand", "torch.randn", "torch.randint", "torch.randperm", "torch.normal"}
 TENSORS = RANDOM | {
     "torch.zeros", "torch.ones", "torch.full", "torch.empty", "torch.eye", "torch.tensor", "torch.Tensor",
@@ -70,12 +71,14 @@ class PlainTensorState(ProgramRule):
                 self.register_buffer("average", torch.zeros(2))
                 self.hidden = torch.zeros(2)
                 self.scale = torch.ones(2)
+                self.times = torch.tensor([0.0, 1.0])
             def reset(self):
                 self.hidden = torch.zeros(2)
             def forward(self, x):
                 self.average = 0.9 * self.average + 0.1 * x.mean(0)
                 self.hidden = self.hidden + x.mean(0)
-                return self.layer(x) * self.scale
+                self.times = self.times.to(x.device)  # the same numbers
+                return self.layer(x) * self.scale + self.times
         model = Net()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for epoch in range(3):
@@ -171,23 +174,34 @@ def assignments(method: ast.AST | None, name: str) -> list[ast.Assign]:
     ]
 
 
+def settings(method: ast.AST, name: str) -> list[ast.Assign]:
+    """The assignments to ``self.name`` in a method that give it other numbers."""
+    return [node for node in assignments(method, name) if not moves(node.value, name)]
+
+
 def changes(cls: Class, name: str) -> bool:
     """True where a method works a new value out of the old one, and none starts afresh."""
     found = False
     for method in methods(cls):
         if method.name == "__init__":
             continue
-        plain = assignments(method, name)
+        plain = settings(method, name)
         if any(not reads(node.value, name) for node in plain):
             return False
         found = found or bool(plain) or any(in_place(node, name) for node in ast.walk(method))
     return found
 
 
+def moves(value: ast.expr, name: str) -> bool:
+    """True for ``self.x.to(device)`` and the like: the same numbers on another device, or of another type."""
+    function = value.func if isinstance(value, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in MOVES and self_attribute(function.value) == name
+
+
 def constant(cls: Class, name: str) -> bool:
     """True where the methods read an attribute and none assigns it."""
     others = [method for method in methods(cls) if method.name != "__init__"]
-    return any(reads(method, name) for method in others) and not any(assignments(method, name) for method in others)
+    return any(reads(method, name) for method in others) and not any(settings(method, name) for method in others)
 
 
 def reads(node: ast.AST, name: str) -> bool:
