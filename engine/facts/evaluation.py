@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.facts.metrics import (
     best_first,
+    collected_before,
     keyed_metrics,
     names_given,
     printed_metrics,
@@ -345,7 +346,8 @@ def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
     own = found if found in loops else next((loop for loop in loops if loop.node not in outside), None)
     start = own.node if own is not None else _guard(event)
     block = _block_of(start, event.scope.file.tree)
-    metrics = printed_metrics(block[0].body + block[1:] if isinstance(start, ast.With) else block)
+    before = collected_before(_code_around(event), block[0].lineno) if block else []
+    metrics = printed_metrics(block[0].body + block[1:] if isinstance(start, ast.With) else block, before)
     return EvaluationFact(
         function=None,
         definition=None,

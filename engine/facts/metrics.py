@@ -194,6 +194,15 @@ def many_valued(body: list[ast.stmt]) -> set[str]:
     return found
 
 
+def collected_before(code: ast.AST, line: int) -> list[ast.stmt]:
+    """The assignments that make a name stand for many elements, as it still does where a line of the code begins."""
+    last: dict[str, ast.Assign] = {}
+    for node in sorted(own_nodes(code.body), key=lambda node: getattr(node, "lineno", 0)):
+        if isinstance(node, ast.Assign) and node.lineno < line:
+            last[text_of(node.targets[0])] = node
+    return [node for node in last.values() if _collects(node.value)]
+
+
 def _is_many_of(node: ast.AST, many: set[str]) -> bool:
     """True for what stands for many numbers, and for what is computed of that element by element."""
     if isinstance(node, (ast.BinOp, ast.UnaryOp)):
@@ -273,10 +282,15 @@ def _stored_entries(function: ast.AST, value: ast.AST) -> list[tuple[str, ast.AS
     return found
 
 
-def printed_metrics(body: list[ast.stmt]) -> tuple[MetricFact, ...]:
-    """The metrics that statements compute after their loops and print or store: the last of each name counts."""
+def printed_metrics(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> tuple[MetricFact, ...]:
+    """The metrics that statements compute after their loops and print or store: the last of each name counts.
+
+    Args:
+        body: the statements.
+        before: assignments that stand before them.
+    """
     found: dict[str, MetricFact] = {}
-    many = many_valued(body)
+    many = many_valued([*before, *body])
     for node in _after_loops(body):
         for text, hint in _computed(node):
             value = ast.parse(f"[{text}]", mode="eval").body.elts[0]

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from engine.facts import gather
-from engine.facts.metrics import best_first, names_given, printed_metrics, returned_metrics, spelled_by_caller
+from engine.facts.metrics import (
+    best_first,
+    collected_before,
+    names_given,
+    printed_metrics,
+    returned_metrics,
+    spelled_by_caller,
+)
 from engine.source import Project
 
 TOLD_BY_LOSS = """\
@@ -185,6 +192,16 @@ def test_a_call_that_takes_more_than_is_returned() -> None:
 )
 def test_what_holds_many_numbers_is_no_metric(statements: str, names: dict[str, str]) -> None:
     assert {m.name: m.text for m in printed_metrics(ast.parse(statements).body)} == names
+
+
+@pytest.mark.parametrize(
+    ("before", "names"), [("errors = torch.zeros(3)", []), ("errors = []\nerrors = 0", ["error"]), ("", ["error"])]
+)
+def test_what_was_made_before_the_evaluation_may_hold_many_numbers(before: str, names: list[str]) -> None:
+    code = ast.parse(f"{before}\nfor x in data:\n    errors += wrong(x)\nerror = errors / n\nprint(error)\n")
+    block = code.body[-3:]
+    found = printed_metrics(block, collected_before(code, block[0].lineno))
+    assert [metric.name for metric in found] == names
 
 
 @pytest.mark.parametrize("value", ["[]", "Meter()", "np.concatenate(parts)"])
