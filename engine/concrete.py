@@ -141,11 +141,19 @@ class Tree:
         start, end = self.places(self.span(node))
         return TextEdit(start, end, self.code(replacement, self.indent(start.line)))
 
+    @cached_property
+    def statement_lines(self) -> Mapping[int, int]:
+        """The line that the innermost statement starts at, by each line of it."""
+        starts: dict[int, int] = {}
+        for node in self.source.nodes:
+            if isinstance(node, ast.stmt):
+                for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    starts[line] = max(starts.get(line, 0), node.lineno)
+        return starts
+
     def indent(self, line: int) -> str:
         """The indentation of the innermost statement that a line belongs to."""
-        statements = (node for node in ast.walk(self.source.tree) if isinstance(node, ast.stmt))
-        around = [node.lineno for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
-        text = self.source.lines[max(around, default=line) - 1]
+        text = self.source.lines[self.statement_lines.get(line, line) - 1]
         return text[: len(text) - len(text.lstrip())].replace("\f", "")
 
     def code(self, node: cst.CSTNode, indent: str) -> str:

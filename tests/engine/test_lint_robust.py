@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sysconfig
 import warnings
 from pathlib import Path
@@ -61,3 +62,17 @@ def test_odd_files_give_an_answer_or_one_sentence(content: bytes, said: str | No
     assert all(sentence.count("\n") == 0 for sentence in told)
     assert bool(told) == bool(said)
     assert said is None or said in told[0]
+
+
+def test_a_file_with_many_fixes_looks_at_its_statements_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[ast.AST] = []
+    walk = ast.walk
+    monkeypatch.setattr("engine.concrete.ast.walk", lambda node: calls.append(node) or walk(node))
+    counts = []
+    for number in (1, 20):
+        path = tmp_path / f"load{number}.py"
+        path.write_text("import torch\n" + "if 1:\n    state = torch.load(path)\n" * number)
+        calls.clear()
+        assert len(lint([path], lambda: RULES).results) == number
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
