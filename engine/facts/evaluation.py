@@ -221,7 +221,7 @@ def _returned(trace: Trace, holder: Call, event: Event) -> tuple[Event | None, s
 
 def _gives_nothing(holder: Call, calling: Event) -> bool:
     """True for a function that returns something, but to other callers: what it returns depends on an argument."""
-    own = [node for node in own_nodes(holder.function.node.body) if isinstance(node, ast.Return)]
+    own = [node for node in own_nodes(holder.function.node.body) if isinstance(node, ast.Return) and node.value]
     results = options(calling.result)
     return bool(own) and bool(results) and all(isinstance(one, Literal) and one.value is None for one in results)
 

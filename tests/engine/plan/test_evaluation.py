@@ -350,3 +350,8 @@ def test_the_evaluation_of_most_epochs_is_the_one(tmp_path: Path) -> None:
     found = evaluation(tmp_path, "", "", script)
     assert isinstance(found, EvaluationPlan)
     assert found.lines == ('metrics = {"loss": float(validate())}',)
+
+
+def test_a_return_of_nothing_is_told_as_what_it_is(tmp_path: Path) -> None:
+    found = evaluation(tmp_path, "print('loss', loss)", "", HEAD.replace("    return loss\n", "    return\n"))
+    assert found == "validate() ends early on some paths, so what it computes cannot be returned"
