@@ -10,8 +10,8 @@ from engine.plan import Plan
 
 
 def edits(plan: Plan) -> Iterator[Edit]:
-    """Hook the optimizer once; start every round at zero, and let one fail that ends there. Updates of arrays are
-    counted where they stand."""
+    """Hook the optimizer once; start every round at zero, and let one fail that ends there for lack of data. Updates of
+    arrays are counted where they stand."""
     if plan.arrays is not None:
         yield from count_updates(plan)
         return
@@ -25,7 +25,7 @@ def edits(plan: Plan) -> Iterator[Edit]:
     text = f"{names.steps} = {counter}()  # optimizer steps really done: the weight of this site\n"
     yield Insert(plan.frame.place, f"{text}{hook}(lambda *_: {names.steps}.update(done=1))\n")
     yield Insert(plan.frame.place, f"\n{names.steps}.clear()\n", inside=True)
-    yield fail_without(plan, f'{names.steps}["done"]', "optimizer step")
+    yield from fail_without(plan, f'{names.steps}["done"]', "optimizer step")
 
 
 def count_updates(plan: Plan) -> Iterator[Edit]:
@@ -33,23 +33,25 @@ def count_updates(plan: Plan) -> Iterator[Edit]:
     steps = plan.names.steps
     yield Insert(plan.frame.place, f"\n{steps} = 0  # updates really done: the weight of this site\n", inside=True)
     yield Insert(plan.arrays.update, f"{steps} += 1\n", after=True)
-    yield fail_without(plan, steps, "update")
+    yield from fail_without(plan, steps, "update")
 
 
-def fail_without(plan: Plan, count: str, counted: str) -> Insert:
+def fail_without(plan: Plan, count: str, counted: str) -> Iterator[Insert]:
     """An error at the end of a round that has trained nothing, which FLARE would weigh like one with a single step."""
+    if plan.steps.may_be_none:
+        return
     site = f"{{{plan.names.flare}.get_site_name()}}"
     text = (
         f"\nif not {count}:  # FLARE would weigh it as one\n"
         f'    raise RuntimeError(f"{site} did no {counted}: too little data?")\n'
     )
-    return Insert(plan.frame.last, text, after=True, inside=True)
+    yield Insert(plan.frame.last, text, after=True, inside=True)
 
 
 step = Step(
     "count_steps",
     "counts the optimizer steps really completed in a round, by a hook on the optimizer, or the updates of arrays; a "
-    "round without any fails",
+    "round without any fails, unless a gradient scaler or a condition may have skipped them all",
     "the server weighs a site by its steps; skipped AMP steps, accumulation tails, early stops make other counts "
     "wrong, and it takes none for one",
     edits,

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.facts import Facts
+from engine.facts.optimizers import is_scaler
+from engine.facts.source_text import contains
 from engine.facts.trace import Branch
-from engine.facts.values import ARGUMENTS, Object, options, plain, source_of
+from engine.facts.values import ARGUMENTS, Object, objects, options, plain, source_of
 from engine.plan.algorithm import decide_algorithm, refuse_algorithm
 from engine.plan.arrays import ArraysPlan, array_decisions, plan_array_model, plan_arrays
 from engine.plan.decision import Decision
@@ -64,9 +66,12 @@ class StepCount:
 
     Attributes:
         optimizer: the optimizer as written where it is hooked; empty where every optimizer is counted.
+        may_be_none: True where a round that trains may take no step: a gradient scaler skips those that overflow, and
+            an update of arrays may hang on a condition.
     """
 
     optimizer: str
+    may_be_none: bool = False
 
 
 @dataclass(frozen=True)
@@ -351,8 +356,17 @@ def plan_steps(facts: Facts, frame: Frame) -> StepCount:
         if is_torch and not optimizer.built_in_loop:
             name = expression_for(values[0], frame.scope, optimizer.variable)
             if name and (name.split(".")[0] in frame.bound_outside):
-                return StepCount(name)
-    return StepCount("")
+                return StepCount(name, _may_skip_all(facts))
+    return StepCount("", _may_skip_all(facts))
+
+
+def _may_skip_all(facts: Facts) -> bool:
+    """True where steps are skipped in training as it should be, perhaps all of a short round."""
+    if facts.arrays is None or facts.loop is None:
+        events = [optimizer.step_event for optimizer in facts.optimizers]
+        return any(is_scaler(one) for event in events if event is not None for one in objects(event.receiver))
+    update, nodes = facts.arrays.updates[-1].node, ast.walk(facts.loop.loop.node)
+    return any(isinstance(node, ast.If) and contains(node, update) for node in nodes)
 
 
 def torch_name(frame: Frame) -> str:

@@ -142,7 +142,7 @@ def _of_limits(facts: Facts, loop: LoopFact, frame: Frame, resets: tuple[str, ..
         if name not in moving.values() and not any(reset.startswith(f"{name} = ") for reset in resets):
             yield Decision(
                 "step limit",
-                f"{name}, at which {place} ends the training, is counted over all rounds: later rounds do nothing",
+                f"{name}, at which {place} ends the training, is counted over all rounds: later ones only fail",
                 f"raise the limit, or set {name} anew at the start of a round in client.py",
             )
     for place in time_limits(frame):

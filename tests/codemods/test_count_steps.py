@@ -328,9 +328,78 @@ def test_updates_of_arrays() -> None:
                         w += yi * xi
                         b += yi  # and so is the bias
                         optimizer_steps += 1
+        """,
+    )
 
-            if not optimizer_steps:  # FLARE would weigh it as one
+
+def test_updates_of_arrays_that_always_come() -> None:
+    check_converted(
+        """\
+        import numpy as np
+
+        x, y = np.load("x.npy"), np.load("y.npy")
+        w = np.zeros(3)
+        for epoch in range(3):
+            for xi, yi in zip(x, y):
+                w -= 0.1 * (xi @ w - yi) * xi
+        """,
+        """\
+        import numpy as np
+
+        x, y = np.load("x.npy"), np.load("y.npy")
+        w = np.zeros(3)
+
+        while flare.is_running():
+
+            steps = 0  # updates really done: the weight of this site
+            for epoch in range(3):
+                for xi, yi in zip(x, y):
+                    w -= 0.1 * (xi @ w - yi) * xi
+                    steps += 1
+
+            if not steps:  # FLARE would weigh it as one
                 raise RuntimeError(f"{flare.get_site_name()} did no update: too little data?")
+        """,
+    )
+
+
+def test_a_gradient_scaler_may_skip_every_step_of_a_round() -> None:
+    check_converted(
+        """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scaler = torch.amp.GradScaler("cpu")
+        for epoch in range(3):
+            optimizer.zero_grad()
+            scaler.scale(nn.functional.mse_loss(model(x), y)).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        """,
+        """\
+        from collections import Counter
+
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scaler = torch.amp.GradScaler("cpu")
+        steps = Counter()  # optimizer steps really done: the weight of this site
+        optimizer.register_step_post_hook(lambda *_: steps.update(done=1))
+
+        while flare.is_running():
+
+            steps.clear()
+            for epoch in range(3):
+                optimizer.zero_grad()
+                scaler.scale(nn.functional.mse_loss(model(x), y)).backward()
+                scaler.step(optimizer)
+                scaler.update()
         """,
     )
 
