@@ -70,8 +70,8 @@ class ProcessTree:
     ) -> Finished:
         """Run a command to its end; what it leaves running goes on.
 
-        At the time limit every process of the tree gets SIGABRT, upon which Python's fault handler writes where it
-        stands.
+        At the time limit the processes of the tree are stopped and get SIGABRT, one after another, upon which Python's
+        fault handler writes where each stands. It writes a line in pieces, so that two at a time would mix theirs.
 
         Args:
             command: program and arguments.
@@ -103,7 +103,7 @@ class ProcessTree:
                 process.terminate()
         return_code = None if output.timed_out else process.wait()
         if output.timed_out:
-            _abort(_descendants(self._mark))
+            _abort(self._mark)
             lines += output.rest()
         return Finished(return_code, "".join(lines), time.monotonic() - started)
 
@@ -144,7 +144,7 @@ class _Output:
     def rest(self) -> Iterator[str]:
         """The lines that have been written and not been read."""
         with suppress(queue.Empty):
-            while line := self._lines.get(timeout=0.5):
+            while line := self._lines.get(timeout=ABORT_GRACE):
                 yield line
 
 
@@ -184,11 +184,27 @@ def _descendants(mark: str) -> list[psutil.Process]:
     return found
 
 
-def _abort(processes: list[psutil.Process]) -> None:
-    for process in processes:
+def _abort(mark: str) -> None:
+    """Have every process with the mark say where it stands and end, the others standing still meanwhile."""
+    stopped: dict[int, psutil.Process] = {}
+    while new := [process for process in _descendants(mark) if process.pid not in stopped]:
+        for process in new:
+            stopped[process.pid] = process
+            with suppress(psutil.Error):
+                process.suspend()
+    for process in stopped.values():
         with suppress(psutil.Error):
             process.send_signal(signal.SIGABRT)
-    psutil.wait_procs(processes, timeout=ABORT_GRACE)
+            process.resume()
+            _wait(process, ABORT_GRACE)
+            process.kill()
+
+
+def _wait(process: psutil.Process, limit: float) -> None:
+    """Wait for a process to end; a zombie has, whether or not its parent, which may be stopped, has taken note."""
+    deadline = time.monotonic() + limit
+    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _end(mark: str) -> None:

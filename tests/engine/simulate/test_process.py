@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -71,6 +73,38 @@ def test_the_time_limit_ends_everything_and_tells_where_it_stood(tmp_path: Path)
     assert time.monotonic() - started < 60
     assert 'program.py", line 6' in finished.output
     assert alive(tag) == []
+
+
+HANGING = """\
+import subprocess, sys, threading, time
+
+def deeper(levels):
+    deeper(levels - 1) if levels else time.sleep(600)
+
+if len(sys.argv) == 1:
+    processes = [subprocess.Popen([sys.executable, "program.py", str(number)]) for number in range(6)]
+for _ in range(40):
+    threading.Thread(target=deeper, args=(40,)).start()
+print("waiting", flush=True)
+"""
+
+
+def test_what_processes_write_at_the_time_limit_does_not_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = []
+
+    def has_waited(line: str) -> bool:
+        waiting.extend(line.split())
+        return False
+
+    # However long the processes take to get there, the time limit passes then.
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 1e6 * (len(waiting) == 7), sleep=time.sleep)
+    monkeypatch.setattr("engine.simulate.process.time", clock)
+    (tmp_path / "program.py").write_text(HANGING)
+    with ProcessTree(dict(os.environ)) as tree:
+        finished = tree.run([sys.executable, "program.py"], tmp_path, 1000.0, has_waited)
+    assert finished.timed_out
+    places = Counter(line for line in finished.output.splitlines() if "deeper" in line)
+    assert places == {f'  File "{tmp_path}/program.py", line 4 in deeper': 7 * 40 * 41}
 
 
 def test_a_line_can_end_the_command(tmp_path: Path) -> None:
