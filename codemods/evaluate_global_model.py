@@ -25,9 +25,9 @@ def edits(plan: Plan) -> Iterator[Edit]:
             kept = ", ".join((plan.model_name.wrapped, *evaluation.generators))
             text = f"with {names.undisturbed}({kept}):\n{body}"
         else:
-            if not plan.torch_name:
+            if not plan.frame.torch_name:
                 yield AddImport(plan.frame.file, "import torch")
-            torch = plan.torch_name or "torch"
+            torch = plan.frame.torch_name or "torch"
             text = f"with {torch}.random.fork_rng():  # evaluating leaves the training's random stream alone\n{body}"
         metrics, comment = names.metrics, ""
     answer = f"    {flare}.send({flare}.FLModel(metrics={metrics})){comment}\n    continue\n"

@@ -15,28 +15,31 @@ from engine.plan.refusals import (
     SCAFFOLD_NEEDS_SGD,
     SCALED_GRADIENTS,
     Refusal,
+    Refused,
 )
-from engine.result import Result
 
 CHANGE_GRADIENTS = {"fedprox-pt": "FedProx", "scaffold-pt": "SCAFFOLD"}
 SGD = "torch.optim.SGD"
+IN_NUMPY = "fedavg-numpy"
 
 
-def refuse_algorithm(facts: Facts, recipe: str) -> list[Result]:
-    """Why an algorithm that changes the gradient before every optimizer step would be wrong here.
+def check_algorithm(facts: Facts, recipe: str) -> None:
+    """Let no algorithm through that changes the gradient before every optimizer step where that would be wrong.
 
     Args:
         facts: of the program.
         recipe: name of the recipe.
 
-    Returns:
-        Nothing for a recipe that leaves the gradients alone.
+    Raises:
+        Refused: it would be wrong here.
     """
     if recipe not in CHANGE_GRADIENTS:
-        return []
+        return
     found = ((fact, refusal) for fact in facts.optimizers for refusal in _refusals(fact, recipe))
     files = facts.project.files
-    return [r.at(files.get(fact.step.file), fact.step, CHANGE_GRADIENTS[recipe]) for fact, r in found]
+    results = [r.at(files.get(fact.step.file), fact.step, CHANGE_GRADIENTS[recipe]) for fact, r in found]
+    if results:
+        raise Refused(results)
 
 
 def _refusals(optimizer: OptimizerFact, recipe: str) -> Iterator[Refusal]:
@@ -79,3 +82,10 @@ def _may_be_set(optimizer: Object, name: str) -> bool:
     """Whether an option of an optimizer may be other than off."""
     value: Value | None = optimizer.kwargs.get(name)
     return value is not None and not all(isinstance(one, Literal) and not one.value for one in options(value))
+
+
+def recipe_for(facts: Facts, chosen: str) -> str:
+    """The recipe that the client is written for: one of the framework it trains with. The job refuses another."""
+    if facts.arrays is not None:
+        return IN_NUMPY
+    return chosen if chosen not in ("", IN_NUMPY) else "fedavg-pt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from engine.edit import Insert
@@ -12,6 +13,7 @@ from engine.facts.array_flow import outer_names
 from engine.facts.source_text import FUNCTIONS, bound_within, imported_modules, names_in, own_nodes
 from engine.facts.trace import Branch, Event, path_inside
 from engine.facts.values import Object, objects
+from engine.plan.decision import Decision
 from engine.plan.draws import shared_generators, shares_random_transform
 from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
@@ -52,6 +54,16 @@ def plan_evaluation(facts: Facts, frame: Frame, names: Names) -> EvaluationPlan 
             return _with_generators(plan, facts, frame)
         reasons.append(plan)
     return reasons[0] if reasons else "the script does not evaluate its model"
+
+
+def decide_evaluation(evaluation: EvaluationPlan | str) -> Iterator[Decision]:
+    """The judgement that no metrics are sent, where that is so."""
+    if isinstance(evaluation, str):
+        yield Decision(
+            "metrics",
+            f"no metrics are sent: {evaluation}",
+            "write the evaluation as a function that is called in the epoch loop",
+        )
 
 
 def _plan_one(facts: Facts, evaluation: EvaluationFact, frame: Frame, names: Names) -> EvaluationPlan | str:

@@ -11,6 +11,7 @@ from engine.facts.program import LocalStateFact
 from engine.facts.source_text import DEFINITIONS, FUNCTIONS, names_bound, parameters_in
 from engine.facts.trace import Call
 from engine.facts.values import Object, Scope, Value, options
+from engine.plan.refusals import MODEL_OUT_OF_REACH, Refused
 from engine.result import Place
 from engine.source import SourceFile
 
@@ -55,6 +56,14 @@ class Frame:
     def end(self) -> Place:
         """Where that ends."""
         return self.file.end(self.statements[-1])
+
+    @property
+    def torch_name(self) -> str:
+        """How the file names the torch module; empty where it does not import it."""
+        for name, value in self.scope.module.variables.items():
+            if getattr(value, "name", "") == "torch" and not name.startswith("*"):
+                return name
+        return ""
 
     @property
     def bound_outside(self) -> set[str]:
@@ -228,23 +237,27 @@ class ModelName:
     bare: str
 
 
-def name_model(facts: Facts, scope: Scope) -> ModelName | None:
-    """How the model is written in a scope; None where it cannot be reached from there."""
+def name_model(facts: Facts, frame: Frame) -> ModelName:
+    """How the model is written where it is trained.
+
+    Raises:
+        Refused: it cannot be reached from there.
+    """
     if facts.arrays is not None:
         names = ", ".join(array.written for array in facts.arrays.arrays)
         return ModelName(names, names)
     assert facts.model is not None
-    model = facts.model.value
-    wrappers = wrappers_of(facts, model)
+    model, scope = facts.model.value, frame.scope
+    wrappers = wrappers_around(facts, model)
     for target in (*reversed(wrappers), model):
         name = expression_for(target, scope, facts.model.variable)
         if name:
             held = [o for o in _values_of(name, scope) if o is model or any(o is w for w in wrappers)]
             return ModelName(name, bare_text(name, held, model))
-    return None
+    raise Refused([MODEL_OUT_OF_REACH.at(frame.file, frame.place)])
 
 
-def wrappers_of(facts: Facts, model: Object) -> list[Object]:
+def wrappers_around(facts: Facts, model: Object) -> list[Object]:
     """The wrappers built around a model, innermost first."""
     found: list[Object] = []
     for candidate in facts.trace.objects:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from engine.facts import Facts, Symbol
 from engine.facts.constructor import parameter_names
 from engine.facts.library import comes_from_data, is_namespace
-from engine.facts.values import Member, Object, Unknown, Value, options, plain
+from engine.facts.values import ARGUMENTS, Member, Object, Unknown, Value, options, plain, source_of
+from engine.plan.decision import Decision
 from engine.plan.model_by_function import (
     alterations,
     by_function,
@@ -58,6 +60,24 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
         )
         return first if first is not None and (own.problem or own.missing and not in_settings) else own
     return by_function(facts, model, changes, new_file, given)
+
+
+def decide_arguments(facts: Facts, model: ModelPlan) -> Iterator[Decision]:
+    """The judgements on the model's arguments: those that are the defaults of the script's options.
+
+    Args:
+        facts: of the program.
+        model: how the server builds the model.
+    """
+    for name, value in (model.args | model.defaults).items():
+        passed = passed_values(facts.model.value, name) if facts.model else []
+        if name in model.defaults or any(source_of(one) == ARGUMENTS and plain(one) == value for one in passed):
+            place = model.file if name in model.defaults else "job.py"
+            yield Decision(
+                "model arguments",
+                f"the server builds the model with {name}={value!r}, the default of the script's option",
+                f"change it in {place} where the sites are given another value",
+            )
 
 
 def _initialised(

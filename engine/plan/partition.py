@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -10,7 +11,9 @@ from engine.facts import Expression, Facts
 from engine.facts.source_text import expression
 from engine.facts.trace import exclude
 from engine.plan.arrays import Split, plan_split
+from engine.plan.decision import Decision
 from engine.plan.draws import unseeded_draw
+from engine.plan.settings import Setting
 
 DISTRIBUTED_SAMPLERS = (
     "torch.utils.data.distributed.DistributedSampler",
@@ -59,6 +62,23 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
                     return f"its DataLoader has a {name} of its own"
                 return PartitionPlan(data.dataset, sampled=sampled)
     return PartitionPlan(data.dataset)
+
+
+def decide_partition(partition: PartitionPlan | str, paths: Sequence[Setting]) -> Iterator[Decision]:
+    """The judgement that the training data is not split in a simulation, where that is so.
+
+    Args:
+        partition: how it is split, or why it is not.
+        paths: the options that say where the data lies.
+    """
+    if isinstance(partition, str):
+        yield Decision(
+            "simulation data",
+            f"every site of a simulation trains on all of the training data: {partition}",
+            f"give each site data of its own, as `job FOLDER --site site-a:{paths[0].destination}=/data/a`"
+            if paths
+            else "make where the data lies an argument of the script, and give each site another",
+        )
 
 
 def _distributed(facts: Facts, dataset: Expression, sampler: ast.expr) -> Expression | None:

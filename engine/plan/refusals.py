@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.result import Place, Result, Safety
@@ -44,6 +45,18 @@ class Refusal:
         source = file.line(place.line) if file is not None else ""
         message, remedy = self.message.format(what=what), self.remedy.format(what=what)
         return Result(self.name, message, self.code, place, remedy=remedy, safety=Safety.DISPLAY_ONLY, source=source)
+
+
+class Refused(Exception):
+    """The program cannot be converted.
+
+    Args:
+        results: why.
+    """
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        super().__init__(*(result.message for result in results))
+        self.results = results
 
 
 MODEL_OUT_OF_REACH = Refusal(

@@ -23,6 +23,7 @@ from engine.plan.refusals import (
     MODEL_CHANGES_IN_LOOP,
     PRIVATE_TRAINING,
     RETURN_IN_LOOP,
+    Refused,
 )
 from engine.plan.settings import Setting
 from engine.plan.step_limits import limit_resets, limits_over_all_rounds, moved, moving_limits, time_limits
@@ -54,8 +55,12 @@ class RoundPlan:
     repeatable: bool = False
 
 
-def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> RoundPlan | Result:
-    """Decide what has to hold from round to round, or refuse a loop that could not run a second time."""
+def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None) -> RoundPlan:
+    """Decide what has to hold from round to round.
+
+    Raises:
+        Refused: the loop could not run a second time.
+    """
     loop = facts.loop
     assert loop is not None
     endings = returns_in(frame)
@@ -63,13 +68,13 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     for look in (_reloading, used_up, _restructuring, _accounting):
         trouble = trouble or look(facts, frame)
     if trouble is not None:
-        return trouble
+        raise Refused([trouble])
     counters = counter_resets(facts, frame) if loop.kind == "while" else limit_resets(facts, frame)
     if isinstance(counters, Result):
-        return counters
+        raise Refused([counters])
     start = start_reset(loop, frame)
     if isinstance(start, Result):
-        return start
+        raise Refused([start])
     shifts = epoch_shift(facts, frame, names, epochs)
     decisions = tuple(_decisions(facts, frame, counters, start, shifts, endings))
     flags = (f"{names.ended} = False",) if any(ending.loops for ending in endings) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,7 +208,7 @@ def rounds_setting(name: str) -> Setting:
     return Setting(flag(name), name, 1, "int", "rounds of the job, which the learning-rate schedule spans", False)
 
 
-def fixed_paths(facts: Facts, found: list[Setting]) -> list[PathFact]:
+def fixed_paths(facts: Facts, found: Sequence[Setting]) -> list[PathFact]:
     """The paths that no option sets: written in the source, or the defaults of arguments without a flag."""
     paths = facts.data.paths if facts.data else ()
     written = [p for p in paths if p.option is not None and isinstance(p.expression.node, ast.Constant)]
