@@ -26,7 +26,7 @@ def array_evaluations(trace: Trace, training: ArrayTraining) -> tuple[Evaluation
     training_nodes = {node for flow in training.needed for node in _own_expressions(flow.node)}
     found = []
     for event in _calls_with(trace, training, names):
-        disturbs = training.places.changed_in(event.node) & carried(list(training.flows))
+        disturbs = training.slots.changed_in(event.node) & carried(list(training.flows))
         if event.node in training_nodes or disturbs or _draws(trace, event):
             continue
         fact = _evaluation(event, training)
@@ -49,8 +49,8 @@ def _calls_with(trace: Trace, training: ArrayTraining, names: set[str]) -> Itera
     scope = training.loop.epoch.scope
     events = [e for e in trace.events if e.function is not None and e.scope is scope]
     for event in sorted(events, key=lambda e: -len(list(ast.walk(e.node)))):
-        seen = training.places.seen(event.node)
-        given = names_in(seen) | training.places.read_in(event.node)
+        seen = training.slots.seen(event.node)
+        given = names_in(seen) | training.slots.read_in(event.node)
         if event.node not in inside and (given | outer_names(event.function.node)) & names:
             inside |= set(ast.walk(event.node)) - {event.node}
             yield event

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from engine.facts.array_construction import Built
 from engine.facts.array_flow import Flow, header, meets_data
-from engine.facts.array_places import rebinds
+from engine.facts.array_slots import rebinds
 from engine.facts.program import ArrayProblem
 from engine.facts.source_text import expression, own_nodes
 from engine.facts.trace import Loop

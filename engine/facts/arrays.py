@@ -16,7 +16,6 @@ from engine.facts.array_construction import (
     is_number,
 )
 from engine.facts.array_flow import Flow, carried, changed_outside, comes_back, flows, outer_names
-from engine.facts.array_places import Places, arguments, holders, parameters_changed, rebinds
 from engine.facts.array_problems import (
     aliased,
     apart,
@@ -30,9 +29,10 @@ from engine.facts.array_problems import (
     started_alike,
     unfollowed,
 )
+from engine.facts.array_slots import Slots, arguments, holders, parameters_changed, rebinds
 from engine.facts.library import comes_from_data, is_namespace
-from engine.facts.place_construction import place_construction
 from engine.facts.program import ArrayFact, ArrayProblem, ArraysFact
+from engine.facts.slot_construction import slot_construction
 from engine.facts.source_text import expression, own_nodes, parameters_in
 from engine.facts.trace import Call, Entry, Loop, Trace, is_default
 from engine.facts.training import TrainingLoop, is_statement
@@ -63,7 +63,7 @@ class ArrayTraining:
         problem: why not.
         flows: the statements of a pass.
         data: the names of what is trained on.
-        places: the attributes and entries that are looked at as variables.
+        slots: the attributes and entries that are looked at as variables.
     """
 
     loop: TrainingLoop
@@ -71,7 +71,7 @@ class ArrayTraining:
     problem: ArrayProblem | None
     flows: tuple[Flow, ...] = ()
     data: frozenset[str] = frozenset()
-    places: Places | None = None
+    slots: Slots | None = None
 
     @property
     def function(self) -> str | None:
@@ -139,7 +139,7 @@ class _Pass:
     Attributes:
         loop: the loop.
         called: the project's functions that it calls.
-        places: the attributes and entries that are looked at as variables.
+        slots: the attributes and entries that are looked at as variables.
         body: its statements.
         start: what the names stand for where the loop starts.
         living: the names that live on from pass to pass.
@@ -148,7 +148,7 @@ class _Pass:
 
     loop: Loop
     called: _Calls
-    places: Places
+    slots: Slots
     body: list[Flow]
     start: dict[str, Value]
     living: set[str]
@@ -187,7 +187,7 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
         tuple(expression(flow.node, loop.scope) for flow in updates),
         tuple(sorted(arrays - set(model))),
     )
-    found = ArrayTraining(training, fact, None, tuple(body), frozenset(data), one.places)
+    found = ArrayTraining(training, fact, None, tuple(body), frozenset(data), one.slots)
     depends_on = frozenset(name for flow in found.needed for name in flow.reads | flow.governed)
     return replace(found, arrays=replace(fact, samples=tuple(_samples(found, path)), depends_on=depends_on))
 
@@ -195,21 +195,21 @@ def _training(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> ArrayTrainin
 def _pass_of(trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> _Pass:
     """One pass of a loop; attributes and entries are looked at only where it sets one."""
     called, start = _Calls(trace, loop), _start(loop, path)
-    places = Places(holders(loop.node.body, start), called.functions)
-    body = flows(loop.node.body, partial(_read_by, called, places), places.seen, places.changed_in)
-    if not any(places.is_place(name) for flow in body for name in flow.stores):
-        places = Places({}, called.functions)
+    slots = Slots(holders(loop.node.body, start), called.functions)
+    body = flows(loop.node.body, partial(_read_by, called, slots), slots.seen, slots.changed_in)
+    if not any(slots.is_slot(name) for flow in body for name in flow.stores):
+        slots = Slots({}, called.functions)
         body = flows(loop.node.body, called.outer_names)
     living, stored = carried(body), {name for flow in body for name in flow.stores}
-    named = {place.name: place for place in places.every}
-    start |= {name: place.value for name, place in named.items() if place.value is not None and name not in stored}
+    named = {slot.name: slot for slot in slots.every}
+    start |= {name: slot.value for name, slot in named.items() if slot.value is not None and name not in stored}
     starts = {
-        name: place_construction(named[name], trace, loop, path)
+        name: slot_construction(named[name], trace, loop, path)
         if name in named
         else construction(name, loop.scope, loop.node.lineno, path)
         for name in living
     }
-    return _Pass(loop, called, places, body, start, living, starts)
+    return _Pass(loop, called, slots, body, start, living, starts)
 
 
 def _problem(one: _Pass, model: list[str], unknown: set[str], arrays: set[str], data: set[str]) -> ArrayProblem | None:
@@ -232,8 +232,8 @@ def _problem(one: _Pass, model: list[str], unknown: set[str], arrays: set[str], 
         or apart(loop, [flow for flow in body if flow.stores & set(model)])
         or aliased(body, loop, known)
         or started_alike(body, loop, one.starts, {n for n in living - data if _may_be_array(one.start.get(n))})
-        or one.called.changes(known, one.places)
-        or hidden(body, loop, one.places.changed_in, known)
+        or one.called.changes(known, one.slots)
+        or hidden(body, loop, one.slots.changed_in, known)
         or attribute_update(body, loop)
     )
 
@@ -242,7 +242,7 @@ def _samples(training: ArrayTraining, path: tuple[Entry, ...]) -> Iterator[str]:
     """The arrays of samples that the updates come of: what is read, but sizes and statistics of it."""
     loop = training.loop.epoch
     start, read = _start(loop, path), {name for flow in training.needed for name in flow.reads}
-    if any(training.places.is_place(name) for name in read & training.data):
+    if any(training.slots.is_slot(name) for name in read & training.data):
         return  # all arrays have to be cut down together, and one of them hangs on an object
     for name in sorted(read):
         built = construction(name, loop.scope, loop.node.lineno, path)
@@ -389,16 +389,16 @@ class _Calls:
             pending += [v for name in names if isinstance(v := function.scope.look_up(name), Function)]
         return found
 
-    def changes(self, names: set[str], places: Places) -> ArrayProblem | None:
+    def changes(self, names: set[str], slots: Slots) -> ArrayProblem | None:
         """A call that changes one of some arrays in place, out of the sight of the loop."""
         own = set(own_nodes(self.loop.node.body))
         for call, function in ((call, f) for call, functions in self.functions.items() for f in functions):
             given = arguments(function, call)
             for parameter in sorted(self._changed(function)) if call in own else ():
                 passed = given.get(parameter)
-                place = places.at(passed)
+                slot = slots.at(passed)
                 name = passed.id if isinstance(passed, ast.Name) else parameter if passed is None else ""
-                name = place.name if place is not None else name
+                name = slot.name if slot is not None else name
                 if name in names:
                     return problem_at(f"{function.readable_name}() changes {name} in place", call, self.loop)
         return None
@@ -417,9 +417,9 @@ class _Calls:
         return found
 
 
-def _read_by(called: _Calls, places: Places, node: ast.AST) -> set[str]:
-    """The names and places that the functions called in a node read."""
-    return (called.outer_names(node) - set(places.held)) | places.read_in(node)
+def _read_by(called: _Calls, slots: Slots, node: ast.AST) -> set[str]:
+    """The names and slots that the functions called in a node read."""
+    return (called.outer_names(node) - set(slots.held)) | slots.read_in(node)
 
 
 def _may_be_array(value: Value) -> bool:

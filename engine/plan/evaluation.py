@@ -15,11 +15,11 @@ from engine.facts.trace import Branch, Event, path_inside
 from engine.facts.values import Object, objects
 from engine.plan.decision import Decision
 from engine.plan.draws import shared_generators, shares_random_transform
+from engine.plan.evaluation_side_effects import changes_training, functions_of, moves_model, switched_around
 from engine.plan.frame import Frame
 from engine.plan.inline_evaluation import inline_function
 from engine.plan.names import Names
 from engine.plan.phases import phase_evaluation
-from engine.plan.side_effects import changes_training, functions_of, moves_model, switched_around
 
 MODULES_WITH_RANDOM_STREAMS = {"random", "numpy"}
 MOST_WRAPPERS = 8

@@ -7,7 +7,8 @@ import builtins
 from dataclasses import dataclass, field
 
 from engine.facts.source_text import names_bound, names_read
-from engine.plan.effects import (
+from engine.plan.frame import Frame
+from engine.plan.statement_effects import (
     ADDS,
     CLEARS,
     added_to,
@@ -19,7 +20,6 @@ from engine.plan.effects import (
     sets_first,
     starts_anew,
 )
-from engine.plan.frame import Frame
 
 TRAINING_CALLS = {"backward", "step", "zero_grad"}
 REPORTING = ("print", "torch", "np", "os", "logging", "wandb", "time", "plt", "sys")

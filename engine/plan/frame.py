@@ -248,7 +248,7 @@ def name_model(facts: Facts, frame: Frame) -> ModelName:
         return ModelName(names, names)
     assert facts.model is not None
     model, scope = facts.model.value, frame.scope
-    wrappers = wrappers_around(facts, model)
+    wrappers = wrapper_objects(facts, model)
     for target in (*reversed(wrappers), model):
         name = expression_for(target, scope, facts.model.variable)
         if name:
@@ -257,7 +257,7 @@ def name_model(facts: Facts, frame: Frame) -> ModelName:
     raise Refused([MODEL_OUT_OF_REACH.at(frame.file, frame.place)])
 
 
-def wrappers_around(facts: Facts, model: Object) -> list[Object]:
+def wrapper_objects(facts: Facts, model: Object) -> list[Object]:
     """The wrappers built around a model, innermost first."""
     found: list[Object] = []
     for candidate in facts.trace.objects:

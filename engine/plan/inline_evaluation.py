@@ -13,11 +13,11 @@ from engine.facts import EvaluationFact, Facts, MetricFact
 from engine.facts.optimizers import goes_backward
 from engine.facts.source_text import contains, names_read
 from engine.facts.values import External, LocalModule
-from engine.plan.effects import clears, root
 from engine.plan.evaluation_slice import Block, own_slice
 from engine.plan.frame import Frame, bodies
 from engine.plan.names import Names
 from engine.plan.phases import Fold, phase_of
+from engine.plan.statement_effects import clears, root
 from engine.source import SourceFile
 
 SHOWN = {"desc", "postfix", "set_description", "set_description_str", "set_postfix", "set_postfix_str"}

@@ -19,8 +19,8 @@ BY_NAME = ("setattr", "delattr", "vars")
 
 
 @dataclass(frozen=True)
-class Place:
-    """One attribute or entry.
+class Slot:
+    """One attribute, or entry of a dictionary, that may hold an array.
 
     Attributes:
         root: the variable it hangs on.
@@ -67,13 +67,13 @@ def _holds_parts(value: Value) -> bool:
     return isinstance(value, Object) and value.cls is not None and not value.is_module and not is_namespace(value)
 
 
-class Places:
+class Slots:
     """The attributes and entries that the code of a loop names.
 
     Args:
         held: objects and dictionaries by the names they have in the code.
         functions: the project's functions that a call in the code, or in what it calls, may reach.
-        roots: the names that the places are told by, where they differ from those in the code: a method's ``self``.
+        roots: the names that the slots are told by, where they differ from those in the code: a method's ``self``.
         done: functions that are being looked into.
     """
 
@@ -88,28 +88,28 @@ class Places:
         return bool(self.held)
 
     @property
-    def every(self) -> list[Place]:
-        """All places that are known to be there."""
-        return [place for name in self.held for place in self._of(name)]
+    def every(self) -> list[Slot]:
+        """All slots that are known to be there."""
+        return [slot for name in self.held for slot in self._of(name)]
 
-    def _of(self, name: str) -> list[Place]:
-        """The places that hang on a name."""
+    def _of(self, name: str) -> list[Slot]:
+        """The slots that hang on a name."""
         owner = self.held[name]
         keys = owner.attributes if isinstance(owner, Object) else owner.items
-        return [Place(self.roots[name], key, owner) for key in keys]
+        return [Slot(self.roots[name], key, owner) for key in keys]
 
-    def at(self, node: ast.AST | None) -> Place | None:
-        """The place that an expression is."""
+    def at(self, node: ast.AST | None) -> Slot | None:
+        """The slot that an expression is."""
         base = getattr(node, "value", None)
         owner = self.held.get(base.id) if isinstance(base, ast.Name) else None
         if isinstance(owner, Object) and isinstance(node, ast.Attribute) and method(owner, node.attr) is None:
-            return Place(self.roots[base.id], node.attr, owner)
+            return Slot(self.roots[base.id], node.attr, owner)
         if isinstance(owner, Mapping) and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            return Place(self.roots[base.id], node.slice.value, owner)
+            return Slot(self.roots[base.id], node.slice.value, owner)
         return None
 
     def seen(self, node: ast.AST) -> ast.AST:
-        """Some code with every place as a variable; an object or dictionary that is used whole stands for its parts."""
+        """Some code with every slot as a variable; an object or dictionary that is used whole stands for its parts."""
         if not self.held:
             return node
         copied = copy.deepcopy(node)
@@ -126,13 +126,13 @@ class Places:
             if names:
                 yield function, names
 
-    def within(self, call: ast.Call) -> Iterator[tuple[Flow, Places]]:
-        """What the statements of the functions that a call reaches do with the places, as they are told here."""
+    def within(self, call: ast.Call) -> Iterator[tuple[Flow, Slots]]:
+        """What the statements of the functions that a call reaches do with the slots, as they are told here."""
         for function, names in self.handed(call):
             done = self.done | {(id(function.node), name) for name in names}
             if done == self.done:
                 continue
-            inner = Places(
+            inner = Slots(
                 {parameter: self.held[name] for parameter, name in names.items()}, self.functions,
                 {parameter: self.roots[name] for parameter, name in names.items()}, done,
             )  # fmt: skip
@@ -142,17 +142,17 @@ class Places:
                 yield flow, inner
 
     def read_in(self, node: ast.AST) -> set[str]:
-        """The places that the functions called in a node read."""
+        """The slots that the functions called in a node read."""
         inside = self._all_within(node)
-        return {name for flow, inner in inside for name in flow.reads | flow.updates if inner.is_place(name)}
+        return {name for flow, inner in inside for name in flow.reads | flow.updates if inner.is_slot(name)}
 
     def changed_in(self, node: ast.AST) -> set[str]:
-        """The places that the functions called in a node set, or whose elements they may change."""
-        found = {place.name for name in self._set_unclearly(node) for place in self._of(name)}
+        """The slots that the functions called in a node set, or whose elements they may change."""
+        found = {slot.name for name in self._set_unclearly(node) for slot in self._of(name)}
         for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
             inside = list(self.within(call))
-            found |= {name for flow, inner in inside for name in flow.stores if inner.is_place(name)}
-            found |= {name for one, name in aliases(flow for flow, _ in inside) if one and self.is_place(name)}
+            found |= {name for flow, inner in inside for name in flow.stores if inner.is_slot(name)}
+            found |= {name for one, name in aliases(flow for flow, _ in inside) if one and self.is_slot(name)}
             for function in self.functions.get(call, ()):
                 changed = parameters_changed(function.node)
                 given = arguments(function, call)
@@ -174,11 +174,11 @@ class Places:
             if isinstance(found, ast.Name) and found.id in self.held:
                 yield found.id
 
-    def is_place(self, name: str) -> bool:
-        """True for the name of a place, and False for that of a variable."""
+    def is_slot(self, name: str) -> bool:
+        """True for the name of a slot, and False for that of a variable."""
         return any(name.startswith((f"{root}.", f"{root}[")) for root in self.roots.values())
 
-    def _all_within(self, node: ast.AST) -> Iterator[tuple[Flow, Places]]:
+    def _all_within(self, node: ast.AST) -> Iterator[tuple[Flow, Slots]]:
         """The same for all calls in a node; see `within`."""
         for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
             yield from self.within(call)
@@ -187,25 +187,25 @@ class Places:
 class _View(ast.NodeTransformer):
     """Puts a variable in place of every attribute and entry."""
 
-    def __init__(self, places: Places, origins: dict[int, ast.AST]) -> None:
-        self.places, self.origins = places, origins
+    def __init__(self, slots: Slots, origins: dict[int, ast.AST]) -> None:
+        self.slots, self.origins = slots, origins
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        place = self.places.at(node)
-        return self.generic_visit(node) if place is None else ast.copy_location(ast.Name(place.name, node.ctx), node)
+        slot = self.slots.at(node)
+        return self.generic_visit(node) if slot is None else ast.copy_location(ast.Name(slot.name, node.ctx), node)
 
     visit_Subscript = visit_Attribute
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Whole, for a reader that is not known: all of its parts."""
-        if node.id not in self.places.held or not isinstance(node.ctx, ast.Load):
+        if node.id not in self.slots.held or not isinstance(node.ctx, ast.Load):
             return node
-        parts = [ast.Name(place.name, ast.Load()) for place in self.places._of(node.id)]
+        parts = [ast.Name(slot.name, ast.Load()) for slot in self.slots._of(node.id)]
         return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """What a function of the project does with its arguments is looked at there."""
-        known = list(self.places.handed(self.origins[id(node)]))
+        known = list(self.slots.handed(self.origins[id(node)]))
         names = {name for _, given in known for name in given.values()}
         if (
             isinstance(node.func, ast.Attribute)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from engine.facts.array_construction import Built, is_number
 from engine.facts.array_flow import CHANGES_FIRST, CHANGES_RECEIVER
-from engine.facts.array_places import Place, arguments, method
+from engine.facts.array_slots import Slot, arguments, method
 from engine.facts.source_text import FUNCTIONS, NESTED, names_in, own_nodes
 from engine.facts.trace import Call, Entry, Loop, Trace
 from engine.facts.values import Function, Mapping, Scope, Value
@@ -15,21 +15,21 @@ from engine.facts.values import Function, Mapping, Scope, Value
 DEEPEST = 8
 
 
-def place_construction(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> Built | None:
+def slot_construction(slot: Slot, trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> Built | None:
     """What an attribute or entry starts from; None where that cannot be told."""
-    if isinstance(place.owner, Mapping):
-        return _of_entry(place.root, place.key, loop.scope, loop.node.lineno, path)
-    return _of_attribute(place, trace, loop, path)
+    if isinstance(slot.owner, Mapping):
+        return _of_entry(slot.root, slot.key, loop.scope, loop.node.lineno, path)
+    return _of_attribute(slot, trace, loop, path)
 
 
-def _of_attribute(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> Built | None:
+def _of_attribute(slot: Slot, trace: Trace, loop: Loop, path: tuple[Entry, ...]) -> Built | None:
     """From the statement that sets it right in front of the loop, or else from that of the constructor.
 
     Any other statement of the program that sets an attribute of that name may come in between.
     """
     function = _function(loop.scope, path)
     body = function.body if function is not None else loop.scope.file.tree.body
-    made = method(place.owner, "__init__")
+    made = method(slot.owner, "__init__")
     constructor = made.node if made is not None else None
     inside = set(own_nodes([loop.node]))
     before: list[ast.stmt] = []
@@ -38,7 +38,7 @@ def _of_attribute(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...
         if module.file is None:
             continue
         for owner, statement in _statements(module.file.tree):
-            if statement in inside or not _sets_attribute(statement, place.key):
+            if statement in inside or not _sets_attribute(statement, slot.key):
                 continue
             if owner is function and statement.lineno < loop.node.lineno:
                 before.append(statement)
@@ -51,7 +51,7 @@ def _of_attribute(place: Place, trace: Trace, loop: Loop, path: tuple[Entry, ...
         return _set_to(last, loop.scope, path) if last in body else None
     if len(first) != 1 or first[0] not in constructor.body:
         return None
-    built = next((e for e in trace.events if e.statement is first[0] and _receiver(e.path) is place.owner), None)
+    built = next((e for e in trace.events if e.statement is first[0] and _receiver(e.path) is slot.owner), None)
     if built is not None:
         return _set_to(first[0], built.scope, built.path)
     number = _set_to(first[0], made.scope, ())
