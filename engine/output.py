@@ -93,6 +93,7 @@ def _original(plan: Plan) -> dict[str, Any]:
     return {
         "loop": {"file": plan.frame.place.file, "line": plan.frame.place.line, "end_line": plan.frame.end.line},
         **({"repeatable": True} if plan.rounds.repeatable else {}),
+        **({"may_take_no_step": True} if plan.steps.may_be_none else {}),
         "model": plan.model_name.wrapped,
         "optimizer": plan.steps.optimizer or (optimizer.variable if optimizer else None),
         "epochs": _range(plan.epochs),

@@ -57,6 +57,7 @@ class Run:
         updates: what the sites sent.
         models: files of the final model, of which the sites of a swarm have one each; ``None`` for one that is missing.
         stops_on: the metric that its ``stop_cond`` compares.
+        may_take_no_step: whether a round that trains may take no optimizer step, as under a gradient scaler.
     """
 
     finished: Finished
@@ -70,6 +71,7 @@ class Run:
     updates: tuple[Update, ...]
     models: tuple[Path | None, ...] = (None,)
     stops_on: str = ""
+    may_take_no_step: bool = False
 
 
 def find_failures(run: Run) -> list[Failure]:
@@ -82,6 +84,28 @@ def find_failures(run: Run) -> list[Failure]:
         if failures:
             return failures
     return _without_cause(run)
+
+
+def find_warnings(run: Run) -> list[Failure]:
+    """What a person should know of a run that may be a success all the same."""
+    message = "all its optimizer steps in round {} were skipped, and FLARE weighs what it sent as one step"
+    return [Failure(site, message.format(_numbers(rounds))) for site, rounds in _skipped(run).items()]
+
+
+def _skipped(run: Run) -> dict[str, list[int]]:
+    """The rounds from 1 in which a site took no optimizer step as it may, having taken some in others."""
+    if not run.may_take_no_step:
+        return {}
+    trained = {update.site for update in run.updates if update.steps}
+    found: dict[str, list[int]] = {}
+    for update in run.updates:
+        if update.steps == 0 and update.site in trained:
+            found.setdefault(update.site, []).append(update.round + 1)
+    return dict(sorted(found.items()))
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return " and ".join(", ".join(map(str, numbers)).rsplit(", ", 1))
 
 
 def _without_cause(run: Run) -> list[Failure]:
@@ -169,7 +193,8 @@ def _sent(run: Run) -> list[Failure]:
         first = min(update.round for update in spoiled)  # later on every site has received what is spoiled
         message = f"what it sent in round {first + 1} is not finite (NaN or infinity) in "
         return [Failure(each.site, message + _names(each.not_finite)) for each in spoiled if each.round == first]
-    without = {update.site: update for update in reversed(run.updates) if update.steps == 0}
+    skipped = _skipped(run)
+    without = {each.site: each for each in reversed(run.updates) if each.steps == 0 and each.site not in skipped}
     if without:
         message = "it did no optimizer step in round {}, and FLARE weighs it as if it had done one: give it more data"
         return [Failure(site, message.format(update.round + 1)) for site, update in sorted(without.items())]

@@ -26,7 +26,7 @@ from engine.simulate.artifacts import (
 from engine.simulate.baseline import centralised_metrics
 from engine.simulate.curve import draw_curve
 from engine.simulate.export import environment_without, export_job, job_defaults, sites_of, watch
-from engine.simulate.failures import Failure, Run, find_failures
+from engine.simulate.failures import Failure, Run, find_failures, find_warnings
 from engine.simulate.origin import original_place
 from engine.simulate.process import Finished
 from engine.simulate.result import Simulation
@@ -122,6 +122,7 @@ def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict
         metric=spec.key_metric if recipe.reports_metrics else "",
         ends_early=bool(spec.stop_cond),
         stops_on=spec.stop_cond.split()[0] if spec.stop_cond else "",
+        may_take_no_step=read_conversion(prepared.directory).get("original", {}).get("may_take_no_step", False),
         rounds=tuple(read_evaluation(prepared.folder) if recipe.evaluates else read_rounds(server)),
         updates=tuple(read_contributions(logs) if recipe.peer_to_peer else read_updates(prepared.folder)),
         models=(*_models(logs, prepared.sites, GLOBAL),) if recipe.peer_to_peer else (global_model(server),),
@@ -135,6 +136,7 @@ def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict
         rounds=run.rounds,
         updates=run.updates,
         failures=tuple(_with_origin(failure, prepared.directory) for failure in find_failures(run)),
+        warnings=tuple(find_warnings(run)),
         global_model=run.models[0],
         selected_model=_models(logs, prepared.sites, BEST)[0] if recipe.peer_to_peer else selected_model(server),
         workspace=prepared.folder,

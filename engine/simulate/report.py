@@ -21,7 +21,8 @@ def render_text(result: Simulation) -> str:
     """
     size = f"{_count(result.num_rounds, 'round')}, {_count(len(result.sites), 'site')}"
     head = f"{result.job}: {size}, {result.seconds:.0f} s"
-    parts = [head, *([_table(result)] if result.rounds else []), *_failures(result), _files(result)]
+    parts = [head, *([_table(result)] if result.rounds else [])]
+    parts += [*_told("Failed", result.failures), *_told("Note", result.warnings), _files(result)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,11 +50,11 @@ def _row(each: Round, metrics: Sequence[str], sites: Sequence[str]) -> list[str]
     return [str(each.rounds), *(_number(value) for value in [*map(each.overall, metrics), *by_site])]
 
 
-def _failures(result: Simulation) -> list[str]:
-    if result.succeeded:
+def _told(heading: str, failures: Sequence[Failure]) -> list[str]:
+    if not failures:
         return []
-    lines = ["Failed:"]
-    for (message, where), group in groupby(result.failures, key=lambda each: (each.message, _where(each))):
+    lines = [f"{heading}:"]
+    for (message, where), group in groupby(failures, key=lambda each: (each.message, _where(each))):
         sites = ", ".join(each.site or "job" for each in group)
         lines.append(f"  {sites}: {message}" + (f"\n    at {where}" if where else ""))
     return ["\n".join(lines)]

@@ -22,6 +22,7 @@ class Simulation:
         rounds: metrics of the global model after every round, from the initial one on.
         updates: what the sites sent.
         failures: why it is no success; empty where it is one.
+        warnings: what a person should know of it all the same.
         global_model: file of the final model.
         selected_model: file of the model that FLARE selected by the metrics of what the sites received.
         curve: picture of the learning curve; ``None`` without a metric or without matplotlib.
@@ -46,6 +47,7 @@ class Simulation:
     baseline: dict[str, float] = field(default_factory=dict)
     baseline_epochs: int = 0
     curve: Path | None = None
+    warnings: tuple[Failure, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -79,6 +81,7 @@ class Simulation:
             "rounds": [{**asdict(each), "global": each.overall(self.metric)} for each in self.rounds],
             "updates": [asdict(each) for each in self.updates],
             "failures": [asdict(each) for each in self.failures],
+            "warnings": [asdict(each) for each in self.warnings],
             "global_model": self.global_model and str(self.global_model),
             "best_model": self.best_model and str(self.best_model),
             "curve": self.curve and str(self.curve),

@@ -181,3 +181,14 @@ torch.save(model.state_dict(), "model.pt")
     outcome = whole_pipeline(entry, tmp_path / "federated", Choices())
     record = json.loads(outcome.files[output.CONVERSION])
     assert record["original"]["evaluations"] == [{"file": "train.py", "line": 15, "end_line": 20}]
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_round_without_a_step_is_expected_where_a_scaler_may_skip_them(scaled: bool, tmp_path: Path) -> None:
+    script = SCRIPT
+    if scaled:
+        script = SCRIPT.replace("optimizer.step()", "scaler.step(optimizer)")
+        script = script.replace("for epoch", 'scaler = torch.amp.GradScaler("cpu")\nfor epoch')
+    outcome = whole_pipeline(written(tmp_path / "project", script, {}), tmp_path / "federated", Choices())
+    record = json.loads(outcome.files[output.CONVERSION])
+    assert record["original"].get("may_take_no_step", False) is scaled

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.simulate.artifacts import global_model, read_contributions, read_evaluation, read_rounds, read_updates
-from engine.simulate.failures import Run, find_failures
+from engine.simulate.failures import Run, find_failures, find_warnings
 from engine.simulate.process import Finished
 from engine.simulate.tracebacks import standing, tracebacks
 
@@ -75,7 +75,7 @@ def write(path: Path, lines: list[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(each) + "\n" for each in lines))
 
 
-def failures(folder: Path, output: str = "", return_code: int | None = 0, **changes: object) -> list[tuple[str, str]]:
+def run_of(folder: Path, output: str = "", return_code: int | None = 0, **changes: object) -> Run:
     run = Run(
         finished=Finished(return_code, output, 9.0),
         server=folder,
@@ -88,7 +88,11 @@ def failures(folder: Path, output: str = "", return_code: int | None = 0, **chan
         updates=tuple(read_updates(folder)),
         models=(global_model(folder),),
     )
-    return [(each.site, each.message) for each in find_failures(replace(run, **changes))]
+    return replace(run, **changes)
+
+
+def failures(folder: Path, output: str = "", return_code: int | None = 0, **changes: object) -> list[tuple[str, str]]:
+    return [(each.site, each.message) for each in find_failures(run_of(folder, output, return_code, **changes))]
 
 
 def test_a_good_run_has_no_failure(good: Path) -> None:
@@ -213,6 +217,21 @@ def test_a_site_without_a_step_is_named_for_flare_weighs_it_all_the_same(good: P
     write(good / "updates.jsonl", lines)
     ((site, message),) = failures(good)
     assert site == "site-2" and "no optimizer step in round 2" in message
+
+
+def test_a_round_whose_steps_a_scaler_has_skipped_is_told_and_no_failure(good: Path) -> None:
+    steps = {("site-2", 0): 0, ("site-2", 1): 0}
+    lines = [update(n, site, steps=steps.get((site, n), 5)) for n in range(3) for site in ("site-1", "site-2")]
+    write(good / "updates.jsonl", lines)
+    write(good / "metrics" / "round_metrics.jsonl", [line(number, "site-1", "site-2") for number in range(3)])
+    run = run_of(good, num_rounds=3, may_take_no_step=True)
+    assert find_failures(run) == []
+    message = "all its optimizer steps in round 1 and 2 were skipped, and FLARE weighs what it sent as one step"
+    assert [(each.site, each.message) for each in find_warnings(run)] == [("site-2", message)]
+    write(good / "updates.jsonl", [update(n, "site-2", steps=0) for n in range(3)])  # never a step: too little data
+    run = run_of(good, num_rounds=3, may_take_no_step=True)
+    assert ["no optimizer step in round 1" in each.message for each in find_failures(run)] == [True]
+    assert find_warnings(run) == []
 
 
 def test_a_round_without_a_site_or_its_metric_is_incomplete(good: Path) -> None:

@@ -71,6 +71,12 @@ def test_a_failure_of_several_sites_is_told_once() -> None:
     assert "a, b: ValueError" in text and "at client.py:7, which was train.py:5" in text
 
 
+def test_what_is_no_failure_is_told_as_a_note() -> None:
+    text = render_text(replace(RESULT, warnings=(Failure("site-2", "all its steps were skipped"),)))
+    assert "Note:\n  site-2: all its steps were skipped\n" in text
+    assert "Failed" not in text
+
+
 def test_a_run_without_a_metric_still_names_its_model() -> None:
     text = render_text(replace(RESULT, metric="", rounds=(), selected_model=None))
     assert "global.pt" in text and "best" not in text
