@@ -6,12 +6,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from engine.facts.carried import BATCH, DATA, LEARNED, MEASURED, OUTPUT, Change, Location, Origins, Pass
+from engine.facts.epoch_pass import Pass
 from engine.facts.library import comes_from_data
+from engine.facts.locations import BATCH, DATA, LEARNED, MEASURED, OUTPUT, Change, Location, Origins
 from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer, is_scaler, is_scheduler
 from engine.facts.program import EvaluationFact, LocalStateFact, ModelFact
-from engine.facts.source_text import expression
+from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Trace
 from engine.facts.training import TrainingLoop
 from engine.facts.values import Class, Function, Object, Scope, Sequence, Value, objects, options
@@ -36,7 +37,7 @@ def local_state(
         return ()
     done = Pass(trace, training, trained, evaluations)
     done.run()
-    stored = frozenset(at for at in done.changes if _gives_data(at.holder))
+    stored = frozenset(at for at in done.locations.changes if _gives_data(at.holder))
     if stored:
         done = Pass(trace, training, trained, evaluations, stored)
         done.run()
@@ -45,11 +46,13 @@ def local_state(
 
 def _facts(done: Pass, models: list[Object]) -> Iterator[LocalStateFact]:
     """The facts of a pass that has been followed."""
-    learned = {at: done.read(at) for at in done.changes if done.read(at) & LEARNED and not _is_known(done, at, models)}
+    locations = done.locations
+    now = {at: locations.read(at) for at in locations.changes}
+    learned = {at: origins for at, origins in now.items() if origins & LEARNED and not _is_known(done, at, models)}
     trains = _behind(done.trains, learned)
-    by_itself = done.changed_by_evaluation - trains
+    by_itself = locations.changed_by_evaluation - trains
     measures = {at for at in _behind(done.measures - by_itself, learned) if _is_trained(learned[at])} - by_itself
-    for at, change in done.changes.items():
+    for at, change in locations.changes.items():
         if at in trains | measures:
             yield LocalStateFact(
                 _name(at, change), expression(change.statement, change.scope), at in measures, at.holder
@@ -93,7 +96,7 @@ def _is_known(done: Pass, at: Location, models: list[Object]) -> bool:
         return holder.cls is None or _registers(holder.cls, at.name) or any(map(_is_registered, values))
     if any(belongs(one, model) for one in values for model in models if isinstance(one, Object)):
         return True
-    return not done.read(at) & {OUTPUT, MEASURED} and _is_data(holder, at.name, values)
+    return not done.locations.read(at) & {OUTPUT, MEASURED} and _is_data(holder, at.name, values)
 
 
 def _values(done: Pass, at: Location) -> list[Value]:
@@ -135,5 +138,5 @@ def _name(at: Location, change: Change) -> str:
     if isinstance(at.holder, (Class, Function)):
         return f"{at.holder.name}.{at.name}"
     if isinstance(at.holder, Object):
-        return f"{at.holder.names[0]}.{at.name}" if at.holder.names else change.text
+        return f"{at.holder.names[0]}.{at.name}" if at.holder.names else text_of(change.target)
     return at.name
