@@ -315,6 +315,8 @@ def _work(sender: Connection, numbers: range, start: int, material: Material) ->
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the programs that give trouble.")
 def main(number: int, start: int, first: int, scripts: tuple[Path, ...], pieces: int, keep: Path | None) -> None:
     """Try programs made at random, and say what came of them."""
+    if first >= number:
+        raise click.BadParameter(f"there is no program {first} among {number}", param_hint="--first")
     material = Material(fixtures(), training_scripts(scripts), library(), kept_pieces(pieces, start, keep))
     print(f"programs {first} to {number - 1} of seed {start}: {len(material.own)} training scripts of the fixtures, "
           f"{len(material.others)} others, {len(material.modules)} modules, {len(material.pieces)} statements of "
