@@ -103,6 +103,62 @@ class HardCodedDataPath(ProgramRule):
         ),
         Invalid(
             """
+            import argparse, torch
+            from torch import nn
+            from torchvision import datasets
+            parser = argparse.ArgumentParser()
+            if True:
+            \tparser.add_argument("--lr", type=float, default=0.1)
+            \targs = parser.parse_args()
+            \ttrain_set = datasets.MNIST("../data", train=True)
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+            loader = torch.utils.data.DataLoader(train_set)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import argparse, torch
+            from torch import nn
+            from torchvision import datasets
+            parser = argparse.ArgumentParser()
+            if True:
+            \tparser.add_argument("--lr", type=float, default=0.1)
+            \tparser.add_argument("--data-dir", default="../data")
+            \targs = parser.parse_args()
+            \ttrain_set = datasets.MNIST(args.data_dir, train=True)
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+            loader = torch.utils.data.DataLoader(train_set)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
+        Invalid(
+            """
+            import argparse, torch
+            from torch import nn
+            from torchvision import datasets
+            parser = argparse.ArgumentParser()
+            if True:
+            \tparser.add_argument("--lr", type=float, default=0.1)
+            \tparser.description = "A model"; args = parser.parse_args()
+            \ttrain_set = datasets.MNIST("../data", train=True)
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+            loader = torch.utils.data.DataLoader(train_set)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """
+        ),
+        Invalid(
+            """
             import torch
             from torch import nn
             from torchvision import datasets
@@ -131,20 +187,32 @@ class HardCodedDataPath(ProgramRule):
 def with_option(arguments: ArgumentsFact, path: PathFact, loose: list[PathFact]) -> TextEdit | None:
     """The edit that declares an option before the arguments are parsed, and reads the path from it wherever it stands.
 
-    ``None`` where the arguments are not in reach of it, or the option's name is taken.
+    ``None`` where the arguments are not in reach of it, the option's name is taken, or the arguments are parsed on a
+    line that holds more.
     """
     option = OPTIONS[path.kind]
     same = [other.expression for other in loose if other.value == path.value]
     parse = arguments.parse
     if parse is None or not all(in_reach(parse, each) for each in same):
         return None
+    indentation = indentation_of(parse)
+    if indentation is None:
+        return None
     if option in (flag for known in arguments.options for flag in known.flags):
         return None
     quote = path.expression.text[-1]
     declaration = f"{arguments.parser}.add_argument({quote}{option}{quote}, default={path.expression.text})"
     variable = f"{parse.node.targets[0].id}.{option.strip('-').replace('-', '_')}"
-    inserted = TextEdit(parse.place, parse.place, f"{declaration}\n{' ' * parse.place.column}")
+    inserted = TextEdit(parse.place, parse.place, f"{declaration}\n{indentation}")
     return merged(parse.scope.file.text, [inserted, *(TextEdit(each.place, each.end, variable) for each in same)])
+
+
+def indentation_of(parse: Expression) -> str | None:
+    """The white space before a statement; ``None`` where the statement does not begin its line."""
+    lines, number = parse.scope.file.lines, parse.place.line
+    line, continued = lines[number - 1], number > 1 and lines[number - 2].endswith("\\")
+    start = line[: parse.place.column]
+    return None if start.strip() or continued else start
 
 
 def in_reach(parse: Expression, literal: Expression) -> bool:
