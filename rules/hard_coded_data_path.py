@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.fixes import merged
 from engine.result import Result, Safety, TextEdit
+from engine.source import NEWLINE
 from rules.base import Invalid, ProgramRule
 
 if TYPE_CHECKING:
@@ -203,8 +204,10 @@ def with_option(arguments: ArgumentsFact, path: PathFact, loose: list[PathFact])
     quote = path.expression.text[-1]
     declaration = f"{arguments.parser}.add_argument({quote}{option}{quote}, default={path.expression.text})"
     variable = f"{parse.node.targets[0].id}.{option.strip('-').replace('-', '_')}"
-    inserted = TextEdit(parse.place, parse.place, f"{declaration}\n{indentation}")
-    return merged(parse.scope.file.text, [inserted, *(TextEdit(each.place, each.end, variable) for each in same)])
+    text = parse.scope.file.text
+    newline = NEWLINE.search(text)[0]
+    inserted = TextEdit(parse.place, parse.place, f"{declaration}{newline}{indentation}")
+    return merged(text, [inserted, *(TextEdit(each.place, each.end, variable) for each in same)])
 
 
 def indentation_of(parse: Expression) -> str | None:

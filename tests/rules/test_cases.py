@@ -74,6 +74,14 @@ def test_a_fix_is_the_same_within_a_block(rule: type, case: Invalid, tmp_path: P
     assert text == indented(case.expected_replacement)
 
 
+@pytest.mark.parametrize(("rule", "case"), FIXABLE)
+def test_a_fix_keeps_the_newlines_of_the_file(rule: type, case: Invalid, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(plain(case.code) + "# torch\n", newline="\r\n")
+    lint([script], lambda: [rule], fix=True, unsafe=True)
+    assert script.read_bytes() == (plain(case.expected_replacement) + "# torch\n").replace("\n", "\r\n").encode()
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_is_documented_and_stands_in_the_file_of_its_name(rule: type) -> None:
     assert re.findall(r"^## (.*)$", inspect.getdoc(rule), re.MULTILINE)[: len(HEADINGS)] == HEADINGS
