@@ -75,26 +75,18 @@ def plan_schedules(
             unreached.append(ast.unparse(node))
             continue
         length = _length(facts, node, scope)
-        local_epochs = _reader(epochs, parser, length, names) if epochs and length else None
-        all_rounds = how_to_read(destination, parser, length, names) if length else None
-        if length is not None and local_epochs is not None and all_rounds is not None:
+        counted = _counted_anew(length, destination, epochs, parser, names) if length and epochs else None
+        if length is not None and counted is not None:
             lengths.append(length)
-            product = f"{local_epochs} * {all_rounds}"
-            edits.append(
-                Replace(length.place, length.end, product if isinstance(node, ast.Constant) else f"({product})")
-            )
+            edits.append(_replaced(length, counted, isinstance(node, ast.Constant)))
             continue
-        if epochs is not None and epochs.beyond:
-            counts = [part for part, _, _ in number_in(facts, node, scope)]
+        counts = [part for part, _, _ in number_in(facts, node, scope)]
+        if counts and epochs is not None and epochs.beyond:
             edits += [_spanning(part, scope, epochs.beyond, reader, whole and part is node) for part in counts]
-            if counts:
-                continue
-        is_count = any(number_in(facts, node, scope))
-        if _is_fixed(facts, source_text.expression(node, scope)) or not (whole or is_count):
+            continue
+        if _is_fixed(facts, source_text.expression(node, scope)) or not (whole or counts):
             fixed.append(ast.unparse(node))
-        atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
-        product = f"{'{}' if atom else '({})'} * {reader}"
-        edits.append(Replace(scope.file.place(node), scope.file.end(node), product if whole else f"({product})"))
+        edits.append(_replaced(Range.of(node, scope), _times(node, reader), whole))
     decisions = tuple(_decisions(bool(edits), bool(scheduled), fixed, unreached))
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), decisions, tuple(dict.fromkeys(lengths)))
 
@@ -152,6 +144,31 @@ def _reader(epochs: Setting, parser: ParserPlan, place: Range, names: Names) -> 
     if epochs.early:
         return f"{names.site_settings}.{epochs.destination}"
     return how_to_read(epochs.destination, parser, place, names)
+
+
+def _counted_anew(length: Range, destination: str, epochs: Setting, parser: ParserPlan, names: Names) -> str | None:
+    """All epochs of all rounds, where a length repeats the number of epochs; None where either cannot be read there.
+
+    Args:
+        length: the number that repeats it.
+        destination: what the number of rounds is called.
+        epochs: the option that sets the local epochs of a round.
+        parser: where options are read.
+        names: the names of what is added.
+    """
+    local_epochs, rounds = _reader(epochs, parser, length, names), how_to_read(destination, parser, length, names)
+    return None if local_epochs is None or rounds is None else f"{local_epochs} * {rounds}"
+
+
+def _times(node: ast.expr, rounds: str) -> str:
+    """The template of an expression times the number of rounds."""
+    is_atom = isinstance(node, (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript))
+    return f"{'{}' if is_atom else '({})'} * {rounds}"
+
+
+def _replaced(place: Range, product: str, alone: bool) -> Replace:
+    """What puts a product in place of an expression, in brackets unless it stands there alone."""
+    return Replace(place.place, place.end, product if alone else f"({product})")
 
 
 def _spanning(part: ast.expr, scope: Scope, beyond: int, rounds: str, alone: bool) -> Replace:

@@ -81,36 +81,44 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
         beyond = _beyond(loop, leaf)
         if beyond is None or leaf.value - beyond < 1:
             continue
-        if leaf.option is not None and leaf.option.positional:
-            continue  # it has no flag by which the job could set it
-        if leaf.option is not None:
+        if leaf.option is None and leaf.written is not None and leaf.source != "config":
+            return _written_epochs(facts, parser, names, leaf, beyond)
+        if leaf.option is not None and not leaf.option.positional:  # else it has no flag by which the job could set it
             place = Range.of(*leaf.written) if leaf.written is not None else None
             epochs = leaf.value - beyond
             return Setting(flag_of(leaf.option), leaf.option.destination, epochs, "int", "", True, place, beyond=beyond)
-        if leaf.written is not None and leaf.source != "config":
-            place = Range.of(*leaf.written)
-            call = defaulting_call(facts, place)
-            read_at = Range.of(call.node, call.caller) if call is not None else place
-            name = free_option("epochs", {option.destination for option in facts.arguments.options})
-            reader = how_to_read(name, parser, read_at, names)
-            early = reader is None
-            reader = reader or f"{names.site_settings}.{name}"
-            reader += f" {'+' if beyond > 0 else '-'} {abs(beyond)}" if beyond else ""
-            passed = Passed(read_at, parameter_of(place)) if call is not None else None
-            return Setting(
-                flag(name),
-                name,
-                leaf.value - beyond,
-                "int",
-                "local epochs of one round",
-                False,
-                place,
-                reader=reader,
-                passed=passed,
-                beyond=beyond,
-                early=early,
-            )
     return None
+
+
+def _written_epochs(facts: Facts, parser: ParserPlan, names: Names, leaf: Literal, beyond: int) -> Setting:
+    """The new option for a number of epochs that is written in the source.
+
+    Args:
+        facts: of the program.
+        parser: where options are read.
+        names: the names of what is added.
+        leaf: the number.
+        beyond: by how much it exceeds the number of epochs.
+    """
+    place = Range.of(*leaf.written)
+    call = defaulting_call(facts, place)
+    read_at = Range.of(call.node, call.caller) if call is not None else place
+    name = free_option("epochs", {option.destination for option in facts.arguments.options})
+    read = how_to_read(name, parser, read_at, names)
+    reader = read or f"{names.site_settings}.{name}"
+    return Setting(
+        flag(name),
+        name,
+        leaf.value - beyond,
+        "int",
+        "local epochs of one round",
+        False,
+        place,
+        reader=f"{reader} {'+' if beyond > 0 else '-'} {abs(beyond)}" if beyond else reader,
+        passed=Passed(read_at, parameter_of(place)) if call is not None else None,
+        beyond=beyond,
+        early=read is None,
+    )
 
 
 def _beyond(loop: LoopFact, leaf: Literal) -> int | None:
@@ -148,42 +156,61 @@ def plan_paths(facts: Facts, parser: ParserPlan, names: Names, taken: set[str]) 
     paths = facts.data.paths if facts.data else ()
     early = {path.value for path in paths if path.option is None and _is_early(path, parser, names, facts)}
     for path in paths:
-        option = path.option
-        if option is not None:
-            if any(f.startswith("-") for f in option.flags) and not any(
-                s.destination == option.destination for s in found
-            ):
-                found.append(
-                    Setting(flag_of(option), option.destination, path.value, "str", "", True, path_kind=path.kind)
-                )
-            continue
-        if not is_settable(path):
-            continue
-        place = literal_of(path)
-        known = next((s for s in found if s.default == _where_run(facts, path) and s.reader), None)
-        base = "data_dir" if path.kind == "directory" else "data_path"
-        name = known.destination if known else free_option(base, taken | {s.destination for s in found})
-        is_early = path.value in early
-        reader = f"{names.site_settings}.{name}" if is_early else how_to_read(name, parser, place, names)
-        if reader is not None and not any(s.literal == place for s in found):
-            joined = _in_text(path, reader) if isinstance(path.expression.node, ast.JoinedStr) else None
-            joined = f"{path.path_class}({reader})" if path.path_class else joined
-            found.append(
-                Setting(
-                    flag(name),
-                    name,
-                    _where_run(facts, path),
-                    "str",
-                    "where the data lies",
-                    known is not None,
-                    place,
-                    path.kind,
-                    reader,
-                    joined or "",
-                    early=is_early,
-                )
-            )
+        if path.option is not None:
+            setting = _declared_path(path, path.option, found)
+        else:
+            setting = _written_path(facts, parser, names, path, path.value in early, taken, found)
+        found += [setting] if setting is not None else []
     return found
+
+
+def _declared_path(path: PathFact, option: Option, found: list[Setting]) -> Setting | None:
+    """The script's own option for a path; None where it has no flag, or is among those found."""
+    has_flag = any(one.startswith("-") for one in option.flags)
+    if not has_flag or any(setting.destination == option.destination for setting in found):
+        return None
+    return Setting(flag_of(option), option.destination, path.value, "str", "", True, path_kind=path.kind)
+
+
+def _written_path(
+    facts: Facts, parser: ParserPlan, names: Names, path: PathFact, early: bool, taken: set[str], found: list[Setting],
+) -> Setting | None:  # fmt: skip
+    """The new option for a path that is written in the source; None where it cannot be read there.
+
+    Args:
+        facts: of the program.
+        parser: where options are read.
+        names: the names of what is added.
+        path: the path.
+        early: True where it is needed before the script's arguments are at hand.
+        taken: the destinations of other options.
+        found: the options of the paths before it; the same path has the same option.
+    """
+    place, default = literal_of(path), _where_run(facts, path)
+    if not is_settable(path) or any(setting.literal == place for setting in found):
+        return None
+    known = next((setting for setting in found if setting.default == default and setting.reader), None)
+    base = "data_dir" if path.kind == "directory" else "data_path"
+    name = known.destination if known else free_option(base, taken | {setting.destination for setting in found})
+    reader = f"{names.site_settings}.{name}" if early else how_to_read(name, parser, place, names)
+    if reader is None:
+        return None
+    text = _in_text(path, reader) if isinstance(path.expression.node, ast.JoinedStr) else None
+    if path.path_class:
+        text = f"{path.path_class}({reader})"
+    return Setting(
+        flag(name),
+        name,
+        default,
+        "str",
+        "where the data lies",
+        known is not None,
+        place,
+        path.kind,
+        reader,
+        text or "",
+        early=early,
+    )
 
 
 def _where_run(facts: Facts, path: PathFact) -> str | None:
