@@ -145,7 +145,8 @@ def _converted(folder: Path, recorded: Mapping[str, Any], entry: Path, load: Loa
 
 def _apply(entry: Path, folder: Path) -> str:
     """The command that converts a script anew."""
-    return f"python -m codemods apply {os.path.normpath(entry)} --out {folder} --force"
+    source, out = shlex.quote(os.path.normpath(entry)), shlex.quote(str(folder))
+    return f"python -m codemods apply {source} --out {out} --force"
 
 
 def _changed(folder: Path, recorded: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
