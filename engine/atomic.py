@@ -45,10 +45,9 @@ def write(folder: Path, files: Mapping[str, bytes], modes: Mapping[str, int] | N
         _sweep(home)
         _make(home, made)
         _stage(staged, folder, files, modes or {})
-        if not fresh:
-            for name in files:
-                _make((folder / name).parent, made)
-                _refuse_unwritable(folder / name)
+        for name in files if not fresh else ():
+            _make((folder / name).parent, made)
+            _refuse_unwritable(folder / name)
         _commit(staged, folder)
     except BaseException as error:
         shutil.rmtree(staged, ignore_errors=True)

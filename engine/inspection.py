@@ -42,25 +42,7 @@ def inspect_program(
     Returns:
         the document of ``docs/schemas/inspect.schema.json``.
     """
-    from engine.plan import Choices, make_plan
-    from engine.plan.arguments import missing_options
-
-    refusals: Sequence[Result] = list(blockers(facts))
-    asked: Sequence[Option] = ()
-    needs = [_choice(facts, result) for result in refusals if result.code in ASKS_TO_CHOOSE]
-    if len(needs) < len(refusals):
-        needs = []
-    elif not refusals and facts.trace.needed_options:
-        needs = [_settings_file(option) for option in facts.trace.needed_options]
-    elif not refusals and facts.model and facts.model.undecided:
-        needs = [_model_choice(facts.model)]
-    elif not refusals:
-        plan = make_plan(facts, Choices(dict(model_args), first_weights=first_weights))
-        refusals = plan if isinstance(plan, list) else []
-        asked = () if isinstance(plan, list) else missing_options(facts.arguments, plan.settings, script_arguments)
-        needs = [] if isinstance(plan, list) else list(_needed(facts, plan, asked))
-    if needs:
-        refusals = []
+    needs, refusals, asked = _judged(facts, model_args, blockers, first_weights, script_arguments)
     verdict = "needs_input" if needs else "refuse" if refusals else "convert"
     return {
         "schema_version": SCHEMA_VERSION,
@@ -71,6 +53,33 @@ def inspect_program(
         "warnings": [_finding(result) for result in (*warnings(facts), *_started_with(facts, asked))],
         "facts": redacted(describe(facts)),
     }
+
+
+def _judged(
+    facts: Facts,
+    model_args: Mapping[str, Any],
+    blockers: Findings,
+    first_weights: bool,
+    script_arguments: Sequence[str],
+) -> tuple[list[dict[str, Any]], Sequence[Result], Sequence[Option]]:
+    """What only the author of a program can say; else what forbids converting it; else what the script is not given
+    of what it needs on its command line. The arguments are those of `inspect_program`."""
+    from engine.plan import Choices, make_plan
+    from engine.plan.arguments import missing_options
+
+    refusals = list(blockers(facts))
+    if refusals:
+        choices = [_choice(facts, result) for result in refusals if result.code in ASKS_TO_CHOOSE]
+        return (choices, (), ()) if len(choices) == len(refusals) else ([], refusals, ())
+    if facts.trace.needed_options:
+        return [_settings_file(option) for option in facts.trace.needed_options], (), ()
+    if facts.model and facts.model.undecided:
+        return [_model_choice(facts.model)], (), ()
+    plan = make_plan(facts, Choices(dict(model_args), first_weights=first_weights))
+    if isinstance(plan, list):
+        return [], plan, ()
+    asked = missing_options(facts.arguments, plan.settings, script_arguments)
+    return list(_needed(facts, plan, asked)), (), asked
 
 
 def refused_file(entry: str, blocker: Result) -> dict[str, Any]:

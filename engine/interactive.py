@@ -60,29 +60,32 @@ def choose(plan: Plan, steps: Sequence[Step], ask: Callable[[str], str], show: C
             continue
         after = convert(plan, [*accepted, step])
         change = diff({name: (name, content) for name, content in before.files.items()}, after.files)
-        if change and not rest:
-            show(f"{step.name}: {step.summary}.\nWhy: {step.why}.\n{change}")
-        answer = (rest or _answer(change, ask, show)) if change else "y"
-        if answer in "ad":
-            rest = answer
+        answer = (rest or _answer(step, change, ask, show)) if change else "y"
+        rest = answer if answer in "ad" else rest
         if answer in "ya":
             accepted.append(step)
             before = after
             continue
-        show(f"{step.name} is left out. It is there for a reason: {step.why}.\n")
-        declined.add(step.name)
-        needing = [each for each in accepted if step.name in each.needs]
-        for each in needing:
-            show(f"{each.name} is left out, too, because it needs {step.name}.\n")
-            declined.add(each.name)
+        needing = _told_of(step, accepted, show)
+        declined |= {step.name, *(each.name for each in needing)}
         if needing:
             accepted = [each for each in accepted if each not in needing]
             before = convert(plan, accepted)
     return accepted
 
 
-def _answer(change: str, ask: Callable[[str], str], show: Callable[[str], None]) -> str:
-    """An answer about a change that can be acted upon."""
+def _told_of(step: Step, accepted: Sequence[Step], show: Callable[[str], None]) -> list[Step]:
+    """Say that a step is left out. Returns those accepted that need it, which are left out, too."""
+    show(f"{step.name} is left out. It is there for a reason: {step.why}.\n")
+    needing = [each for each in accepted if step.name in each.needs]
+    for each in needing:
+        show(f"{each.name} is left out, too, because it needs {step.name}.\n")
+    return needing
+
+
+def _answer(step: Step, change: str, ask: Callable[[str], str], show: Callable[[str], None]) -> str:
+    """An answer about the change of a step that can be acted upon."""
+    show(f"{step.name}: {step.summary}.\nWhy: {step.why}.\n{change}")
     hunks = len(re.findall(r"^@@ ", change, re.MULTILINE))
     what = "this change" if hunks == 1 else f"this change of {hunks} hunks"
     while True:

@@ -345,9 +345,7 @@ def _fact(name: str, built: Built, body: list[Flow], loop: Loop) -> ArrayFact:
     targets = (n for flow in setting for n in ast.walk(flow.node) if isinstance(n, (ast.Attribute, ast.Subscript)))
     written = next((expression(n, loop.scope).text for n in targets if ast.unparse(n) == name), name)
     number = is_number(built.node)
-    return ArrayFact(
-        name, expression(built.node, built.scope), built.index, number, in_place, written, built.path
-    )  # fmt: skip
+    return ArrayFact(name, expression(built.node, built.scope), built.index, number, in_place, written, built.path)
 
 
 def _innermost(loop: Loop, updates: list[Flow]) -> Loop | None:

@@ -18,7 +18,7 @@ from engine.trainer.document import specification_name
 from engine.trainer.model_file import find_model
 from engine.trainer.options import attribute, literal, options
 from engine.trainer.reading import load
-from engine.trainer.specification import Specification
+from engine.trainer.specification import Specification, TrainingConfig
 
 WIDTH = 120
 
@@ -167,19 +167,7 @@ def _summary(specification: Specification, model_name: str) -> str:
 def _context(specification: Specification) -> dict[str, Any]:
     """What the templates need besides the names of files."""
     data, training, task = specification.data_config, specification.training_config, TASKS[specification.task]
-    ddp, lbfgs = training.parallel == "DistributedDataParallel", training.optimizer_class == "LBFGS"
-    scaled, accumulate = training.mixed_precision and not lbfgs, training.gradient_accumulation > 1
-    per_step = training.scheduler_class == "OneCycleLR"
-    clip = [("clip_norm", "args.clip_norm")] if training.gradient_clipping else []
-    epoch_extra = [
-        *([("scheduler", "scheduler")] if per_step else []),
-        *([("scaler", "scaler")] if scaled else []),
-        *clip,
-        *([("accumulation", "args.accumulation")] if accumulate else []),
-    ]
-    shared = ["model", "loader", "optimizer", "criterion", "device"]
-    progress = ["best_loss", *(["bad_epochs"] if training.early_stopping else []), "history"]
-    pinned = data.pin_memory
+    is_ddp = training.parallel == "DistributedDataParallel"
     return {
         "spec": specification,
         "data": data,
@@ -187,37 +175,52 @@ def _context(specification: Specification) -> dict[str, Any]:
         "checkpoint": specification.checkpoint_config,
         "tracking": specification.tracking_config,
         "stopping": training.early_stopping,
+        "ddp": is_ddp,
         "options": options(specification),
         "dataset": lambda path: f"{_loader_name(specification)}({', '.join(_load_arguments(specification, path))})",
-        "train_loader_arguments": torch_calls.loader(data, training=True, distributed=ddp),
-        "val_loader_arguments": torch_calls.loader(data, training=False, distributed=ddp),
+        "train_loader_arguments": torch_calls.loader(data, training=True, distributed=is_ddp),
+        "val_loader_arguments": torch_calls.loader(data, training=False, distributed=is_ddp),
         "model_arguments": [f"{name}={literal(value)}" for name, value in specification.model_args.items()],
         "criterion": task.criterion,
         "optimizer_arguments": torch_calls.optimizer(training),
         "schedulers": torch_calls.schedulers(training),
-        "steps_per_epoch": "math.ceil(len(train_loader) / args.accumulation)" if accumulate else "len(train_loader)",
-        "epoch_parameters": shared + [name for name, _ in epoch_extra],
-        "epoch_arguments": [shared[0], "train_loader", *shared[2:], *(value for _, value in epoch_extra)],
-        "step_parameters": ["model", "optimizer", "criterion", "device", *(name for name, _ in clip)],
         "model_outputs": task.outputs,
         "model_state": "model.module" if training.parallel else "model",
-        "to_device": "inputs.to(device{0}), targets.to(device{0})".format(", non_blocking=True" if pinned else ""),
+        "to_device": "inputs.to(device{0}), targets.to(device{0})".format(
+            ", non_blocking=True" if data.pin_memory else ""
+        ),
         "metric": task.metric,
         "metric_words": "mean absolute error" if task.metric == "mae" else "accuracy",
         "score": task.score,
         "score_expression": task.expression,
-        "progress": progress,
-        "stateful": [
-            "model",
-            "optimizer",
-            *(["scheduler"] if training.scheduler_class else []),
-            *(["scaler"] if scaled else []),
-        ],
-        "ddp": ddp,
+        **_epoch_context(training),
+    }
+
+
+def _epoch_context(training: TrainingConfig) -> dict[str, Any]:
+    """What the templates need to train an epoch, to take a step, and to keep and load a checkpoint."""
+    lbfgs, per_step = training.optimizer_class == "LBFGS", training.scheduler_class == "OneCycleLR"
+    scaled, accumulate = training.mixed_precision and not lbfgs, training.gradient_accumulation > 1
+    clip = [("clip_norm", "args.clip_norm")] if training.gradient_clipping else []
+    extra = [
+        *([("scheduler", "scheduler")] if per_step else []),
+        *([("scaler", "scaler")] if scaled else []),
+        *clip,
+        *([("accumulation", "args.accumulation")] if accumulate else []),
+    ]
+    shared = ["model", "loader", "optimizer", "criterion", "device"]
+    scheduled, scaling = ["scheduler"] if training.scheduler_class else [], ["scaler"] if scaled else []
+    return {
         "lbfgs": lbfgs,
+        "per_step": per_step,
         "scaled": scaled,
         "accumulate": accumulate,
-        "per_step": per_step,
+        "steps_per_epoch": "math.ceil(len(train_loader) / args.accumulation)" if accumulate else "len(train_loader)",
+        "epoch_parameters": shared + [name for name, _ in extra],
+        "epoch_arguments": [shared[0], "train_loader", *shared[2:], *(value for _, value in extra)],
+        "step_parameters": ["model", "optimizer", "criterion", "device", *(name for name, _ in clip)],
+        "progress": ["best_loss", *(["bad_epochs"] if training.early_stopping else []), "history"],
+        "stateful": ["model", "optimizer", *scheduled, *scaling],
     }
 
 
