@@ -80,14 +80,11 @@ def build(
     plan = make_plan(facts, choices)
     if isinstance(plan, list):
         return Outcome(facts, tuple(plan))
-    words = job_settings.get("script_arguments") or ()
-    needs = tuple(_needs(facts, plan, words))
+    needs = tuple(_needs(facts, plan, job_settings.get("script_arguments") or ()))
     if needs:
         return Outcome(facts, needs=needs)
-    command = facts.arguments.command
     _check_order(facts, plan)
-    if command and command not in words:
-        job_settings = {**job_settings, "script_arguments": (command, *words)}
+    job_settings = _with_command(job_settings, facts.arguments.command)
     if choose:
         steps = choose(plan, steps)
         wanted = {step.name for step in steps}
@@ -98,6 +95,12 @@ def build(
     sources = {place: (file.name, file.raw) for place, file in origins.items()}
     modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
     return Outcome(facts, (), (), conversion, files, sources, modes, record)
+
+
+def _with_command(job_settings: Mapping[str, Any], command: str) -> Mapping[str, Any]:
+    """The settings of a job that gives the script its command first, where that is not among its arguments."""
+    words = job_settings.get("script_arguments") or ()
+    return {**job_settings, "script_arguments": (command, *words)} if command and command not in words else job_settings
 
 
 def _check_order(facts: Facts, plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from codemods.commands.shared import check_page, collect_rarely, extended, model
 from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, selection
 
 if TYPE_CHECKING:
-    from engine.apply import Outcome
+    from engine.apply import Choose, Outcome
+    from engine.extension import Extended
+    from engine.facts import Facts
     from engine.output import Comparison
     from engine.source import NotPython3
 
@@ -41,38 +44,61 @@ if TYPE_CHECKING:
 @FORMAT
 @click.pass_context
 def command(
-    ctx: click.Context, path: Path, entry, model, loop, model_args, initial_ckpt, out, diff, check, interactive, force,
-    only, skip, clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, page, form, **execution,
+    ctx: click.Context, path: Path, entry, out, diff, check, interactive, force, page, form, **chosen
 ) -> None:  # fmt: skip
     """Convert a training script, or the one in a folder, into a federated job.
 
     The source is left as it is. Exits with 3, having written nothing, where the script is refused or a value is needed.
     """
     collect_rarely()
-    from functools import partial
-
-    from engine import atomic, output
-    from engine.apply import build
-    from engine.configuration import Configuration
-    from engine.job import job_settings
-    from engine.pipeline import select
-    from engine.plan import Choices
     from engine.result import UserError
     from engine.source import NotPython3
-    from rules import blockers, warnings
+    from rules import warnings
 
     if interactive and (diff or check):
         raise UserError("--interactive writes what you choose, --diff and --check write nothing; choose one of them")
     check_page(page)
     try:
-        facts = read_facts(path, entry, model, loop, execution["script_arguments"])
+        facts = read_facts(path, entry, chosen["model"], chosen["loop"], chosen["script_arguments"])
     except NotPython3 as error:
         tell_refused(path.name, error, page, form)
         ctx.exit(REFUSED)
     folder = Path(out) if out else facts.project.entry.path.parent / "federated"
-    everything = extended(rule_files, (path,))
-    steps = select(everything.steps, only, skip)
-    refuse = partial(blockers, rules=everything.rules)
+    shown = folder if out or Path.cwd() not in folder.parents else folder.relative_to(Path.cwd())
+    everything = extended(chosen["rule_files"], (path,))
+    outcome = converted(facts, folder, everything, ask_about if interactive else None, **chosen)
+    if page:
+        from engine.page.document import report_on
+
+        report_on(page, outcome, everything.steps, warnings(facts, everything.rules))
+    if outcome.files is None:
+        tell_outcome(outcome, folder, shown, form, None)
+        ctx.exit(REFUSED)
+    if diff or check:
+        ctx.exit(tell_change(outcome, folder, shown, form, diff))
+    tell_outcome(outcome, folder, shown, form, write(outcome, folder, shown, force))
+
+
+def converted(
+    facts: Facts, folder: Path, everything: Extended, ask: Choose | None, *, model, loop, model_args, initial_ckpt,
+    only, skip, clients, rounds, local_epochs, recipe, fedprox_mu, rule_files, **execution,
+) -> Outcome:  # fmt: skip
+    """What comes of converting a program with the options of the command.
+
+    Args:
+        facts: of the program.
+        folder: where the result will lie.
+        everything: the steps and the rules there are.
+        ask: picks from the steps, where a person is asked.
+    """
+    from engine.apply import build
+    from engine.configuration import Configuration
+    from engine.job import job_settings
+    from engine.pipeline import select
+    from engine.plan import Choices
+    from rules import blockers
+
+    steps, refuse = select(everything.steps, only, skip), partial(blockers, rules=everything.rules)
     usual = Configuration().of(facts.project.entry.path).apply
     settings = {
         "num_clients": clients or usual.get("clients"),
@@ -91,26 +117,31 @@ def command(
         "skip": skip,
         "rules": [Path(os.path.relpath(file, folder)).as_posix() for file in rule_files],
     }
-    outcome = build(
-        facts, steps, refuse, folder.resolve(), choices, settings, options, everything.steps,
-        ask_about if interactive else None,
-    )  # fmt: skip
-    if page:
-        from engine.page.document import report_on
+    return build(facts, steps, refuse, folder.resolve(), choices, settings, options, everything.steps, ask)
 
-        report_on(page, outcome, everything.steps, warnings(facts, everything.rules))
-    shown = folder if out or Path.cwd() not in folder.parents else folder.relative_to(Path.cwd())
-    tell = partial(tell_outcome, outcome, folder, shown, form)
-    if outcome.files is None:
-        tell(None)
-        ctx.exit(REFUSED)
-    if diff or check:
-        ctx.exit(tell_change(outcome, folder, shown, form, diff))
+
+def write(outcome: Outcome, folder: Path, shown: Path, force: bool) -> Comparison:
+    """Write what came of a conversion.
+
+    Args:
+        outcome: what came of it.
+        folder: where to.
+        shown: the same, for a person.
+        force: overwrite what the tool did not write, too.
+
+    Returns:
+        How it differed from what lay there.
+
+    Raises:
+        UserError: what lies there would be lost, or cannot be written.
+    """
+    from engine import atomic, output
+
     atomic.finish(folder)
     comparison = output.compare(folder, outcome.files)
     output.guard(shown, comparison, force)
     atomic.write(folder, comparison.changed, outcome.modes)
-    tell(comparison)
+    return comparison
 
 
 def tell_change(outcome: Outcome, folder: Path, shown: Path, form: str, diff: bool) -> int:
