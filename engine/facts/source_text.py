@@ -12,6 +12,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 NESTED = (*DEFINITIONS, ast.Lambda)
+STATEMENT_PARTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def expression(node: ast.AST, scope: Scope) -> Expression:
@@ -39,6 +40,15 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, NESTED):
             pending.extend(ast.iter_child_nodes(node))
+
+
+def statements_in(tree: ast.AST) -> Iterator[ast.stmt]:
+    """Every statement of a file, those inside others among them; expressions are not looked into."""
+    pending = [tree]
+    while pending:
+        parts = [part for part in ast.iter_child_nodes(pending.pop()) if isinstance(part, STATEMENT_PARTS)]
+        yield from (part for part in parts if isinstance(part, ast.stmt))
+        pending += parts
 
 
 def contains(node: ast.AST, part: ast.AST) -> bool:
@@ -87,7 +97,7 @@ def assigned(node: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
 def imported_modules(tree: ast.AST) -> set[str]:
     """The dotted names of the modules that a file imports by their whole names, wherever it does."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in statements_in(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

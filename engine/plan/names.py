@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 
-from engine.facts.source_text import DEFINITIONS
+from engine.facts.source_text import DEFINITIONS, names_bound
 from engine.source import SourceFile
 
 CANDIDATES = {
@@ -56,28 +57,18 @@ def free_names(files: Iterable[SourceFile]) -> Names:
     taken = {name for file in files for name in used_names(file.tree) - _imported_alike(file.tree)}
     chosen = {}
     for role, candidates in CANDIDATES.items():
-        numbered = (f"{candidates[0]}_{number}" for number in range(2, 1000))
-        chosen[role] = next(name for name in (*candidates, *numbered) if name not in taken)
+        numbered = (f"{candidates[0]}_{number}" for number in count(2))
+        chosen[role] = next(name for name in chain(candidates, numbered) if name not in taken)
         taken.add(chosen[role])
     return Names(chosen)
 
 
 def _imported_alike(tree: ast.Module) -> set[str]:
     """The names a file binds only by the very import that the conversion would add."""
-    found = set()
-    for name, module in IMPORTED.items():
-        imports = [
-            alias for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == module
-            for alias in node.names if alias.name == name and alias.asname is None
-        ]  # fmt: skip
-        if imports and not _is_stored(tree, name):
-            found.add(name)
-    return found
-
-
-def _is_stored(tree: ast.Module, name: str) -> bool:
-    """True where a file assigns to a name."""
-    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(tree))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    kept = {(node.module, alias.name) for node in imports for alias in node.names if alias.asname is None}
+    found = {name for name, module in IMPORTED.items() if (module, name) in kept}
+    return found - names_bound(tree) if found else found
 
 
 def used_names(tree: ast.AST) -> set[str]:
