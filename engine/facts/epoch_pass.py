@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from contextlib import suppress
 
 from engine.facts.locations import BATCH, MEASURED, NONE, OUTPUT, Location, Locations, Origins
 from engine.facts.optimizers import goes_backward
@@ -42,6 +41,7 @@ class Pass:
         active: the functions being followed; returned: what each of them has returned so far.
         evaluation: the evaluation being followed, with its scope.
         statements: how many have been followed.
+        limit: why the pass was not followed to its end; empty where it was.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Pass:
         self.returned: list[Origins] = []
         self.evaluation: tuple[EvaluationFact, Scope] | None = None
         self.statements = 0
+        self.limit = ""
 
     @property
     def output(self) -> Origins:
@@ -78,8 +79,10 @@ class Pass:
 
     def run(self) -> None:
         """Follow the pass, then the evaluations that stand outside the loop; as far as Python's own stack allows."""
-        with suppress(RecursionError):
+        try:
             self.follow()
+        except RecursionError:
+            self.limit = "an epoch is nested too deeply"
 
     def follow(self) -> None:
         """The same, without a limit."""
@@ -109,7 +112,10 @@ class Pass:
         forward = (function.node, inner.variables.get("self"), locations.measuring)
         if inner in locations.made and forward in self.forwards:
             return self.forwards[forward]
-        if function.node in self.active or len(self.active) > DEEPEST or self.statements > MOST_STATEMENTS:
+        if function.node in self.active or self.statements > MOST_STATEMENTS:
+            return NONE
+        if len(self.active) > DEEPEST:
+            self.limit = f"the functions of an epoch call one another more than {DEEPEST} deep"
             return NONE
         locations.called.add(inner)
         self.active.append(function.node)
@@ -140,6 +146,7 @@ class Pass:
         for statement in body:
             self.statements += 1
             if self.statements > MOST_STATEMENTS:
+                self.limit = f"an epoch comes to more than {MOST_STATEMENTS:,} statements"
                 return
             locations.statement = statement, scope
             measuring, locations.measuring = locations.measuring, locations.measuring or statement in self.inline

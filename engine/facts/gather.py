@@ -66,6 +66,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
     models = tuple(replace(m, first_weights=tuple(first_weights(trace, chosen, m.value))) for m in models)
+    state, limit = local_state(trace, chosen, models, found)
     return Facts(
         project,
         trace,
@@ -79,7 +80,8 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         data=training_data(trace, chosen, [w.read for m in models for w in m.first_weights if w.read and w.certain]),
         arguments=arguments,
         features=features(trace, chosen),
-        local_state=local_state(trace, chosen, models, found),
+        local_state=state,
+        local_state_limit=limit,
     )
 
 

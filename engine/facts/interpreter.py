@@ -34,6 +34,7 @@ STATEMENT_LIMIT = 60_000
 MODULE_LIMIT = 400
 DEPTH_LIMIT = 40
 REPEAT_LIMIT = 12
+TOO_DEEP = "it is nested too deeply"
 
 
 class Interpreter:
@@ -83,7 +84,7 @@ class Interpreter:
             try:
                 self.block(file.tree.body, scope)
             except RecursionError:
-                self.trace.exhausted = True
+                self.trace.exhausted = TOO_DEEP
         self.statement = statement
         return module
 
@@ -120,7 +121,7 @@ class Interpreter:
             self.statement = statement
             self.statements += 1
             if self.statements > STATEMENT_LIMIT:
-                self.trace.exhausted = True
+                self.trace.exhausted = f"it comes to more than {STATEMENT_LIMIT:,} statements"
                 return True
             follow = self.follow_once if statement in self.once.body else self.follow
             if follow(statement, scope):
@@ -165,7 +166,7 @@ class Interpreter:
         event = Event(len(self.trace.events), name, place, node, self.statement, scope, self.path, **details)
         self.trace.events.append(event)
         if len(self.trace.events) > CALL_LIMIT:
-            self.trace.exhausted = True
+            self.trace.exhausted = f"it comes to more than {CALL_LIMIT:,} calls"
         return event
 
     def call_function(

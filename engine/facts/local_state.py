@@ -23,25 +23,28 @@ PARAMETERS = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 
 def local_state(
     trace: Trace, training: TrainingLoop, models: tuple[ModelFact, ...], evaluations: tuple[EvaluationFact, ...]
-) -> tuple[LocalStateFact, ...]:
-    """What training learns beside the model and goes by, in the order of the program.
+) -> tuple[tuple[LocalStateFact, ...], str]:
+    """What training learns beside the model and goes by, and why that was not looked for to the end.
 
     Args:
         trace: of the program.
         training: the epoch loop.
         models: the trained models.
         evaluations: how the program measures them.
+
+    Returns:
+        What was found, in the order of the program; and the reason, empty where a whole epoch was followed.
     """
     trained = [value for model in models for value in (model.value, *model.alternatives)]
     if not trained:
-        return ()
+        return (), ""
     done = Pass(trace, training, trained, evaluations)
     done.run()
     stored = frozenset(at for at in done.locations.changes if _gives_data(at.holder))
     if stored:
         done = Pass(trace, training, trained, evaluations, stored)
         done.run()
-    return tuple(_facts(done, trained))
+    return tuple(_facts(done, trained)), done.limit
 
 
 def _facts(done: Pass, models: list[Object]) -> Iterator[LocalStateFact]:

@@ -63,8 +63,11 @@ def of_nothing(run: Pass, node: ast.AST, scope: Scope) -> Origins:
 
 def of_parts(run: Pass, node: ast.AST, scope: Scope) -> Origins:
     """An expression of which nothing else is known: what its parts come from."""
-    parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.comprehension))]
-    return NONE.union(*(origins_of(run, part, scope) for part in parts))
+    found = NONE
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, (ast.expr, ast.comprehension)):
+            found |= origins_of(run, part, scope)
+    return found
 
 
 def of_text(run: Pass, node: ast.JoinedStr, scope: Scope) -> Origins:

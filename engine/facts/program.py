@@ -410,6 +410,7 @@ class Facts:
         loops: every loop that could be the epoch loop, the chosen one first.
         train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
         local_state: what training learns beside the model and goes by.
+        local_state_limit: why that was not looked for to the end; empty where it was.
         arrays: the model of a training in NumPy.
         array_problem: why a training in NumPy cannot be followed.
     """
@@ -427,6 +428,7 @@ class Facts:
     arguments: ArgumentsFact = ArgumentsFact("none")
     features: Features = Features()
     local_state: tuple[LocalStateFact, ...] = ()
+    local_state_limit: str = ""
     arrays: ArraysFact | None = None
     array_problem: ArrayProblem | None = None
 

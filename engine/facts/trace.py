@@ -224,7 +224,7 @@ class Trace:
         settings_files: files opened and read as configurations.
         needed_options: options without a value that name a file of settings the program reads.
         unreadable: what is wrong with files that are imported and cannot be read.
-        exhausted: True where the analysis stopped early.
+        exhausted: why the program was not followed to its end; empty where it was.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -238,7 +238,7 @@ class Trace:
     settings_files: list[Object] = field(default_factory=list)
     needed_options: list[Any] = field(default_factory=list)
     unreadable: list[UserError] = field(default_factory=list)
-    exhausted: bool = False
+    exhausted: str = ""
 
     def add_object(
         self, kind: str, node: ast.AST, scope: Scope, args: Sequence[Value] = (),

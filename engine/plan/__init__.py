@@ -13,6 +13,7 @@ from engine.plan.arrays import ArraysPlan, array_decisions, plan_array_model, pl
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, decide_evaluation, plan_evaluation
 from engine.plan.first_weights import FirstWeightsPlan, plan_first_weights
+from engine.plan.followed import decide_followed
 from engine.plan.frame import Frame, ModelName, choose_frame, name_model
 from engine.plan.init_call import InitPlan, plan_init
 from engine.plan.layout import lay_out
@@ -246,6 +247,7 @@ def _decisions(plan: Plan, evaluation: EvaluationPlan | str, partition: Partitio
     yield from decide_algorithm(facts, plan.recipe)
     yield from array_decisions(facts.arrays) if facts.arrays else ()
     yield from plan.first_weights.decisions
+    yield from decide_followed(facts)
     yield from decide_command(facts)
     yield from decide_evaluation(evaluation)
     yield from decide_local_state(facts)

@@ -28,3 +28,21 @@ FOUND = {
 @pytest.mark.parametrize("lines", FOUND)
 def test_what_statements_leave(lines, tmp_path):
     assert origins(followed(tmp_path, lines), "found") == FOUND[lines]
+
+
+DEEP = "\n".join("    " * depth + f"for i{depth} in range(2):" for depth in range(15)) + "\n" + "    " * 15 + "pass"
+NESTED = "if y.sum() > 0:\n    found = x" + "".join(f"\nelif y.sum() > {n}:\n    found = x" for n in range(400))
+CHAIN = "\n".join(f"def f{n}(x):\n    return f{n + 1}(x)" for n in range(20)) + "\ndef f20(x):\n    return x\nf0(x)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "limit"),
+    [
+        (DEEP, "an epoch comes to more than 20,000 statements"),
+        (NESTED, "an epoch is nested too deeply"),
+        (CHAIN, "the functions of an epoch call one another more than 12 deep"),
+        ("found = x", ""),
+    ],
+)
+def test_an_end_before_the_end_says_why(lines, limit, tmp_path):
+    assert followed(tmp_path, lines).limit == limit
