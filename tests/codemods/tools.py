@@ -28,6 +28,13 @@ from engine.source import Project
 from rules import blockers
 
 FEDERATED_ALREADY = "FLR104"
+TRAINING = """\
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), y).backward()
+    optimizer.step()
+"""
 
 
 def check_converted(
@@ -35,6 +42,7 @@ def check_converted(
     before: str,
     after: str,
     *,
+    below: str = "",
     files: Mapping[str, str] | None = None,
     also: Mapping[str, str] | None = None,
     model_args: Mapping[str, object] | None = None,
@@ -46,12 +54,13 @@ def check_converted(
         step: the step.
         before: the script.
         after: what its ``client.py`` becomes.
+        below: what stands below both, and stays as it is.
         files: other files of the project, by name.
         also: other files of the conversion that are checked, by name; changed ones and added ones.
         model_args: constructor arguments of the model that the user pins.
         recipe: the algorithm; FedAvg by default.
     """
-    before, after = unindented(before), unindented(after)
+    before, after = unindented(before) + below, unindented(after) + below
     also = {name: unindented(text) for name, text in (also or {}).items()}
     for text in (after, *also.values()):
         ast.parse(text)
@@ -79,9 +88,9 @@ def check_diff(step: Step, difference: str, **more: Any) -> None:
     check_converted(step, before, after, **more)
 
 
-def check_unchanged(step: Step, before: str, *, files: Mapping[str, str] | None = None) -> None:
+def check_unchanged(step: Step, before: str, *, below: str = "", files: Mapping[str, str] | None = None) -> None:
     """The step, run alone, leaves a script and the files beside it as they are, and adds none."""
-    before = unindented(before)
+    before = unindented(before) + below
     with tempfile.TemporaryDirectory() as folder:
         entry = written(Path(folder), before, files or {})
         made = run_alone(step, entry, Choices())

@@ -7,11 +7,11 @@ from textwrap import dedent, indent
 
 import pytest
 
-from codemods import evaluate_global_model
 from engine.facts import gather
 from engine.plan import Plan, make_plan
 from engine.source import Project
-from tests.codemods.tools import check_converted
+from tests.engine.plan import inline
+from tests.engine.plan.inline import check_evaluation
 
 HEAD = """\
 import torch
@@ -156,7 +156,8 @@ def test_what_is_not_of_the_received_model_alone_is_not_sent(case: str, tmp_path
 
 
 def test_what_a_progress_bar_shows_of_the_epoch_is_left_out() -> None:
-    training = """\
+    check_evaluation(
+        """\
         for epoch in range(3):
             model.train()
             for x, y in loader:
@@ -172,21 +173,8 @@ def test_what_a_progress_bar_shows_of_the_epoch_is_left_out() -> None:
                 bar.set_postfix(epoch=epoch)
             val_loss = total / len(loader)
             print(f"loss {val_loss:.3f}")
-        """
-    head = """\
-        import torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-        from tqdm import tqdm
-
-        loader = DataLoader(TensorDataset(torch.ones(8, 2), torch.ones(8, 1)), batch_size=4)
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        """
-    evaluation = """\
-
-
-        # the evaluation of the loop below, for the received model
+        """,
+        """\
         def evaluate():
             model.eval()
             total = 0.0
@@ -195,14 +183,6 @@ def test_what_a_progress_bar_shows_of_the_epoch_is_left_out() -> None:
                 total += (model(x) - y).abs().mean().item()
             val_loss = total / len(loader)
             return {"loss": float(val_loss)}
-
-
-        while flare.is_running():
-            with torch.random.fork_rng():  # evaluating leaves the training's random stream alone
-                metrics = evaluate()
-            if flare.is_evaluate():
-                flare.send(flare.FLModel(metrics=metrics))
-                continue
-        """
-    head, training, evaluation = map(dedent, (head, training, evaluation))
-    check_converted(evaluate_global_model.step, head + training, head + evaluation + indent(training, "    "))
+        """,
+        head=inline.HEAD.replace("TensorDataset\n\n", "TensorDataset\nfrom tqdm import tqdm\n\n", 1),
+    )

@@ -20,12 +20,8 @@ def test_a_class_that_the_server_can_import() -> None:
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = Net(hidden=8)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
         """,
+        below=tools.TRAINING,
         files={
             "network.py": """\
             from torch import nn
@@ -53,12 +49,8 @@ def test_a_class_of_a_package_with_arguments_by_position() -> None:
 
         x, y = torch.ones(4, 2), torch.ones(4, 1)
         model = Net(8)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for epoch in range(3):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
         """,
+        below=tools.TRAINING,
         files={
             "nets/__init__.py": "",
             "nets/small.py": """\

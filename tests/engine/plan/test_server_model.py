@@ -31,12 +31,8 @@ def test_a_file_named_model_is_there_already() -> None:
 
           x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
           model = Net()
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
         files={
             "model.py": """\
             WIDTH = 2

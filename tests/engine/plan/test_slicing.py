@@ -157,12 +157,8 @@ def test_constants_are_copied() -> None:
 
           x, y = torch.ones(4, WIDTH), torch.ones(4, 1)
           model = Net()
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
         also={
             "model.py": '''\
             """The model, where the server can build it without running train.py."""
@@ -211,12 +207,8 @@ def test_what_the_script_uses_too_is_imported_back() -> None:
 
           x, y = halves(), torch.ones(4, 1)
           model = Net()
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
         also={
             "model.py": '''\
             """The model, where the server can build it without running train.py."""
