@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.facts.values import Class, objects
+from engine.facts.values import Class, Object, objects
 from engine.result import Result, Safety
 from rules.base import Invalid, ProgramRule
 from rules.reading import methods, parts_of, self_attribute
@@ -28,11 +28,12 @@ TENSORS = RANDOM | {
 class PlainTensorState(ProgramRule):
     """
     ## What it does
-    Refuses a model that keeps a tensor as a plain attribute where training changes it (a running average, a codebook, a
-    memory bank), or where it is random and used as a constant (a random projection).
+    Refuses a model that keeps a tensor as a plain attribute, or as a buffer that is not persistent, where training
+    changes it (a running average, a codebook, a memory bank), or where it is random and used as a constant (a random
+    projection).
 
     ## Why is this bad
-    `state_dict` carries parameters and buffers only. A plain tensor is not sent, so the sites and the server go on with
+    `state_dict` carries parameters and persistent buffers only. A plain tensor is not sent, so the sites and the server go on with
     different ones, and a saved model is incomplete, too.
 
     ## Example
@@ -47,7 +48,8 @@ class PlainTensorState(ProgramRule):
     ```
 
     ## Remedy
-    Register it: `self.register_buffer("average", torch.zeros(10))`. Then it is saved, sent, and follows `.to(device)`.
+    Register it: `self.register_buffer("average", torch.zeros(10))`, without `persistent=False`. Then it is saved, sent,
+    and follows `.to(device)`.
 
     ## Fix safety
     The fix is unsafe: `state_dict` gains a key, and a checkpoint saved before does not load strictly any more.
@@ -58,7 +60,7 @@ class PlainTensorState(ProgramRule):
 
     CODE = "FLR111"
     MESSAGE = "This tensor is part of what the model computes, and its state_dict does not carry it."
-    REMEDY = "Register it as a buffer: self.register_buffer(name, tensor)."
+    REMEDY = "Register it as a persistent buffer: self.register_buffer(name, tensor)."
     SAFETY = Safety.UNSAFE
     VALID = [
         """
@@ -72,13 +74,14 @@ class PlainTensorState(ProgramRule):
                 self.hidden = torch.zeros(2)
                 self.scale = torch.ones(2)
                 self.times = torch.tensor([0.0, 1.0])
+                self.register_buffer("places", torch.arange(2), persistent=False)
             def reset(self):
                 self.hidden = torch.zeros(2)
             def forward(self, x):
                 self.average = 0.9 * self.average + 0.1 * x.mean(0)
                 self.hidden = self.hidden + x.mean(0)
                 self.times = self.times.to(x.device)  # the same numbers
-                return self.layer(x) * self.scale + self.times
+                return self.layer(x) * self.scale + self.times + self.places
         model = Net()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for epoch in range(3):
@@ -125,29 +128,100 @@ class PlainTensorState(ProgramRule):
                     model(x).sum().backward()
                     optimizer.step()
             """,
-        )
+        ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(2, 2)
+                    self.register_buffer("average", torch.zeros(2), persistent=False)
+                def forward(self, x):
+                    self.average.mul_(0.9).add_(x.mean(0), alpha=0.1)
+                    return self.layer(x - self.average)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(2, 2)
+                    self.register_buffer("average", torch.zeros(2))
+                def forward(self, x):
+                    self.average.mul_(0.9).add_(x.mean(0), alpha=0.1)
+                    return self.layer(x - self.average)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(8, 2)
+                    self.register_buffer("projection", torch.randn(2, 8), persistent=False)
+                def forward(self, x):
+                    return self.layer(x @ self.projection)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+            expected_replacement="""
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(8, 2)
+                    self.register_buffer("projection", torch.randn(2, 8))
+                def forward(self, x):
+                    return self.layer(x @ self.projection)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """,
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """The statements that make such tensors, in the classes the trained model is made of."""
         seen = set()
-        for model in facts.models:
-            for part in parts_of(model.value):
-                for name, value in part.attributes.items() if part.cls and part.is_module else ():
-                    kinds = {option.kind for option in objects(value)}
-                    statement = made(part.cls, name) if kinds & TENSORS else None
-                    if statement is None or statement in seen:
-                        continue
-                    seen.add(statement)
-                    if changes(part.cls, name) or (kinds & RANDOM and constant(part.cls, name)):
-                        yield cls.found(part.cls.file, statement)
+        for part, _, statement in not_carried(facts):
+            if statement not in seen:
+                seen.add(statement)
+                yield cls.found(part.cls.file, statement)
 
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
-        """``self.register_buffer("x", tensor)`` for ``self.x = tensor``."""
+        """``self.register_buffer("x", tensor)`` for ``self.x = tensor`` and for a buffer that is not persistent."""
         import libcst as cst
 
+        if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call) and len(node.value.args) > 2:
+            kept = [*node.value.args[:1], node.value.args[1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
+            return node.with_changes(value=node.value.with_changes(args=kept))
         if not isinstance(node, cst.Assign) or len(node.targets) != 1:
             return None
         target = node.targets[0].target
@@ -156,6 +230,45 @@ class PlainTensorState(ProgramRule):
         name = cst.Arg(cst.SimpleString(f'"{target.attr.value}"'))
         register = cst.Attribute(target.value, cst.Name("register_buffer"))
         return cst.Expr(cst.Call(register, [name, cst.Arg(node.value)]))
+
+
+def not_carried(facts: Facts) -> Iterator[tuple[Object, str, ast.stmt]]:
+    """The tensors of the trained models that their state_dict lacks: the part, the attribute, what makes it."""
+    made_at = {id(one.node): one.kind for one in facts.trace.objects}
+    for model in facts.models:
+        for part in parts_of(model.value):
+            if not part.cls or not part.is_module:
+                continue
+            for name, value in part.attributes.items():
+                kinds = {option.kind for option in objects(value)}
+                statement = made(part.cls, name) if kinds & TENSORS else None
+                if statement is not None and _matters(part.cls, name, kinds):
+                    yield part, name, statement
+            for name, statement in not_persistent(part.cls):
+                if _matters(part.cls, name, {made_at.get(id(node), "") for node in ast.walk(statement)}):
+                    yield part, name, statement
+
+
+def _matters(cls: Class, name: str, kinds: set[str]) -> bool:
+    """True for a tensor that training changes, and for a random one that is used as a constant."""
+    return changes(cls, name) or bool(kinds & RANDOM and constant(cls, name))
+
+
+def not_persistent(cls: Class) -> Iterator[tuple[str, ast.Expr]]:
+    """The buffers that the constructor registers as not persistent, and the statements that do."""
+    for method in methods(cls):
+        for node in ast.walk(method) if method.name == "__init__" else ():
+            call = node.value if isinstance(node, ast.Expr) else None
+            if not isinstance(call, ast.Call) or self_attribute(call.func) != "register_buffer":
+                continue
+            given = [*call.args[2:], *(each.value for each in call.keywords if each.arg == "persistent")]
+            if call.args and isinstance(call.args[0], ast.Constant) and any(map(_is_false, given)):
+                yield call.args[0].value, node
+
+
+def _is_false(node: ast.expr) -> bool:
+    """True for ``False`` as it is written."""
+    return isinstance(node, ast.Constant) and node.value is False
 
 
 def made(cls: Class, name: str) -> ast.Assign | None:

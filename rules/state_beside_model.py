@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
+from rules.plain_tensor_state import not_carried
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -130,8 +131,9 @@ class StateBesideModel(ProgramRule):
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
-        """Where the state that evaluations go by is changed."""
+        """Where the state that evaluations go by is changed; tensors of the model are for FLR111 to tell."""
+        told = {(id(part), name) for part, name, _ in not_carried(facts)} if facts.local_state else set()
         for state in facts.local_state:
-            if state.measures:
+            if state.measures and (id(state.holder), state.name.rpartition(".")[2]) not in told:
                 message = f"The evaluation goes by {state.name}, which training changes here and no state_dict carries."
                 yield cls.found(state.change.scope.file, state.change.node, message)
