@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.facts import containers
+from engine.facts.source_text import ties
 from engine.facts.trace import DataStore, Store
 from engine.facts.values import (
     CONFIG,
@@ -81,9 +82,10 @@ def set_attribute(interpreter: Interpreter, owner: Value, name: str, value: Valu
 
 
 def note_store(interpreter: Interpreter, owner: Value, value: Value, scope: Scope) -> None:
-    """Note a module stored on an object."""
+    """Note a module stored on an object, and a weight that is tied to another."""
     for option in objects(owner):
-        if interpreter.statement is not None and any(part.is_module for part in objects(value)):
+        modules = any(part.is_module for part in objects(value))
+        if interpreter.statement is not None and (modules or ties(interpreter.statement)):
             interpreter.trace.stores.append(Store(option, value, interpreter.statement, scope, interpreter.path))
 
 

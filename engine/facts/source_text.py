@@ -103,3 +103,11 @@ def imported_modules(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
     return found
+
+
+def ties(statement: ast.stmt) -> bool:
+    """True for ``model.decoder.weight = model.encoder.weight``: from then on one parameter has two names."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Attribute):
+        return False
+    names = [target.attr for target in statement.targets if isinstance(target, ast.Attribute)]
+    return statement.value.attr in ("weight", "bias") and statement.value.attr in names

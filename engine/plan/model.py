@@ -22,7 +22,8 @@ from engine.plan.model_by_function import (
     stands_under,
 )
 from engine.plan.model_by_name import builders, by_name, sets_all
-from engine.plan.server_model import ModelPlan, free_file, pinned
+from engine.plan.model_reshaped import reshaped_elsewhere, reshaping_statements
+from engine.plan.server_model import ModelPlan, free_file, pinned, unbuildable
 
 OBJECT_READERS = ("torch.load", "torch.jit.load", "pickle.load", "joblib.load", "dill.load")
 
@@ -37,7 +38,10 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     """
     model = facts.model
     assert model is not None
-    changes = alterations(model)
+    changes = in_order([*alterations(model), *reshaping_statements(facts, model)])
+    reshaped = reshaped_elsewhere(facts, model, changes)
+    if reshaped is not None:
+        return unbuildable("layers of the model are set there, away from where it is built", reshaped)
     new_file = free_file(layout)
     initialised = _initialised(facts, layout, new_file, changes, given) if model.first_weights else None
     if initialised is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.facts import Facts, ModelFact
 from engine.facts.library import DATA_READERS, is_namespace
-from engine.facts.source_text import bound_within, contains, names_bound, names_in
+from engine.facts.source_text import bound_within, contains, names_bound, names_in, ties
 from engine.facts.trace import Call, Event, is_default
 from engine.facts.values import (
     Class,
@@ -221,17 +221,18 @@ def alterations(model: ModelFact) -> list[ast.stmt]:
 
 
 def _replaces_layer(statement: ast.Assign, names: list[str]) -> bool:
-    """True for ``model.fc = nn.Linear(...)`` and ``model.head[1] = ...``."""
+    """True for ``model.fc = nn.Linear(...)``, ``model.head[1] = ...`` and a weight that is tied to another."""
     target = statement.targets[0]
-    if not isinstance(target, (ast.Attribute, ast.Subscript)) or not any(
-        isinstance(n, ast.Call) for n in ast.walk(statement.value)
+    tied = ties(statement)
+    if not isinstance(target, (ast.Attribute, ast.Subscript)) or not (
+        tied or any(isinstance(n, ast.Call) for n in ast.walk(statement.value))
     ):
         return False
     owner: ast.expr = target.value
     while isinstance(owner, (ast.Attribute, ast.Subscript)) and ast.unparse(owner) not in names:
         owner = owner.value
     called = [ast.unparse(n.func).rpartition(".")[2] for n in ast.walk(statement.value) if isinstance(n, ast.Call)]
-    return ast.unparse(owner) in names and any(name[:1].isupper() for name in called)
+    return ast.unparse(owner) in names and (tied or any(name[:1].isupper() for name in called))
 
 
 def _binds_any(statement: ast.Assign, names: set[str]) -> bool:
@@ -245,13 +246,13 @@ def initialisations(facts: Facts, model: ModelFact) -> list[ast.stmt]:
     around = [facts.loop.loop.node, *(call.statement for call in facts.loop.calls)] if facts.loop else []
     return [
         statement
-        for statement in _after_construction(model)
+        for statement in after_construction(model)
         if not any(contains(statement, part) for part in around)
         and any(stands_under(event, [statement]) for event in drawn)
     ]
 
 
-def _after_construction(model: ModelFact) -> list[ast.stmt]:
+def after_construction(model: ModelFact) -> list[ast.stmt]:
     """The statements that follow the one that builds the model, beside it."""
     for body in bodies(body_of(model.construction.scope)):
         first = next((s for s in body if contains(s, model.construction.node)), None)
