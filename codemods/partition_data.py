@@ -20,13 +20,13 @@ def edits(plan: Plan) -> Iterator[Edit]:
         return
     dataset, split = partition.dataset, partition.split
     holder = dataset.scope.file if dataset is not None else split.file
-    holders = {holder.name: holder, parser.bound_file.name: parser.bound_file}
+    holders = {file.name: file for file in (holder, parser.bound_file, *(one.scope.file for one in partition.others))}
     for file in holders.values():
         yield AddImport(file, imported_as("import site_data", module))
     if split is not None:
         names = ", ".join(split.names)
         yield Insert(split.place, f"{names} = {module}.part({names})\n", after=split.after)
-    for given in filter(None, (dataset, partition.sampled)):
+    for given in filter(None, (dataset, partition.sampled, *partition.others)):
         yield Replace(given.place, given.end, f"{module}.part({{}})")
     line = f"{module}.partitions = {parser.variable}.{plan.partitions.destination}\n"
     yield Insert(parser.bound_after, line, after=parser.existing, apart=True)

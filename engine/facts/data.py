@@ -10,8 +10,8 @@ from functools import partial
 from engine.facts.arrays import ArrayTraining
 from engine.facts.library import DATA_READERS, made_of
 from engine.facts.paths import beside_script, first_joined, is_path, path_class
-from engine.facts.program import DataFact, PathFact
-from engine.facts.source_text import expression, own_nodes, positional_parameters
+from engine.facts.program import DataFact, Expression, PathFact
+from engine.facts.source_text import expression, names_bound, names_read, own_nodes, positional_parameters
 from engine.facts.trace import Event, Trace, is_default
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
 from engine.facts.values import (
@@ -69,9 +69,10 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
     """
     loop = training.batch or training.epoch
     loader = _loader(loop.iterable) or _loader_in(trace, training)
+    others = _rebuilt(trace, training, loader) if loader is not None else []
+    chosen = any(_chosen_anew(trace, training, one) for one in filter(None, (loader, *others)))
     dataset = loader.argument(0, "dataset") if loader is not None else None
     source = _source(dataset) if loader is not None else _source(loop.iterable)
-    node = _dataset_node(loader)
     paths = (*read_paths(trace, partial(_reads_data, trace)), *read_paths(trace, weights.__contains__))
     known = {path.value for path in paths}
     paths += tuple(path for path in read_paths(trace, _looks_for) if path.option is None and path.value in known)
@@ -81,8 +82,11 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
         path=written if written is not None else next((path.value for path in paths if path.value), None),
         paths=paths,
         loader=expression(loader.node, loader.scope) if loader is not None and loader.scope is not None else None,
-        dataset=expression(node, loader.scope) if node is not None and loader is not None and loader.scope else None,
+        dataset=_handed(loader),
         loop=training.batch,
+        others=tuple(map(_handed, others)),
+        chosen_anew=chosen,
+        numbered=not any(_is_stream(one) for one in objects(dataset)),
     )
 
 
@@ -124,6 +128,49 @@ def _loader_in(trace: Trace, training: TrainingLoop) -> Object | None:
 def _built_by_default(trace: Trace, loader: Object) -> bool:
     """True for a loader that is built unless the user sets an option of the script."""
     return is_default(trace.events[loader.event].path)
+
+
+def _rebuilt(trace: Trace, training: TrainingLoop, loader: Object) -> list[Object]:
+    """The loaders that take the place of the training's, under its name, in the course of the epochs."""
+    epoch = training.epoch.node
+    if trace.events[loader.event].within_node(epoch):
+        before = [one for one in objects((training.batch or training.epoch).iterable) if one is not loader]
+        return [one for one in before if _loader(one) is one and one.node is not loader.node]
+    names = set(loader.names)
+    return [
+        one
+        for one in trace.objects
+        if _loader(one) is one
+        and one.node is not loader.node
+        and any(one.scope is loader.scope or "." in name for name in names & set(one.names))
+        and trace.events[one.event].within_node(epoch)
+    ]
+
+
+def _chosen_anew(trace: Trace, training: TrainingLoop, loader: Object) -> bool:
+    """True for a loader that is built in every epoch, of samples that are chosen there."""
+    epoch = training.epoch.node
+    if not trace.events[loader.event].within_node(epoch):
+        return False
+    given = loader.argument(0, "dataset")
+    built = [one for one in objects(given) if trace.events[one.event].within_node(epoch)]
+    if any(one.short_kind in ("Subset", "random_split") for one in built):
+        return True
+    node = _dataset_node(loader)
+    bound = names_bound(epoch) if loader.scope is training.epoch.scope else set()
+    makes = [one.node for one in built] or [node] if node is not None else []
+    return any(names_read(made) & bound - set(loader.names) for made in makes if isinstance(made, ast.AST))
+
+
+def _is_stream(dataset: Object) -> bool:
+    """True for an IterableDataset."""
+    return dataset.cls is not None and dataset.cls.derives_from("torch.utils.data.IterableDataset")
+
+
+def _handed(loader: Object | None) -> Expression | None:
+    """The expression of the data set that a loader is given, where it is written."""
+    node = _dataset_node(loader)
+    return expression(node, loader.scope) if node is not None and loader is not None and loader.scope else None
 
 
 def _dataset_node(loader: Object | None) -> ast.AST | None:

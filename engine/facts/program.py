@@ -354,6 +354,9 @@ class DataFact:
         loader: the construction of the training ``DataLoader``; None where there is none.
         dataset: the expression of the data set handed to it.
         loop: the training batch loop in the trace; None for full-batch training.
+        others: those handed to loaders that take its place in the course of the epochs; None where not written there.
+        chosen_anew: True where the samples of a loader are chosen in every epoch.
+        numbered: False for a stream, whose samples have no numbers.
     """
 
     source: str | None
@@ -362,6 +365,9 @@ class DataFact:
     loader: Expression | None
     dataset: Expression | None
     loop: Loop | None = field(default=None, compare=False, repr=False)
+    others: tuple[Expression | None, ...] = ()
+    chosen_anew: bool = False
+    numbered: bool = True
 
 
 @dataclass(frozen=True)

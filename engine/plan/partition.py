@@ -30,11 +30,13 @@ class PartitionPlan:
         dataset: the expression of the data set that the training loader is given; None for arrays.
         split: where arrays of samples are cut down to a site's part.
         sampled: the same data set where the loader's DistributedSampler is given it.
+        others: those of loaders that take the place of the training's in the course of the epochs.
     """
 
     dataset: Expression | None
     split: Split | None = None
     sampled: Expression | None = None
+    others: tuple[Expression, ...] = ()
 
 
 def plan_partition(facts: Facts) -> PartitionPlan | str:
@@ -45,6 +47,13 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
     data = facts.data
     if data is None or data.loader is None or data.dataset is None:
         return "the training data does not come from a DataLoader"
+    if not data.numbered:
+        return "its data set is a stream, whose samples have no numbers"
+    if data.chosen_anew:
+        return "its samples are chosen anew in every epoch, and each site would choose others"
+    others = tuple(other for other in data.others if other is not None)
+    if len(others) < len(data.others):
+        return "another DataLoader takes its place, whose data set is not written where it is built"
     draw = unseeded_draw(facts, data.loader)
     if draw is not None:
         return f"{draw.place} draws it at random without a seed, so that every site would split other data"
@@ -60,8 +69,8 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
                 sampled = _distributed(facts, data.dataset, given)
                 if sampled is None:
                     return f"its DataLoader has a {name} of its own"
-                return PartitionPlan(data.dataset, sampled=sampled)
-    return PartitionPlan(data.dataset)
+                return PartitionPlan(data.dataset, sampled=sampled, others=others)
+    return PartitionPlan(data.dataset, others=others)
 
 
 def decide_partition(partition: PartitionPlan | str, paths: Sequence[Setting]) -> Iterator[Decision]:

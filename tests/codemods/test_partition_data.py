@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from codemods import partition_data
 from tests.codemods import tools
 
@@ -367,3 +369,61 @@ def test_the_sampler_of_a_library_that_takes_the_data_set_by_keyword() -> None:
     begun = "DistributedDataParallel\n\n"
     added = "        import site_data\n\n        site_data.partitions = args.partitions\n\n"
     check_converted(before, after.replace(begun, begun + added, 1))
+
+
+IN_EPOCHS = """\
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+data = TensorDataset(torch.ones(8, 2), torch.ones(8, 1))
+loader = DataLoader(data, batch_size=4, shuffle=True)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    if epoch == 2:
+        loader = DataLoader(data, batch_size=2, shuffle=True)
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+def test_a_loader_that_is_built_anew_at_some_epoch() -> None:
+    after = IN_EPOCHS.replace("DataLoader(data,", "DataLoader(site_data.part(data),")
+    after = after.replace("Dataset\n\n", "Dataset\n\nimport site_data\n\nsite_data.partitions = args.partitions\n\n", 1)
+    check_converted(IN_EPOCHS, after)
+
+
+@pytest.mark.parametrize("chosen", ["Subset(data, list(range(2 * epoch)))", "TensorDataset(*data[: 2 * epoch])"])
+def test_samples_that_are_chosen_in_every_epoch(chosen: str) -> None:
+    check_unchanged(IN_EPOCHS.replace("DataLoader(data, batch_size=2", f"DataLoader({chosen}, batch_size=2"))
+
+
+def test_samples_that_one_epoch_chooses_for_the_next() -> None:
+    moved = IN_EPOCHS.replace("    if epoch == 2:\n        loader = DataLoader(data, batch_size=2, shuffle=True)\n", "")
+    check_unchanged(moved + "    hard = [0, epoch]\n    loader = DataLoader(Subset(data, hard), batch_size=2)\n")
+
+
+def test_a_stream_of_samples() -> None:
+    check_unchanged("""\
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, IterableDataset
+
+
+        class Stream(IterableDataset):
+            def __iter__(self):
+                return iter(torch.ones(8, 2))
+
+
+        loader = DataLoader(Stream(), batch_size=4)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x in loader:
+                optimizer.zero_grad()
+                model(x).mean().backward()
+                optimizer.step()
+        """)
