@@ -54,7 +54,7 @@ def record(conversion: Conversion, folder: Path, job_settings: Mapping[str, Any]
         "job": {name: value for name, value in {**_launch(plan), **job_settings}.items() if value is not None},
         "arguments": _arguments(plan, start, words),
         "original": _original(plan),
-        "exchange_format": "numpy",
+        "exchange_format": plan.exchange_format,
         "execution": "external" if plan.launches_processes else "in_process",
         "steps": [
             {"name": result.name, "status": result.status.value, "at": str(result.place) if result.place else None}

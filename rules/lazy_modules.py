@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.facts.models import belongs
+from engine.facts.trace import is_default
+from engine.facts.values import objects
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
 from rules.reading import parts_of
@@ -12,11 +16,14 @@ from rules.reading import parts_of
 if TYPE_CHECKING:
     from engine.facts import Facts
 
+PREPARES = re.compile(r"^torch\.(ao\.)?quantization\.(\w+\.)?prepare(_qat)?(_fx)?$")
+
 
 class LazyModules(ProgramRule):
     """
     ## What it does
-    Refuses a model with lazy layers (`nn.LazyLinear`, `nn.LazyConv2d`, ...).
+    Refuses a model with lazy layers (`nn.LazyLinear`, `nn.LazyConv2d`, ...), and one prepared for quantisation
+    (`prepare_qat`), whose observers are sized by what passes through them.
 
     ## Why is this bad
     Their weights get a shape when the first batch passes. The server sees no batch, so the first weights it sends out
@@ -28,7 +35,8 @@ class LazyModules(ProgramRule):
     ```
 
     ## Remedy
-    Write the input size: `nn.Linear(512, 10)`. Print the model after one batch to read it off.
+    Write the input size: `nn.Linear(512, 10)`. Print the model after one batch to read it off. Quantise the global
+    model, after the federated training.
 
     ## Fix safety
     There is no fix: the size is not in the source.
@@ -39,7 +47,8 @@ class LazyModules(ProgramRule):
 
     CODE = "FLR116"
     MESSAGE = "This layer gets its size from the first batch, which the server never sees."
-    REMEDY = "Write the layer with its input size (nn.Linear, nn.Conv2d, ...)."
+    REMEDY = "Write the layer with its input size (nn.Linear, nn.Conv2d, ...); quantise after the federated training."
+    OBSERVES = "This gives the model observers that get their sizes from the first batch, which the server never sees."
     VALID = ["from torch import nn\nlayer = nn.LazyLinear(10)"]
     INVALID = [
         Invalid(
@@ -53,7 +62,22 @@ class LazyModules(ProgramRule):
                     model(x).sum().backward()
                     optimizer.step()
             """
-        )
+        ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            from torch.ao.quantization import get_default_qat_qconfig, prepare_qat
+            model = nn.Sequential(nn.Linear(2, 10))
+            model.qconfig = get_default_qat_qconfig("fbgemm")
+            prepare_qat(model, inplace=True)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """
+        ),
     ]
 
     @classmethod
@@ -64,3 +88,8 @@ class LazyModules(ProgramRule):
             if part.kind.startswith("torch.nn.Lazy") and part.scope and part.place not in places:
                 places.add(part.place)
                 yield cls.found(part.scope.file, part.node)
+        for event in facts.trace.events:
+            given = objects(event.args[0]) if event.args else []
+            trained = any(belongs(one, model.value) for one in given for model in facts.models if model.value)
+            if PREPARES.match(event.name) and is_default(event.path) and trained:
+                yield cls.found(event.scope.file, event.node, cls.OBSERVES)

@@ -33,8 +33,8 @@ class PlainTensorState(ProgramRule):
     projection).
 
     ## Why is this bad
-    `state_dict` carries parameters and persistent buffers only. A plain tensor is not sent, so the sites and the server go on with
-    different ones, and a saved model is incomplete, too.
+    `state_dict` carries parameters and persistent buffers only. A plain tensor is not sent, so the sites and the server
+    go on with different ones, and a saved model is incomplete, too.
 
     ## Example
     ```python

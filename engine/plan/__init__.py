@@ -19,6 +19,7 @@ from engine.plan.init_call import InitPlan, plan_init
 from engine.plan.layout import lay_out
 from engine.plan.local_state import decide_local_state
 from engine.plan.model import decide_arguments, plan_model
+from engine.plan.model_by_function import exchange_format_for
 from engine.plan.names import Names, free_names
 from engine.plan.output_folders import output_folders
 from engine.plan.packaging import SettingsFile, plan_settings_files
@@ -83,6 +84,7 @@ class Plan:
         settings_files: settings files of the project that travel with the client.
         arrays: how the arrays of a model in NumPy are exchanged; None for a model of PyTorch.
         recipe: the algorithm, by its name in FLARE's catalogue.
+        exchange_format: what the server keeps the weights in, ``numpy`` or ``pytorch``.
         output_folders: the folders the script writes to, which every site has to have.
         decisions: the judgements taken.
     """
@@ -107,6 +109,7 @@ class Plan:
     num_rounds: Setting | None
     settings_files: tuple[SettingsFile, ...]
     recipe: str = "fedavg-pt"
+    exchange_format: str = "numpy"
     arrays: ArraysPlan | None = None
     output_folders: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
@@ -187,6 +190,7 @@ def _plan(facts: Facts, choices: Choices) -> Plan:
         frame=frame, init=plan_init(facts, parser), steps=count_steps(facts, frame), rounds=rounds, schedules=schedules,
         model_name=model_name, model=model, arrays=plan_arrays(facts.arrays) if facts.arrays else None,
         first_weights=plan_first_weights(facts.models, model, facts.project, choices.first_weights),
+        exchange_format=exchange_format_for(facts),
         evaluation=evaluation if isinstance(evaluation, EvaluationPlan) else None,
         partition=partition if splits else None, partitions=partitions_setting(taken) if splits else None,
         parser=parser, epochs=epochs, num_rounds=rounds_setting(rounds_name) if schedules.needs_rounds else None,

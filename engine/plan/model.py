@@ -22,7 +22,7 @@ from engine.plan.model_by_function import (
     stands_under,
 )
 from engine.plan.model_by_name import builders, by_name, sets_all
-from engine.plan.model_reshaped import reshaped_elsewhere, reshaping_statements
+from engine.plan.model_reshaped import built_by_calls, reshaped_elsewhere, reshaping_statements
 from engine.plan.server_model import ModelPlan, free_file, pinned, unbuildable
 
 OBJECT_READERS = ("torch.load", "torch.jit.load", "pickle.load", "joblib.load", "dill.load")
@@ -39,10 +39,14 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     model = facts.model
     assert model is not None
     changes = in_order([*alterations(model), *reshaping_statements(facts, model)])
+    new_file = free_file(layout)
     reshaped = reshaped_elsewhere(facts, model, changes)
     if reshaped is not None:
+        for called in built_by_calls(facts, model):
+            changes = in_order([*alterations(called), *reshaping_statements(facts, called)])
+            if reshaped_elsewhere(facts, called, changes) is None:
+                return by_function(facts, called, changes, new_file, given)
         return unbuildable("layers of the model are set there, away from where it is built", reshaped)
-    new_file = free_file(layout)
     initialised = _initialised(facts, layout, new_file, changes, given) if model.first_weights else None
     if initialised is not None:
         return initialised

@@ -50,7 +50,7 @@ def by_function(
     scope = model.construction.scope
     own = bound_within(model.construction.node).union(*map(names_bound, changes))
     from_data = bound_by_reading(facts, scope.file) if scope.file is facts.project.entry else set()
-    writer = _Parameters(scope, own | set(model.value.names), _passed(model), from_data)
+    writer = _Parameters(scope, own | set(model.value.names), _passed(facts, model), from_data)
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
     steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
     args, missing = pinned(
@@ -182,14 +182,15 @@ class _Parameters(ast.NodeTransformer):
         return ast.Name(name, ast.Load())
 
 
-def _passed(model: ModelFact) -> dict[str, Value]:
-    """What the names among a constructor's arguments stood for when it was called."""
+def _passed(facts: Facts, model: ModelFact) -> dict[str, Value]:
+    """What the names among the arguments of the call that builds the model stood for there."""
     call = model.construction.node
-    if not isinstance(call, ast.Call):
+    called = next((event for event in facts.trace.events if event.node is call), None)
+    if not isinstance(call, ast.Call) or called is None:
         return {}
     pairs = [
-        *zip(call.args, model.value.args, strict=False),
-        *[(k.value, model.value.kwargs.get(k.arg or "")) for k in call.keywords],
+        *zip(call.args, called.args, strict=False),
+        *[(k.value, called.kwargs.get(k.arg or "")) for k in call.keywords],
     ]
     return {node.id: value for node, value in pairs if isinstance(node, ast.Name) and value is not None}
 
@@ -288,3 +289,12 @@ def casts(facts: Facts, model: ModelFact) -> list[str]:
         elif event.name == "torch.set_default_dtype" and event.args and isinstance(event.args[0], External):
             found += [f".{TYPES[event.args[0].name]}()"] if event.args[0].name in TYPES else []
     return list(dict.fromkeys(found))
+
+
+def exchange_format_for(facts: Facts) -> str:
+    """What the server keeps the weights in: NumPy arrays, or tensors where they have a type that NumPy lacks."""
+    if facts.model is None or facts.arrays is not None:
+        return "numpy"
+    layers = (one for one in facts.trace.objects if one.is_module)
+    written = any(getattr(one.kwargs.get("dtype"), "name", "") == "torch.bfloat16" for one in layers)
+    return "pytorch" if written or ".bfloat16()" in casts(facts, facts.model) else "numpy"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.facts import Facts
 from engine.facts.first_weights import reparametrises
-from engine.facts.models import belongs
+from engine.facts.models import belongs, wrapped_model
 from engine.facts.program import ModelFact
-from engine.facts.source_text import contains, names_in, text_of, ties
+from engine.facts.source_text import contains, expression, names_in, ties
 from engine.facts.trace import Call, Entry, Event, is_default
-from engine.facts.values import Object, Scope, Value, objects
+from engine.facts.values import Object, Scope, Value, objects, options
 from engine.plan.model_by_function import after_construction
 from engine.result import Place
 
-QUANTISES = re.compile(r"^torch\.(ao\.)?quantization\.(\w+\.)?(prepare|fuse_modules|convert)(_\w+)?$")
-MODES = ("train", "eval")
 ADDS = (".add_module", ".register_module")
 
 
@@ -43,21 +40,18 @@ class Reshaping:
 
 
 def reshaping_statements(facts: Facts, model: ModelFact) -> list[ast.stmt]:
-    """The statements after the model's construction, beside it, that hand it to functions which reshape it, and the
-    settings of the model that these go by (``model.qconfig = ...``, ``model.eval()``)."""
+    """The statements after the model's construction, beside it, that hand it to functions which reshape it."""
     found = list(_reshapings(facts, model))
     roots = {name.partition(".")[0] for name in model.value.names}
     around = [facts.loop.loop.node, *(call.statement for call in facts.loop.calls)] if facts.loop else []
-    after = [
+    return [
         statement
         for statement in after_construction(model)
         if names_in(statement) & roots
         and not isinstance(statement, (ast.FunctionDef, ast.ClassDef))
         and not any(contains(statement, part) for part in around)
+        and any(_under(one, statement) for one in found)
     ]
-    reshaping = [statement for statement in after if any(_under(one, statement) for one in found)]
-    until = after[: after.index(reshaping[-1])] if reshaping else []
-    return [*(s for s in until if s not in reshaping and _sets(s, roots)), *reshaping]
 
 
 def reshaped_elsewhere(facts: Facts, model: ModelFact, statements: list[ast.stmt]) -> Place | None:
@@ -66,10 +60,25 @@ def reshaped_elsewhere(facts: Facts, model: ModelFact, statements: list[ast.stmt
         calls = [entry for entry in one.path if isinstance(entry, Call)]
         around = any(_wraps(call.node, model.construction.node) for call in calls)
         certain = one.target is not None and any(belongs(part, model.value) for part in objects(one.target))
-        builds = any(call.scope is model.construction.scope for call in calls)
+        built = model.construction
+        builds = any(call.scope is built.scope or call.node is built.node for call in calls)
         if around or certain and calls and not builds and not any(_under(one, s) for s in statements):
             return one.place
     return None
+
+
+def built_by_calls(facts: Facts, model: ModelFact) -> Iterator[ModelFact]:
+    """The same model, built by the calls around its construction that give it back, innermost first: those of the
+    functions that construct it (``build()``), and those that are given it (``add_adapters(Net())``)."""
+    inside = {id(entry.node) for entry in facts.trace.events[model.value.event].path if isinstance(entry, Call)}
+    calls = [
+        event
+        for event in facts.trace.events
+        if (id(event.node) in inside or _wraps(event.node, model.construction.node))
+        and model.value in options(event.result)
+    ]
+    for event in reversed(calls):
+        yield replace(model, construction=expression(event.node, event.scope))
 
 
 def _reshapings(facts: Facts, model: ModelFact) -> Iterator[Reshaping]:
@@ -80,7 +89,8 @@ def _reshapings(facts: Facts, model: ModelFact) -> Iterator[Reshaping]:
             if not objects(target) or any(belongs(one, model.value) for one in objects(target)):
                 yield Reshaping(event.statement, event.scope, event.path, target)
     for store in facts.trace.stores:
-        layers = any(one.is_module for one in objects(store.value)) or ties(store.statement)
+        parts = objects(store.value)
+        layers = any(one.is_module and wrapped_model(one) is None for one in parts) or ties(store.statement)
         if layers and belongs(store.owner, model.value) and _counts(facts, store.path):
             if any(isinstance(entry, Call) for entry in store.path):
                 yield Reshaping(store.statement, store.scope, store.path, store.owner)
@@ -90,7 +100,7 @@ def _reshapes(event: Event) -> bool:
     """True for a call that gives a module other layers, or its layers other parameters."""
     if event.name == "builtins.setattr":
         return len(event.args) > 2 and any(one.is_module for one in objects(event.args[2]))
-    return event.name in ADDS or bool(QUANTISES.match(event.name)) or reparametrises(event)
+    return event.name in ADDS or reparametrises(event)
 
 
 def _counts(facts: Facts, path: tuple[Entry, ...]) -> bool:
@@ -102,18 +112,6 @@ def _counts(facts: Facts, path: tuple[Entry, ...]) -> bool:
         if isinstance(entry, Call)
     )
     return is_default(path) and not any(constructed) and not any(getattr(entry, "node", None) is loop for entry in path)
-
-
-def _sets(statement: ast.stmt, roots: set[str]) -> bool:
-    """True for ``model.x = ...``, and for ``model.train()`` and ``model.eval()``."""
-    if isinstance(statement, ast.Assign):
-        written = statement.targets[0]
-    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        written = statement.value.func
-    else:
-        return False
-    known = isinstance(statement, ast.Assign) or isinstance(written, ast.Attribute) and written.attr in MODES
-    return known and isinstance(written, ast.Attribute) and text_of(written.value) in roots
 
 
 def _under(one: Reshaping, statement: ast.stmt) -> bool:

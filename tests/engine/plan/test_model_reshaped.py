@@ -15,7 +15,6 @@ BEFORE = """\
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
-from torch.ao.quantization import get_default_qat_qconfig, prepare_qat
 
 
 class Net(nn.Module):
@@ -74,13 +73,9 @@ RESHAPED = {
     "norms": "add_norms(model)",
     "tied in a function": "tie(model)",
     "tied": "model.head.weight = model.body.weight",
-    "quantised": "model.qconfig = get_default_qat_qconfig('fbgemm')\nprepare_qat(model, inplace=True)",
     "added": "model.add_module('more', nn.Linear(2, 2))",
 }
-ELSEWHERE = {
-    "in the call around it": "model = add_adapters(Net())",
-    "beside the call of the function that builds it": "model = build()\nnew_head(model, 5)",
-}
+ELSEWHERE = "def main():\n    new_head(model, 5)\n\n\nmodel = Net()\nmain()"
 OPTION = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--wide', action='store_true')\n"
 OTHERS = {
     "of another model": "model = Net()\nteacher = Net()\nadd_adapters(teacher)",
@@ -104,9 +99,21 @@ def test_the_server_builds_it_by_the_same_statements(tmp_path: Path, statements:
     assert f"    model = Net()\n{body}    return model\n" in plan.model.text
 
 
-@pytest.mark.parametrize("statements", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_layers_set_away_from_the_construction_are_refused(tmp_path: Path, statements: str) -> None:
-    refused = plan_for(tmp_path, statements)
+def test_a_call_around_the_construction(tmp_path: Path) -> None:
+    plan = plan_for(tmp_path, "model = add_adapters(Net())")
+    assert isinstance(plan, Plan)
+    assert "    return add_adapters(Net())\n" in plan.model.text
+
+
+@pytest.mark.parametrize("change", ["model.head = nn.Linear(model.body.out_features, 5)", "new_head(model, 5)"])
+def test_a_model_that_a_function_returns_is_changed_beside_its_call(tmp_path: Path, change: str) -> None:
+    plan = plan_for(tmp_path, f"def main():\n    global model\n    model = build()\n    {change}\n\n\nmain()")
+    assert isinstance(plan, Plan)
+    assert f"    model = build()\n    {change}\n    return model\n" in plan.model.text
+
+
+def test_layers_set_away_from_the_construction_are_refused(tmp_path: Path) -> None:
+    refused = plan_for(tmp_path, ELSEWHERE)
     assert isinstance(refused, list)
     assert ["away from where it is built" in result.message for result in refused] == [True]
 
