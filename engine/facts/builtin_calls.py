@@ -23,6 +23,7 @@ from engine.facts.values import (
     DATASET,
     LITERAL,
     Choice,
+    EnvironmentVariable,
     External,
     Function,
     Literal,
@@ -172,8 +173,15 @@ def _getcwd(interpreter, node, scope, args, kwargs) -> Value:
 
 
 def _environ_get(interpreter, node, scope, args, kwargs) -> Value:
-    default = plain(args[1]) if len(args) > 1 else None
-    return Literal(default, ARGUMENTS) if default is not ... else Unknown()
+    default = args[1] if len(args) > 1 else kwargs.get("default")
+    if default is None:
+        name = plain(args[0]) if args else ...
+        variable = EnvironmentVariable(name=name, written=(node, scope)) if isinstance(name, str) else Unknown()
+        return Literal(None, ARGUMENTS, parts=(variable,))
+    known = plain(default)
+    if known is ...:
+        return Unknown()
+    return Literal(known, ARGUMENTS, parts=(default,) if isinstance(known, str) else ())
 
 
 def _namespace(interpreter, node, scope, args, kwargs) -> Value:

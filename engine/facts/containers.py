@@ -11,6 +11,7 @@ from engine.facts.library import comes_from_data
 from engine.facts.values import (
     DATASET,
     Class,
+    EnvironmentVariable,
     External,
     Function,
     Literal,
@@ -109,6 +110,8 @@ def get_item(interpreter: Interpreter, owner: Value, key: Value, node: ast.Subsc
     if isinstance(owner, External):
         if isinstance(known, str) and owner.name.endswith(".__dict__"):
             return External(f"{owner.name.removesuffix('.__dict__')}.{known}")
+        if isinstance(known, str) and owner.name == "os.environ":
+            return EnvironmentVariable(name=known, written=(node, scope))
         return External(f"{owner.name}[]")
     if isinstance(owner, Object):
         method = owner.cls.find("__getitem__") if owner.cls is not None and not owner.is_module else None

@@ -16,6 +16,7 @@ from engine.facts.trace import Event, Trace, is_default
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
 from engine.facts.values import (
     CONFIG,
+    EnvironmentVariable,
     External,
     Function,
     Literal,
@@ -312,6 +313,9 @@ def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
     for option in options(value):
         yield from _beside_script(event, option)
         first = next((part for part in written_parts(option) if not _is_template(part)), None)
+        if isinstance(first, EnvironmentVariable) and not NOT_DATA.search(first.name):
+            written = expression(*first.written)
+            yield PathFact(None, written, event.name, "any", event, environment=first.name)
         if first is None or not _starts_path(first):
             continue
         known = plain(option)

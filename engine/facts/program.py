@@ -331,6 +331,7 @@ class PathFact:
         configured: True where it stands in a file of settings.
         path_class: of a path that starts at ``__file__``, whose value is relative to the root of the project: what
             makes a path of text there, empty where that is not seen; None for any other path.
+        environment: the variable of the environment that it starts with, where it has no default.
     """
 
     value: str | None
@@ -341,6 +342,7 @@ class PathFact:
     option: Option | None = None
     configured: bool = False
     path_class: str | None = None
+    environment: str = ""
 
 
 @dataclass(frozen=True)

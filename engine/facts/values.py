@@ -78,6 +78,19 @@ class Unknown(Value):
 
 
 @dataclass(eq=False, repr=False)
+class EnvironmentVariable(Unknown):
+    """``os.environ["DATA_DIR"]``.
+
+    Attributes:
+        name: of the variable.
+        written: the expression that reads it, and its scope.
+    """
+
+    name: str = ""
+    written: tuple[ast.AST, Scope] | None = None
+
+
+@dataclass(eq=False, repr=False)
 class External(Value):
     """A module, class, function or constant of a library, by its qualified name: ``torch.optim.SGD``."""
 

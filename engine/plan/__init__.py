@@ -38,6 +38,7 @@ from engine.plan.settings import (
     plan_epochs,
     plan_paths,
     rounds_setting,
+    variables_before,
 )
 from engine.plan.start import decide_command, decide_processes, launches_processes
 from engine.plan.step_count import StepCount, count_steps
@@ -257,6 +258,7 @@ def _decisions(plan: Plan, evaluation: EvaluationPlan | str, partition: Partitio
     yield from decide_local_state(facts)
     yield from decide_partition(partition, plan.paths)
     yield from map(fixed_path, fixed_paths(facts, plan.paths))
+    yield from variables_before(facts, plan.paths)
     yield from decide_processes(facts)
     yield from decide_arguments(facts, plan.model)
 

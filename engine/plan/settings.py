@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.facts import Facts, LoopFact, PathFact
 from engine.facts.calls import CALLS_ITS_ARGUMENT
 from engine.facts.configuration import Option
+from engine.facts.source_text import contains
 from engine.facts.trace import Call, Event
 from engine.facts.values import Literal, plain, value_of
 from engine.plan.decision import Decision
@@ -241,7 +242,9 @@ def fixed_paths(facts: Facts, found: Sequence[Setting]) -> list[PathFact]:
     written = [p for p in paths if p.option is not None and isinstance(p.expression.node, ast.Constant)]
     positional = [p for p in written if p.option.positional]
     return positional + [
-        p for p in paths if p.option is None and p.value and not any(s.literal == literal_of(p) for s in found)
+        p
+        for p in paths
+        if p.option is None and (p.value or p.environment) and not any(s.literal == literal_of(p) for s in found)
     ]
 
 
@@ -250,11 +253,46 @@ def fixed_path(path: PathFact) -> Decision:
     text = f"{path.expression.text} at {path.expression.place} stays as it is written: no option can set it there"
     if path.option is not None:
         return Decision("data location", text, "give another with --arg")
+    if path.environment:
+        text = f"{path.expression.text} at {path.expression.place} is read at each site from its own environment"
+        text += "; the sites of a simulation share one"
+        return Decision("data location", text, "make it an argument of the script, and read that in its place")
     otherwise = "make it an argument of the script, and read that in its place"
     if path.value and not isinstance(path.expression.node, ast.Constant) and is_beside_the_script(path.value):
         text += f"; it is {path.value}, which a site looks for in the folder that it runs in"
         otherwise = f"write the whole path where {path.value} stands, or {otherwise}"
     return Decision("data location", text, otherwise)
+
+
+def variables_before(facts: Facts, found: Sequence[Setting]) -> Iterator[Decision]:
+    """What is said of the variables of the environment that come before an option: the script asks for them first.
+
+    Args:
+        facts: of the program.
+        found: the options that say where the data lies.
+    """
+    for event in facts.trace.named("os.environ.get", "os.getenv"):
+        name = plain(event.args[0]) if event.args else None
+        for setting in found:
+            if isinstance(name, str) and setting.literal is not None and _stands_for_lack_of(event, setting.literal):
+                place = setting.literal.place
+                yield Decision(
+                    "data location",
+                    f"where {name} is set in the environment of a site, it comes before {setting.option} (at {place})",
+                    f"leave {name} unset where the job is to say where the data lies",
+                )
+
+
+def _stands_for_lack_of(event: Event, literal: Range) -> bool:
+    """True for a literal that is the default of a variable of the environment: an argument of the call that reads it,
+    or after an ``or``."""
+    nodes = ast.walk(event.statement) if event.statement is not None else ()
+    either = [node for node in nodes if isinstance(node, ast.BoolOp) and contains(node, event.node)]
+    return any(
+        isinstance(node, ast.Constant) and event.scope.file.place(node) == literal.place
+        for around in (event.node, *either)
+        for node in ast.walk(around)
+    )
 
 
 def is_beside_the_script(path: str) -> bool:

@@ -218,6 +218,30 @@ def test_a_path_is_looked_for_where_it_is_read(tmp_path: Path) -> None:
     assert "if os.path.exists(args.data_path):\n    names = open(args.data_path).read()" in client
 
 
+@pytest.mark.parametrize(
+    "read", ['os.environ.get("HERE", {})', 'os.getenv("HERE", default={})', 'os.environ.get("HERE") or {}']
+)
+def test_the_default_of_a_variable_of_the_environment_gets_an_option(read: str, tmp_path: Path) -> None:
+    script = with_loop(LOOPS[0]).replace("import torch\n", "import os\n\nimport torch\n", 1)
+    script = script.replace("model = nn", f"here = {read.format(repr('data'))}\nopen(here + '/x.csv')\nmodel = nn")
+    plan = plan_of(tmp_path, script)
+    assert [(path.option, path.default) for path in plan.paths] == [("--data-dir", "data")]
+    client = convert(plan, PIPELINE).files["client.py"].decode()
+    assert f"here = {read.format('args.data_dir')}\n" in client
+    told = [decision.decision for decision in plan.decisions if decision.subject == "data location"]
+    assert told == ["where HERE is set in the environment of a site, it comes before --data-dir (at train.py:11)"]
+
+
+@pytest.mark.parametrize("read", ['os.environ["HERE"]', 'os.environ.get("HERE")', 'os.getenv("HERE")'])
+def test_a_variable_of_the_environment_without_a_default_is_told_of(read: str, tmp_path: Path) -> None:
+    script = with_loop(LOOPS[0]).replace("import torch\n", "import os\n\nimport torch\n", 1)
+    script = script.replace("model = nn", f'open(os.path.join({read}, "x.csv"))\nmodel = nn')
+    plan = plan_of(tmp_path, script)
+    assert plan.paths == ()
+    (told,) = [decision.decision for decision in plan.decisions if decision.subject == "data location"]
+    assert told.startswith(f"{read} at train.py:11 is read at each site from its own environment")
+
+
 def test_a_file_of_settings_that_is_written_stays_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "classes.json").write_text("{}")
     client, _ = client_of(tmp_path, 'with open("classes.json", "w") as file:\n    json.dump({}, file)')
