@@ -12,7 +12,7 @@ from engine.facts import Facts
 from engine.facts.configuration import Option
 from engine.pipeline import Conversion, Step, check_needs, convert, left_out
 from engine.plan import Choices, Plan, make_plan
-from engine.plan.arguments import missing_options, option_behind
+from engine.plan.arguments import check_options, missing_options, option_behind
 from engine.plan.model import is_made_by_the_script
 from engine.plan.refusals import (
     ARGUMENT_NEEDED,
@@ -80,7 +80,9 @@ def build(
     plan = make_plan(facts, choices)
     if isinstance(plan, list):
         return Outcome(facts, tuple(plan))
-    needs = tuple(_needs(facts, plan, job_settings.get("script_arguments") or ()))
+    words = job_settings.get("script_arguments") or ()
+    check_options(facts, plan.settings, words)
+    needs = tuple(_needs(facts, plan, words))
     if needs:
         return Outcome(facts, needs=needs)
     _check_order(facts, plan)

@@ -13,8 +13,13 @@ def meant(name: str, known: Iterable[str], listed: str = "list") -> str:
         known: the names that there are.
         listed: what lists them, of `python -m codemods`.
     """
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"`python -m codemods {listed}` names them"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is written most alike; empty where none is."""
     from difflib import get_close_matches
 
     names = {each.lower(): each for each in known}
-    near = get_close_matches(name.lower(), names, 1)
-    return f"did you mean {names[near[0]]}?" if near else f"`python -m codemods {listed}` names them"
+    return next((names[near] for near in get_close_matches(name.lower(), names, 1)), "")

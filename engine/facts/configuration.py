@@ -72,7 +72,7 @@ def parser_method(
     """A method of an argument parser; None for any other object."""
     if receiver.kind == "argparse.subparsers" and method == "add_parser":
         return _command(receiver, node, scope, args)
-    parser = _parser_of(receiver)
+    parser = parser_of(receiver)
     if parser is None:
         return None
     if method == "add_subparsers":
@@ -96,7 +96,7 @@ def parser_method(
     return Unknown()
 
 
-def _parser_of(receiver: Object) -> Object | None:
+def parser_of(receiver: Object) -> Object | None:
     """The parser an object is, or is a group of."""
     if receiver.kind == "argparse.group" and isinstance(receiver.receiver, Object):
         return receiver.receiver

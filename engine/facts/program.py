@@ -384,6 +384,7 @@ class ArgumentsFact:
         options: what it declares.
         command: the word by which the script is told which of its functions is meant; empty where it needs none.
         before_command: destinations of the options that the script takes before that word only.
+        closed: True where it takes no others: argparse refuses them, and every call that declares one is understood.
     """
 
     kind: str
@@ -393,6 +394,7 @@ class ArgumentsFact:
     options: tuple[Option, ...] = ()
     command: str = ""
     before_command: tuple[str, ...] = ()
+    closed: bool = False
 
 
 @dataclass(frozen=True)

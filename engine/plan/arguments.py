@@ -9,6 +9,8 @@ from engine.facts.configuration import Option
 from engine.facts.values import Unknown
 from engine.plan.model import passed_values
 from engine.plan.settings import Setting
+from engine.result import UserError
+from engine.spelling import nearest
 
 
 def missing_options(arguments: ArgumentsFact, settings: Iterable[Setting], given: Sequence[str]) -> tuple[Option, ...]:
@@ -29,6 +31,25 @@ def missing_options(arguments: ArgumentsFact, settings: Iterable[Setting], given
     free = [word for word, before in zip(given, ["", *given], strict=False) if not _belongs(word, before)]
     flags = {word.partition("=")[0] for word in given}
     return (*positional[len(free) :], *(option for option in named if not flags.intersection(option.flags)))
+
+
+def check_options(facts: Facts, settings: Iterable[Setting], given: Sequence[str]) -> None:
+    """Raise UserError for an option that the script does not take, where it is known which it takes.
+
+    Args:
+        facts: of the program.
+        settings: what the job fills in, by options that the script may not have of itself.
+        given: what the user says the script is given, one item per word.
+    """
+    known = [flag for option in facts.arguments.options for flag in option.flags if flag.startswith("--")]
+    taken = [*known, *(setting.option for setting in settings), "--help"]
+    words = [*given, "--"]
+    for word in words[: words.index("--")] if facts.arguments.closed else ():
+        flag = word.partition("=")[0].replace("--no-", "--")  # of a BooleanOptionalAction
+        if word.startswith("--") and not any(name.startswith(flag) for name in taken):
+            near = nearest(flag, known)
+            options = f"did you mean {near}?" if near else f"its options are {', '.join(known)}"
+            raise UserError(f"{facts.project.entry.name} takes no {word.partition('=')[0]}: {options}")
 
 
 def option_behind(facts: Facts, argument: str, missing: Iterable[Option]) -> Option | None:

@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from codemods.__main__ import main
-from engine.facts import ArgumentsFact
+from engine.facts import ArgumentsFact, gather
 from engine.facts.configuration import Option
 from engine.plan.arguments import missing_options
 from engine.plan.settings import Setting
 from engine.result import Place
+from engine.source import Project
 from engine.verify.launch import Settings
 from engine.verify.run import verify
 
@@ -194,3 +195,66 @@ def test_arguments_that_make_another_client_need_another_conversion(tmp_path: Pa
     (tmp_path / "train.py").unlink()
     result = CliRunner().invoke(main, ["job", str(tmp_path / "federated"), "--arg=--width=3"])
     assert (result.exit_code, "does not exist" in result.output) == (2, True)
+
+
+OPTIONS = """\
+import argparse
+import torch
+from torch import nn
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", "--learning-rate", type=float, default=0.1)
+parser.add_argument("--epochs", type=int, default=3)
+group = parser.add_argument_group("more")
+group.add_argument("--save", action=argparse.BooleanOptionalAction)
+args = parser.parse_args()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
+for epoch in range(args.epochs):
+    model(torch.ones(8, 4)).sum().backward()
+    optimizer.step()
+"""
+DECLARED = 'parser.add_argument("--epochs", type=int, default=3)'
+OPEN = {
+    "parse_known_args": ("args = parser.parse_args()", "args, rest = parser.parse_known_args()"),
+    "a computed name": (DECLARED, DECLARED + '\nparser.add_argument("--" + open("name").read())'),
+    "a loop": (DECLARED, DECLARED + '\nfor name in dir(torch):\n    parser.add_argument(f"--{name}")'),
+    "somebody else's": (DECLARED, DECLARED + "\nimport deepspeed\nparser = deepspeed.add_config_arguments(parser)"),
+    "handed over": (DECLARED, DECLARED + "\nimport deepspeed\ndeepspeed.add_config_arguments(parser)"),
+    "parents": ("ArgumentParser()", "ArgumentParser(parents=[torch.parser()])"),
+    "all the rest": (DECLARED, DECLARED + '\nparser.add_argument("rest", nargs=argparse.REMAINDER)'),
+    "not followed": (DECLARED, DECLARED + "\nmap(lambda name: parser.add_argument(name), dir(torch))"),
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("--nope=1", "train.py takes no --nope: its options are --lr, --learning-rate, --epochs, --save"),
+        ("--learnin-rate", "train.py takes no --learnin-rate: did you mean --learning-rate?"),
+    ],
+)
+def test_an_option_that_the_script_does_not_take_is_refused(word: str, told: str, tmp_path: Path) -> None:
+    for given in ("apply", "inspect"):
+        (tmp_path / "train.py").write_text(OPTIONS)
+        result = CliRunner().invoke(main, [given, str(tmp_path / "train.py"), f"--arg={word}"])
+        assert (result.exit_code, told in result.output) == (2, True), result.output
+    assert not (tmp_path / "federated").exists()
+    assert applied(tmp_path, OPTIONS)[0] == 0
+    result = CliRunner().invoke(main, ["job", str(tmp_path / "federated"), f"--arg={word}"])
+    assert (result.exit_code, told in result.output) == (2, True), result.output
+
+
+@pytest.mark.parametrize("words", [["--lr", "0.2"], ["--learn=0.2"], ["--no-save"], ["--", "--nope"]])
+def test_what_argparse_takes_is_taken(words: list[str], tmp_path: Path) -> None:
+    text = OPTIONS.replace("args = parser", 'parser.add_argument("name", nargs="?")\nargs = parser')
+    code, output = applied(tmp_path, text, *(f"--arg={word}" for word in words))
+    assert code == 0, output
+
+
+@pytest.mark.parametrize("change", OPEN.values(), ids=OPEN)
+def test_an_option_may_be_taken_where_not_all_are_known(change: tuple[str, str], tmp_path: Path) -> None:
+    text = OPTIONS.replace(*change)
+    assert text != OPTIONS
+    (tmp_path / "train.py").write_text(text)
+    assert not gather(Project(tmp_path / "train.py")).arguments.closed
