@@ -37,12 +37,8 @@ def test_a_class_of_the_script() -> None:
 
 
           model = Net(hidden=8)
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         ''',
+        below=tools.TRAINING,
         also={
             "model.py": '''\
             """The model, where the server can build it without running train.py."""
@@ -312,12 +308,8 @@ def test_a_layer_replaced_after_construction() -> None:
           x, y = torch.ones(4, 2), torch.ones(4, 1)
           model = Net()
           model.head = nn.Linear(8, 1)  # one number
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
         also={
             "model.py": '''\
             """The model, where the server can build it without running train.py."""

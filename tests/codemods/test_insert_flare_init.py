@@ -22,12 +22,8 @@ def test_before_all_code_of_a_script_without_arguments() -> None:
 
           x, y = torch.ones(4, 2), torch.ones(4, 1)
           model = nn.Linear(2, 1)
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
     )
 
 
@@ -75,12 +71,8 @@ def test_after_a_future_import_and_a_docstring() -> None:
 
           x, y = torch.ones(4, 2), torch.ones(4, 1)
           model = nn.Linear(2, 1)
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         ''',
+        below=tools.TRAINING,
     )
 
 
@@ -185,12 +177,8 @@ def test_imports_in_one_line_and_none_sorted() -> None:
           np.random.seed(0)
           x, y = torch.ones(4, 2), torch.ones(4, 1)
           model = nn.Linear(2, 1)
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
     )
 
 
@@ -206,12 +194,8 @@ def test_name_taken() -> None:
           flare = 1.0  # of the sun
           x, y = torch.ones(4, 2), torch.ones(4, 1)
           model = nn.Linear(2, 1)
-          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-          for epoch in range(3):
-              optimizer.zero_grad()
-              nn.functional.mse_loss(model(x), y).backward()
-              optimizer.step()
         """,
+        below=tools.TRAINING,
     )
 
 
