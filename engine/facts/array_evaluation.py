@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from engine.facts.array_flow import carried, outer_names
 from engine.facts.arrays import ArrayTraining
 from engine.facts.evaluation import rank
-from engine.facts.metrics import names_given, returned_metrics
+from engine.facts.metrics import returned_metrics
+from engine.facts.printed_metrics import names_given
 from engine.facts.program import EvaluationFact
 from engine.facts.source_text import contains, expression, names_in
 from engine.facts.trace import Event, Trace

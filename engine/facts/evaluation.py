@@ -8,17 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from engine.facts.metrics import (
-    best_first,
-    collected_before,
-    keyed_metrics,
-    names_given,
-    printed_metrics,
-    returned_metrics,
-    spelled_by_caller,
-)
+from engine.facts.many_values import collected_before
+from engine.facts.metrics import best_first, keyed_metrics, returned_metrics, spelled_by_caller
 from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
+from engine.facts.printed_metrics import names_given, printed_metrics
 from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, own_nodes, text_of
 from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Trace, leads_through, path_inside

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from engine.facts import EvaluationFact, Facts
-from engine.facts.metrics import printed_metrics
+from engine.facts.printed_metrics import printed_metrics
 from engine.plan.frame import Frame, bodies
 
 EVALUATING = {"val", "valid", "validation", "test", "eval", "dev"}

@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.facts import gather
-from engine.facts.metrics import (
-    best_first,
-    collected_before,
-    names_given,
-    printed_metrics,
-    returned_metrics,
-    spelled_by_caller,
-)
+from engine.facts.many_values import collected_before
+from engine.facts.metrics import best_first, returned_metrics, spelled_by_caller
+from engine.facts.printed_metrics import names_given, printed_metrics
 from engine.source import Project
 
 TOLD_BY_LOSS = """\
