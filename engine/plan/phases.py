@@ -43,6 +43,12 @@ class Fold(ast.NodeTransformer):
         result = self.visit(statement)
         return result if isinstance(result, list) else [result] if result is not None else []
 
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if getattr(node, "body", None) == []:
+            node.body = [ast.copy_location(ast.Pass(), node)]
+        return node
+
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         call = node.value
         clears = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "zero_grad"
