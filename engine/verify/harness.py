@@ -29,6 +29,7 @@ from nvflare.fuel.utils.class_utils import instantiate_class
 
 from engine.verify.algorithm import ChangedGradients
 from engine.verify.arrays import ArrayRecorder, as_loaded, as_served
+from engine.verify.compiler import put_off_compiler
 from engine.verify.launch import ENVIRONMENT, Launch
 from engine.verify.original import PROBE
 from engine.verify.partitions import watch_partitions
@@ -140,6 +141,7 @@ def _prepared(launch: Launch) -> Iterator[None]:
         place for place in sys.path if place and place not in hidden
     ]
     sys.argv = [str(launch.script), *launch.arguments]
+    put_off_compiler()
     for name in [name for name in sys.modules if name.partition(".")[0] in OWN_PACKAGES]:
         del sys.modules[name]
     yield

@@ -10,11 +10,12 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "TORCHINDUCTOR_DETERMINISTIC": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "MPLBACKEND": "Agg",
     "WANDB_MODE": "disabled",
 }
-"""What the children see beside the user's environment: one thread, no windows, no tracker."""
+"""What the children see beside the user's environment: one thread, what repeats itself, no windows, no tracker."""
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,17 @@ from typing import Any
 import psutil
 
 from engine.verify import warm
+from engine.verify.compiler import NAME as COMPILER
 from engine.verify.launch import ENVIRONMENT, Launch
 
 LAST_LINES = 8
 PRELOADED = ("torch", "engine.verify.harness", "engine.verify.run")
 """What every process needs."""
-PRELOADED_FOR_SCRIPTS = ("torch._dynamo",)
-"""What every script needs: an optimizer loads it at its first step."""
+LOADS_COMPILER = (
+    "torch._dynamo.", "torch.compile.", "torch.distributed.", "torch.func.", "torch.profiler.",
+    "torch.use_deterministic_algorithms.", "torch.utils.checkpoint.",
+)  # fmt: skip
+"""What of torch loads its compiler when it is used: a script that names it has that loaded ahead."""
 PRELOADED_IF_USED = frozenset({"pandas", "scipy", "sklearn", "torchaudio", "torchvision"})
 """What a script may import that takes long and does nothing but define things."""
 READ_WHEN_LOADED = re.compile(r"(TORCH|PYTORCH|SCIPY|SKLEARN|PANDAS)\w*_\w+")
@@ -70,10 +74,13 @@ def needed_by(code: Path) -> list[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
+            names.add(f"torch.{node.attr}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and READ_WHEN_LOADED.fullmatch(node.value):
             return []
     used = sorted(name for name in names if name.partition(".")[0] in PRELOADED_IF_USED)
-    return [*PRELOADED_FOR_SCRIPTS, *used]
+    compiler = [COMPILER] if any(f"{name}.".startswith(LOADS_COMPILER) for name in names) else []
+    return [*compiler, *used]
 
 
 def _nodes(code: Path) -> Iterator[ast.AST]:

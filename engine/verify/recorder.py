@@ -62,7 +62,7 @@ def seed_everything(seed: int) -> None:
     numpy.random.seed(seed)
     random.seed(seed)
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` loads the compiler, too
 
 
 def plain_name(name: str) -> str:

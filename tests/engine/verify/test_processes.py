@@ -33,7 +33,7 @@ def look(connection) -> None:
     """What a fork finds."""
     seen = {
         "threads": len(os.listdir("/proc/self/task")),
-        "loaded": [name for name in ("torch", "torch._dynamo", "nvflare.client") if name in sys.modules],
+        "loaded": [name for name in ("torch", "nvflare.client") if name in sys.modules],
         "collects": gc.isenabled(),
         "name": multiprocessing.current_process().name,
         "parent": multiprocessing.parent_process(),
@@ -80,7 +80,7 @@ def test_a_fork_has_what_is_loaded_and_looks_like_a_fresh_process(ready):
     assert found[0].pop("random") != found[1].pop("random")
     assert found[0] == {
         "threads": 1,
-        "loaded": ["torch", "torch._dynamo", "nvflare.client"],
+        "loaded": ["torch", "nvflare.client"],
         "collects": True,
         "name": "MainProcess",
         "parent": None,
@@ -113,12 +113,27 @@ def test_nothing_is_forked_from_a_process_that_has_threads(tmp_path, monkeypatch
 def test_what_scripts_import_is_loaded_ahead_where_they_do_not_change_how_it_loads(tmp_path):
     (tmp_path / "client.py").write_text("import torch, pandas as pd\nfrom sklearn.datasets import load_digits\n")
     (tmp_path / "broken.py").write_text("import import\n")
-    loaded = ["torch._dynamo", "pandas", "sklearn.datasets", "sklearn.datasets.load_digits"]
+    loaded = ["pandas", "sklearn.datasets", "sklearn.datasets.load_digits"]
     assert needed_by(tmp_path) == loaded
     (tmp_path / "other.py").write_text("import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '0'\n")
     assert needed_by(tmp_path) == loaded
     (tmp_path / "other.py").write_text("import os\nos.environ.setdefault('TORCHDYNAMO_DISABLE', '1')\n")
     assert needed_by(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "compiles"),
+    [
+        ("torch.compile(model)", True),
+        ("from torch.utils import checkpoint", True),
+        ("import torch.distributed as dist", True),
+        ("torch.save(args.checkpoint, re.compile('a'))", False),
+        ("from torch.nn.functional import relu", False),
+    ],
+)
+def test_the_compiler_is_loaded_ahead_for_scripts_that_use_it(tmp_path, line, compiles):
+    (tmp_path / "client.py").write_text(f"{line}\n")
+    assert needed_by(tmp_path) == ["torch._dynamo"] * compiles
 
 
 def test_processes_are_started_afresh_where_they_cannot_be_forked(project, monkeypatch):
