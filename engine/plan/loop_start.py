@@ -37,6 +37,7 @@ def counter_resets(facts: Facts, frame: Frame) -> tuple[str, ...] | Result:
         values = [value for one in before for value in _followed(one, function, node)]
         constant = [ast.unparse(value) for value in values if is_constant(value)]
         constant = constant if before else _numbers_at_start(tested[name], loop)
+        constant = _counted_on(constant, name, function.body, node)
         reachable = bool(constant) and frame.is_loop
         if not reachable and not before and name not in ast.unparse(node.test):
             continue  # set anew in every pass
@@ -116,6 +117,30 @@ def _followed(value: ast.expr, function: ast.Module, loop: ast.While) -> list[as
         return [value]
     known = assignments(function)
     return [given for target, given in known if ast.unparse(target) == value.id and given.lineno < loop.lineno]
+
+
+def _counted_on(constant: list[str], name: str, body: list[ast.stmt], loop: ast.While) -> list[str]:
+    """The numbers a counter may start at, moved by what is added to it before the loop: ``epoch = 0``, ``epoch += 1``;
+    none where that is not said by a number, or only under a condition."""
+    added = [s for s in ast.walk(ast.Module(body, [])) if isinstance(s, ast.AugAssign) and s.lineno < loop.lineno]
+    for statement in (one for one in added if ast.unparse(one.target) == name):
+        if (
+            statement not in body
+            or not isinstance(statement.op, (ast.Add, ast.Sub))
+            or not is_constant(statement.value)
+        ):
+            return []
+        sign = 1 if isinstance(statement.op, ast.Add) else -1
+        constant = [_sum(one, sign, statement.value) for one in constant]
+    return constant
+
+
+def _sum(start: str, sign: int, step: ast.expr) -> str:
+    """A number as it stands in the source, moved by another."""
+    number = ast.parse(start, mode="eval").body
+    if all(isinstance(one, ast.Constant) and isinstance(one.value, (int, float)) for one in (number, step)):
+        return repr(ast.literal_eval(number) + sign * ast.literal_eval(step))
+    return f"{start} {'+' if sign > 0 else '-'} {ast.unparse(step)}"
 
 
 def _ends_for_good(loop: LoopFact, frame: Frame, name: str) -> Result:

@@ -38,6 +38,28 @@ def test_counters_start_where_they_were_set_before_the_loop(before: str, tmp_pat
     assert plan.rounds.resets == ("going = True", "step = 0")
 
 
+@pytest.mark.parametrize(
+    ("before", "resets"),
+    [
+        ("step = 0\ngoing = True\nstep += 2", ("going = True", "step = 2")),
+        ("step, going = 3, True\nstep -= 2", ("going = True", "step = 1")),
+    ],
+)
+def test_what_is_added_to_a_counter_before_the_loop_counts(before: str, resets, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(before=before))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.resets == resets
+
+
+def test_a_counter_moved_under_a_condition_before_the_loop_is_not_guessed(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(before="step, going = 0, True\nif torch.rand(1) > 0.5:\n    step += 1"))
+    plan = make_plan(gather(Project(script)))
+    assert not isinstance(plan, Plan) and "step" in str(plan)
+
+
 TRAINER = """
 import torch
 from torch import nn
