@@ -74,7 +74,21 @@ def _is_forward(event: Event, models: list[Object]) -> bool:
         return any(unwrapped(one) in models for one in called) or (
             bool(called) and _infers(event, called[0].kind, models)
         )
-    return _infers(event, event.name, models)
+    return _infers(event, event.name, models) or _asks(event, models)
+
+
+def _asks(event: Event, models: list[Object]) -> bool:
+    """True for a call of what a trained model's own class defines: ``model.forward(x)``; where an evaluation is named
+    so, also of another method that is handed something and gives something back: ``model.log_prob(x)``."""
+    around = [entry for entry in event.path if isinstance(entry, Call)]
+    asked = [one for one in objects(event.receiver) if unwrapped(one) in models]
+    if event.function is None or not asked or any(entry.receiver in asked for entry in around):
+        return False
+    if event.function.name == "forward":
+        return True
+    named = any(EVALUATION_NAME.search(call.function.name) for call in around)
+    gives = any(isinstance(node, ast.Return) and node.value for node in own_nodes(event.function.node.body))
+    return named and gives and bool(event.args or event.kwargs) and event.function.name not in ("train", "eval")
 
 
 def _infers(event: Event, name: str, models: list[Object]) -> bool:
