@@ -30,6 +30,7 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
             yield Replace(setting.literal.place, setting.literal.end, setting.text or setting.reader)
     yield from packaged(plan)
     yield from shared(plan)
+    yield from continued(plan)
     declared = [setting for setting in plan.new_settings if not setting.early]
     if not declared:
         return
@@ -47,6 +48,14 @@ def edits(plan: Plan) -> Iterator[AddImport | Edit]:
             parsed = f"{parser.variable}, sys.argv[1:] = {parser.parser}.parse_known_args()\n"
         yield Insert(parser.declare_at, f"\n# set by the federated job\n{head}{declarations}{parsed}")
     yield from filled_in(plan)
+
+
+def continued(plan: Plan) -> Iterator[AddImport | Edit]:
+    """Let the job's options follow a command line that is written in the script: the last value of an option counts."""
+    line = plan.facts.arguments.line
+    if line is not None:
+        yield AddImport(plan.facts.project.files[line.place.file], "import sys")
+        yield Replace(line.place, line.end, f"[*{line.text}, *sys.argv[1:]]")
 
 
 def packaged(plan: Plan) -> Iterator[AddImport | Edit]:

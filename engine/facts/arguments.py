@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from engine.facts.configuration import Option, command_of, declared_by, options_of, parser_of
-from engine.facts.program import ArgumentsFact
+from engine.facts.program import ArgumentsFact, Expression
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Context, Event, Trace
 from engine.facts.values import Object, Value, plain
@@ -34,7 +34,8 @@ def command_line(trace: Trace) -> ArgumentsFact:
         after = [option.destination for option in (declared_by(chosen) if chosen is not None else options)]
         before = tuple(option.destination for option in options if option.destination not in after)
         closed = not word and _is_closed(trace, namespace.receiver)
-        found.append(ArgumentsFact("argparse", parser, variable, parse, options, word, before, closed))
+        line = _line(event, namespace)
+        found.append(ArgumentsFact("argparse", parser, variable, parse, options, word, before, closed, line))
     return max(found, key=lambda fact: len(fact.options), default=_of_fire(trace))
 
 
@@ -77,6 +78,12 @@ def _is_of(value: Value | None, parser: Object) -> bool:
 
 def _given(event: Event) -> tuple[Value, ...]:
     return (*event.args, *event.kwargs.values())
+
+
+def _line(event: Event, namespace: Object) -> Expression | None:
+    """The command line that the script writes itself, where it is handed to ``parse_args``."""
+    given = [*event.node.args, *(keyword.value for keyword in event.node.keywords if keyword.arg == "args")]
+    return expression(given[0], event.scope) if given and plain(namespace.attributes.get("#written")) else None
 
 
 def _of_fire(trace: Trace) -> ArgumentsFact:

@@ -91,7 +91,7 @@ def parser_method(
             parser.attributes.setdefault("#defaults", Mapping({})).items[name] = _as_argument(value)
         return Literal(None)
     if method in ("parse_args", "parse_known_args"):
-        namespace = _namespace(interpreter, parser, node, scope)
+        namespace = _namespace(interpreter, parser, node, scope, _written_line(args, kwargs))
         return Sequence([namespace, Unknown()], "tuple") if method == "parse_known_args" else namespace
     return Unknown()
 
@@ -150,6 +150,9 @@ def _given(options: list[Option], words: tuple[str, ...]) -> dict[str, tuple[Opt
         named = next((option for option in options if flag in option.flags), None) if word.startswith("-") else None
         if named is not None and not value:
             waiting = None if named.kind == "bool" else named
+            if isinstance(named.default, bool):
+                switched = replace(named, default=not named.default)
+                found[named.destination] = (switched, _default(switched, {}))
             continue
         option = named or waiting or (positional.pop(0) if positional and not word.startswith("-") else None)
         waiting = None
@@ -186,13 +189,23 @@ def _as_argument(value: Value, option: Option | None = None) -> Value:
     return Literal(known, ARGUMENTS, written, option=option) if known is not ... else value
 
 
-def _namespace(interpreter: Interpreter, parser: Object, node: ast.Call, scope: Scope) -> Object:
-    """What ``parse_args()`` gives back."""
+def _written_line(args: list[Value], kwargs: dict[str, Value]) -> tuple[str, ...] | None:
+    """The command line that a script writes itself: ``parse_args(["--lr", "0.1"])``; None where it is given one."""
+    line = plain(args[0] if args else kwargs.get("args"))
+    return tuple(map(str, line)) if isinstance(line, (list, tuple)) or line == "" else None
+
+
+def _namespace(
+    interpreter: Interpreter, parser: Object, node: ast.Call, scope: Scope, line: tuple[str, ...] | None
+) -> Object:
+    """What ``parse_args()`` gives back: a command line written in the script, then what the user gives after it."""
     namespace = Object("argparse.Namespace", scope.file.place(node), node, receiver=parser, scope=scope)
-    command, chosen = _chosen_command(parser, interpreter.arguments)
+    namespace.attributes["#written"] = Literal(line is not None)
+    line = (*(line or ()), *interpreter.arguments)
+    command, chosen = _chosen_command(parser, line)
     for one in filter(None, (parser, chosen)):
         declared = one.attributes.get("#options", Mapping({})).items
-        words = tuple(word for word in interpreter.arguments if word != command)
+        words = tuple(word for word in line if word != command)
         declared.update(_given([option for option, _ in declared.values()], words))
         for name, (_, default) in declared.items():
             namespace.attributes[name] = default

@@ -385,6 +385,7 @@ class ArgumentsFact:
         command: the word by which the script is told which of its functions is meant; empty where it needs none.
         before_command: destinations of the options that the script takes before that word only.
         closed: True where it takes no others: argparse refuses them, and every call that declares one is understood.
+        line: the command line that the script writes itself and hands to ``parse_args``; None where it reads its own.
     """
 
     kind: str
@@ -395,6 +396,7 @@ class ArgumentsFact:
     command: str = ""
     before_command: tuple[str, ...] = ()
     closed: bool = False
+    line: Expression | None = None
 
 
 @dataclass(frozen=True)

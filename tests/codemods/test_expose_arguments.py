@@ -257,3 +257,26 @@ def test_a_value_in_another_file() -> None:
             ''',
         },
     )
+
+
+def test_a_command_line_written_in_the_script_is_followed_by_the_jobs() -> None:
+    check_diff(
+        """\
+          import argparse
+        + import sys
+
+          import torch
+          from torch import nn
+
+          parser = argparse.ArgumentParser()
+          parser.add_argument("--epochs", type=int, default=3)
+        - args = parser.parse_args(["--epochs", "2"])
+        + args = parser.parse_args([*["--epochs", "2"], *sys.argv[1:]])
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(args.epochs):
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(torch.ones(4, 2)), torch.ones(4, 1)).backward()
+              optimizer.step()
+        """,
+    )
