@@ -6,13 +6,15 @@ import ast
 import builtins
 import math
 import string
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from engine.facts import binding, calls, containers
 from engine.facts.elements import known_elements
 from engine.facts.library import comes_from_data, is_namespace
 from engine.facts.operators import binary, boolean, compare, conditional, truth, unary
-from engine.facts.trace import Loop
+from engine.facts.optimizers import is_optimizer
+from engine.facts.trace import Branch, Loop
 from engine.facts.values import (
     DATASET,
     Bound,
@@ -349,8 +351,13 @@ def call(interpreter: Interpreter, node: ast.Call, scope: Scope) -> Value:
         decided = evaluate(interpreter, node.func, scope)
         callees = [(None, option) for option in options(decided)]
     args, kwargs = arguments(interpreter, node, scope)
-    results = [calls.dispatch(interpreter, node, scope, who, callee, args, kwargs) for who, callee in callees]
-    return choose(results, default_first=isinstance(decided, Choice) and decided.default_first)
+    default_first = isinstance(decided, Choice) and decided.default_first
+    results = []
+    for who, callee in callees:
+        other = default_first and bool(results) and isinstance(callee, (Function, Class))
+        with interpreter.entered(Branch(node, scope.file.place(node), scope, False, False)) if other else nullcontext():
+            results.append(calls.dispatch(interpreter, node, scope, who, callee, args, kwargs))
+    return choose(results, default_first)
 
 
 def attribute_for_call(interpreter: Interpreter, owner: Value, node: ast.Attribute, scope: Scope) -> Value | None:
@@ -358,6 +365,8 @@ def attribute_for_call(interpreter: Interpreter, owner: Value, node: ast.Attribu
     if isinstance(owner, (External, LocalModule, Class, Super)):
         return attribute_of(interpreter, owner, node.attr, node, scope)
     if isinstance(owner, Object):
+        if node.attr == "step" and is_optimizer(owner) and owner.cls is None:
+            return None  # a wrapper that was put around it, as schedulers do to count steps, still takes the step
         known = node.attr in owner.attributes or (owner.cls is not None and owner.cls.find(node.attr) is not None)
         return attribute_of(interpreter, owner, node.attr, node, scope) if known else None
     return None

@@ -109,6 +109,8 @@ def unary(interpreter: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
     known = plain(value)
     if isinstance(node.op, ast.Not):
         test = truth(value)
+        if test is None and known is not ...:
+            return Literal(not known, least_certain((value,)), parts=(value,))
         return Unknown() if test is None else Literal(not test)
     if isinstance(node.op, ast.USub) and isinstance(known, (int, float)):
         return Literal(-known, source_of(value))

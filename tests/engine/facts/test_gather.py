@@ -212,3 +212,75 @@ def test_parts_built_by_themselves_belong_to_the_module_that_is_called(
 ) -> None:
     facts = facts_of(tmp_path, PARTS.replace("FORWARD", forward))
     assert [model.variable for model in facts.models] == models
+
+
+def test_a_switch_of_the_script_turned_round_is_known_by_its_default(tmp_path: Path) -> None:
+    text = """parser = argparse.ArgumentParser()
+parser.add_argument("--narrow", action="store_true")
+args = parser.parse_args()
+class Wide(Net):
+    def __init__(self, wide):
+        super().__init__(4 if wide else 2)
+train(Wide(wide=not args.narrow), 3)
+"""
+    facts = facts_of(tmp_path, text)
+    assert facts.model is not None and facts.model.arguments == {"wide": True}
+    assert facts.model.arguments_source == "arguments"
+
+
+def test_an_option_decides_which_function_builds_the_model(tmp_path: Path) -> None:
+    text = """parser = argparse.ArgumentParser()
+parser.add_argument("--net", default="small")
+args = parser.parse_args()
+def small():
+    return Net(2)
+def large():
+    return Net(8)
+if args.net == "small":
+    build = small
+elif args.net == "large":
+    build = lambda: large()
+else:
+    raise SystemExit("no such net")
+train(build(), 3)
+"""
+    facts = facts_of(tmp_path, text)
+    assert facts.model is not None and facts.model.arguments == {"hidden": 2}
+    assert facts.model.undecided == ()
+
+
+def test_a_command_line_written_in_the_script_sets_its_options(tmp_path: Path) -> None:
+    text = """parser = argparse.ArgumentParser()
+parser.add_argument("--hidden", type=int, default=2)
+parser.add_argument("--double", action="store_true")
+args = parser.parse_args(["--hidden", "3", "--double"])
+train(Net(args.hidden * (2 if args.double else 1)), 3)
+"""
+    facts = facts_of(tmp_path, text)
+    assert facts.model is not None and facts.model.arguments == {"hidden": 6}
+    assert facts.arguments.line is not None
+
+
+WRAPS_STEP = """
+class Counting:
+    def __init__(self, optimizer):
+        def counted(method):
+            function, owner = method.__func__, method.__self__
+            def wrapper(*args):
+                return function.__get__(owner, type(owner))(*args)
+            return wrapper
+        optimizer.step = counted(optimizer.step)
+
+model = Net()
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+counting = Counting(optimizer)
+for epoch in range(3):
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+"""
+
+
+def test_a_wrapper_around_the_step_of_an_optimizer_still_steps(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, WRAPS_STEP)
+    assert facts.optimizer is not None and facts.optimizer.step is not None
+    assert facts.model is not None and facts.model.name == "Net"
