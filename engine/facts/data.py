@@ -311,6 +311,8 @@ def _path_parameters(dataset: Object) -> list[Value]:
 def _path_facts(event: Event, value: Value) -> Iterator[PathFact]:
     """The paths an argument may be: by an option of the script, or by the literal that starts it."""
     for option in options(value):
+        if isinstance(option, Object) and option.kind.rpartition(".")[2] == "open":
+            continue  # an open file: the call that opens it tells its path
         yield from _beside_script(event, option)
         first = next((part for part in written_parts(option) if not _is_template(part)), None)
         if isinstance(first, EnvironmentVariable) and not NOT_DATA.search(first.name):

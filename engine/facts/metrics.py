@@ -109,11 +109,10 @@ def _metric(function: ast.AST, node: ast.AST, index: int | str | None, *hints: s
     text = text_of(node)
     if is_many_of(node, many_valued(function.body)):
         return None
-    for words in (text, *hints[:1], text_of(_written_out(function, node)), *hints[1:]):
-        found = classify(words)
-        if found is not None:
-            return MetricFact(found[0], found[1], text, index)
-    return None
+    spoken = (text, *hints[:1], text_of(_written_out(function, node)), *hints[1:])
+    found = [name for name in map(classify, spoken) if name is not None]
+    telling = next((name for name in found if name[0] != "score"), None) or next(iter(found), None)
+    return MetricFact(*telling, text, index) if telling is not None else None
 
 
 def _written_out(function: ast.AST, node: ast.AST | None) -> ast.AST | None:

@@ -96,6 +96,7 @@ def test_paths(tmp_path: Path, lines: str, source: str | None, paths: list) -> N
     "lines",
     [
         "data = torch.randn(8, 2)\nopen('log.txt', 'w').write('started')",
+        "import pickle\ndata = torch.randn(8, 2)\nwith open('', 'rb') as file:\n    pickle.load(file)",
         "data = torch.randn(8, 2)\ncheckpoint = torch.load('last_checkpoint.pt')",
         "import yaml\ndata = torch.randn(8, 2)\nsettings = yaml.safe_load(open('settings.yaml'))",
         "data = torch.randn(8, 2)\nprint(os.listdir('runs'))",

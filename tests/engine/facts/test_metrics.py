@@ -235,3 +235,10 @@ def test_the_metric_that_the_script_tells_its_best_model_by_comes_first(returned
 )
 def test_as_many_numbers_as_samples_are_no_metric(computed: str, names: list[str]) -> None:
     assert [metric.name for metric in printed_metrics(ast.parse(computed).body)] == names
+
+
+def test_the_key_tells_what_a_score_is() -> None:
+    function = ast.parse("def validate():\n    return OrderedDict([('loss', losses.avg), ('acc', scores.avg)])").body[0]
+    returns, metrics = returned_metrics(function, ["log"])
+    assert returns == "dict"
+    assert {metric.name: metric.index for metric in metrics} == {"accuracy": "acc", "loss": "loss"}
