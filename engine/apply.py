@@ -12,7 +12,7 @@ from engine.facts import Facts
 from engine.facts.configuration import Option
 from engine.pipeline import Conversion, Step, check_needs, convert, left_out
 from engine.plan import Choices, Plan, make_plan
-from engine.plan.arguments import check_options, missing_options, option_behind
+from engine.plan.arguments import check_options, missing_options, option_behind, training_switches
 from engine.plan.model import is_made_by_the_script
 from engine.plan.refusals import (
     ARGUMENT_NEEDED,
@@ -184,7 +184,7 @@ def _needs(facts: Facts, plan: Plan, script_arguments: Sequence[str]) -> Iterato
     for name, source in plan.model.missing:
         if option_behind(facts, name, missing) is None:
             yield _model_argument(facts, name, source)
-    for option in missing:
+    for option in (*missing, *training_switches(facts)):
         yield ARGUMENT_NEEDED.at(files[option.place.file], option.place, option.flags[0])
     if weights:
         yield FIRST_WEIGHTS_NEEDED.at(files.get(weights.place.file), weights.place)

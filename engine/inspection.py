@@ -65,7 +65,7 @@ def _judged(
     """What only the author of a program can say; else what forbids converting it; else what the script is not given
     of what it needs on its command line. The arguments are those of `inspect_program`."""
     from engine.plan import Choices, make_plan
-    from engine.plan.arguments import check_options, missing_options
+    from engine.plan.arguments import check_options, missing_options, training_switches
 
     refusals = list(blockers(facts))
     if refusals:
@@ -80,7 +80,7 @@ def _judged(
         return [], plan, ()
     check_options(facts, plan.settings, script_arguments)
     asked = missing_options(facts.arguments, plan.settings, script_arguments)
-    return list(_needed(facts, plan, asked)), (), asked
+    return list(_needed(facts, plan, asked)), (), (*asked, *training_switches(facts))
 
 
 def refused_file(entry: str, blocker: Result) -> dict[str, Any]:

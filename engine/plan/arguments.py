@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 
 from engine.facts import ArgumentsFact, Facts
 from engine.facts.configuration import Option
+from engine.facts.trace import Branch
 from engine.facts.values import Unknown
 from engine.plan.model import passed_values
 from engine.plan.settings import Setting
@@ -50,6 +52,18 @@ def check_options(facts: Facts, settings: Iterable[Setting], given: Sequence[str
             near = nearest(flag, known)
             options = f"did you mean {near}?" if near else f"its options are {', '.join(known)}"
             raise UserError(f"{facts.project.entry.name} takes no {word.partition('=')[0]}: {options}")
+
+
+def training_switches(facts: Facts) -> tuple[Option, ...]:
+    """The switches without which the script does not train, and which are off unless given: ``if args.train:``."""
+    if facts.loop is None or facts.optimizer is None:
+        return ()
+    path = facts.optimizer.step_event.path
+    around = path[: next((at for at, entry in enumerate(path) if entry is facts.loop.loop), 0)]
+    off = [entry for entry in around if isinstance(entry, Branch) and entry.taken and entry.default is False]
+    tests = [getattr(entry.node, "test", None) for entry in off]
+    asked = {test.attr for test in tests if isinstance(test, ast.Attribute)}
+    return tuple(one for one in facts.arguments.options if one.destination in asked and one.default is False)
 
 
 def option_behind(facts: Facts, argument: str, missing: Iterable[Option]) -> Option | None:

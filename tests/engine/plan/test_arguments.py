@@ -44,6 +44,37 @@ def test_what_nobody_gives_is_missing(given: list[str], missing: list[str]) -> N
     assert [each.flags[0] for each in missing_options(ARGUMENTS, [DATA], given)] == missing
 
 
+SWITCHED = """\
+import argparse
+import torch
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--train", action="store_true")
+parser.add_argument("--plot", action="store_true")
+args = parser.parse_args()
+model = nn.Linear(2, 1)
+if args.train:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(2):
+        optimizer.zero_grad()
+        model(torch.ones(4, 2)).sum().backward()
+        if args.plot:
+            print("plotted")
+        optimizer.step()
+"""
+
+
+def test_a_script_that_trains_only_when_it_is_told_to_has_to_be_told(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SWITCHED)
+    apply = ["apply", str(script), "--out", str(tmp_path / "federated")]
+    refused = CliRunner().invoke(main, apply)
+    assert refused.exit_code == 3 and "does not start without --train" in refused.output
+    assert "--plot" not in refused.output
+    assert CliRunner().invoke(main, [*apply, "--arg=--train"]).exit_code == 0
+    assert '"--train"' in (tmp_path / "federated" / "job.py").read_text()
+
+
 FIRE = """\
 import fire
 import torch
