@@ -7,6 +7,7 @@ import builtins
 from typing import Any
 
 from engine.facts import Facts, ModelFact
+from engine.facts.constructor import constructor_arguments
 from engine.facts.library import DATA_READERS, is_namespace
 from engine.facts.source_text import bound_within, contains, names_bound, names_in, ties
 from engine.facts.trace import Call, Event, is_default
@@ -50,7 +51,7 @@ def by_function(
     scope = model.construction.scope
     own = bound_within(model.construction.node).union(*map(names_bound, changes))
     from_data = bound_by_reading(facts, scope.file) if scope.file is facts.project.entry else set()
-    writer = _Parameters(scope, own | set(model.value.names), _passed(facts, model), from_data)
+    writer = _Parameters(scope, own | set(model.value.names), _passed(facts, model), from_data, _settings_read(model))
     built = writer.visit(ast.parse(ast.unparse(model.construction.node), mode="eval").body)
     steps = [writer.visit(ast.parse(ast.unparse(change)).body[0]) for change in changes]
     args, missing = pinned(
@@ -111,10 +112,14 @@ class _Parameters(ast.NodeTransformer):
     Attributes:
         values: the value of each parameter; ``...`` where it is not known.
         takes_options: True where a whole namespace of options is among them.
+        read: the settings that the model needs of such a namespace.
     """
 
-    def __init__(self, scope: Scope, own: set[str], passed: dict[str, Value], from_data: set[str]) -> None:
+    def __init__(
+        self, scope: Scope, own: set[str], passed: dict[str, Value], from_data: set[str], read: set[str]
+    ) -> None:
         self.scope = scope
+        self.read = read
         self.own = own
         self.passed = passed
         self.from_data = from_data
@@ -159,8 +164,8 @@ class _Parameters(ast.NodeTransformer):
             return None
         if isinstance(value, Object) and is_namespace(value):
             self.takes_options = True
-            known = {key: plain(part) for key, part in value.attributes.items() if key.isidentifier()}
-            self.values.update({key: part for key, part in known.items() if is_plain(part)})
+            known = {key: _setting(part) for key, part in value.attributes.items() if key.isidentifier()}
+            self.values.update({key: part for key, part in known.items() if is_plain(part) or key in self.read})
             return ast.parse("SimpleNamespace(**options)", mode="eval").body
         if isinstance(value, Object) and is_record(value):
             assert value.cls is not None
@@ -180,6 +185,26 @@ class _Parameters(ast.NodeTransformer):
             return None  # the same name for something else
         self.values[name] = plain(value)
         return ast.Name(name, ast.Load())
+
+
+def _settings_read(model: ModelFact) -> set[str]:
+    """The settings that a model's class, or another of its file, reads from a namespace it is built with:
+    ``config.vocab_size``."""
+    handed = [name for name, (value, _) in constructor_arguments(model.value).items() if _is_settings(value)]
+    holders = {*handed, *(f"self.{name}" for name in handed)}
+    nodes = ast.walk(model.value.cls.file.tree) if model.value.cls is not None and handed else ()
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) in holders}
+
+
+def _is_settings(value: Value) -> bool:
+    """True for a namespace of settings, such as parsed arguments."""
+    return any(isinstance(one, Object) and is_namespace(one) for one in options(value))
+
+
+def _setting(value: Value) -> Any:
+    """What a setting is, where it is known; the server has the CPU for whatever device the sites choose."""
+    devices = [one for one in options(value) if isinstance(one, Object) and one.kind == "torch.device"]
+    return "cpu" if devices and plain(value) is ... else plain(value)
 
 
 def _passed(facts: Facts, model: ModelFact) -> dict[str, Value]:

@@ -211,3 +211,27 @@ def test_a_library_class_with_keywords() -> None:
             optimizer.step()
         """,
     )
+
+
+SETTINGS = """
+import argparse
+from copy import deepcopy
+class Words(Net):
+    def __init__(self, config):
+        super().__init__("cpu", config.size)
+        self.table = nn.Embedding(config.words, config.size).to(config.device)
+args = argparse.Namespace(size=2, unread=torch.ones(2))
+config = {config}
+config.words = len(open("words.txt").read().split())
+config.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+model = Words(config)
+"""
+
+
+@pytest.mark.parametrize("config", ["args", "deepcopy(args)"])
+def test_a_setting_that_the_model_reads_and_the_script_fills_in_is_asked_for(config: str, tmp_path: Path) -> None:
+    plan = planned(tmp_path, SETTINGS.format(config=config))
+    assert isinstance(plan, Plan)
+    assert [name for name, _ in plan.model.missing] == ["words"]
+    known = {name: value for name, value in plan.model.args.items() if name != "words"}
+    assert known == {"size": 2, "device": "cpu"}
