@@ -7,7 +7,8 @@ Statements are followed in their order, branches both ways, inner loops twice.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from engine.facts.locations import BATCH, MEASURED, NONE, OUTPUT, Location, Locations, Origins
 from engine.facts.optimizers import goes_backward
@@ -214,16 +215,22 @@ class Pass:
     def branch(self, node: ast.If, scope: Scope) -> None:
         """Both sides; what the first pass of a loop does is always done."""
         origins_of(self, node.test, scope)
-        of_epoch = self.is_of_epoch(node.test)
-        self.locations.guards += of_epoch
         holds = self.holds(node.test, scope)
-        if holds is not None:
-            self.block(node.body if holds else node.orelse, scope)
-        elif self.is_first(node.test):
-            self.block(node.body, scope)
-            self.join([[], node.orelse], scope)
-        else:
-            self.join([node.body, node.orelse], scope)
+        with self.guarded_by(node.test):
+            if holds is not None:
+                self.block(node.body if holds else node.orelse, scope)
+            elif self.is_first(node.test):
+                self.block(node.body, scope)
+                self.join([[], node.orelse], scope)
+            else:
+                self.join([node.body, node.orelse], scope)
+
+    @contextmanager
+    def guarded_by(self, test: ast.expr) -> Iterator[None]:
+        """Within the sides of a test: of one of the epoch, they read what earlier epochs left."""
+        of_epoch = self.is_of_epoch(test)
+        self.locations.guards += of_epoch
+        yield
         self.locations.guards -= of_epoch
 
     def is_of_epoch(self, test: ast.expr) -> bool:

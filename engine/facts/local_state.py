@@ -11,6 +11,7 @@ from engine.facts.library import comes_from_data
 from engine.facts.locations import BATCH, DATA, LEARNED, MEASURED, OUTPUT, Change, Location, Origins
 from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer, is_scaler, is_scheduler
+from engine.facts.origins import STATISTICS
 from engine.facts.program import EvaluationFact, LocalStateFact, ModelFact
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Trace
@@ -55,8 +56,10 @@ def _facts(done: Pass, models: list[Object]) -> Iterator[LocalStateFact]:
     trains = _behind(done.trains, learned)
     by_itself = locations.changed_by_evaluation - trains
     measures = {at for at in _behind(done.measures - by_itself, learned) if _is_trained(learned[at])} - by_itself
+    told = trains | measures
+    whole = [value for at in told for value in _values(done, at)]
     for at, change in locations.changes.items():
-        if at in trains | measures:
+        if at in measures or (at in told and at.holder not in whole):
             yield LocalStateFact(
                 _name(at, change), expression(change.statement, change.scope), at in measures, at.holder
             )
@@ -120,6 +123,7 @@ def _is_data(holder: object, name: str, values: list[Value]) -> bool:
     constructor = holder.cls.find("__init__") if holder.cls is not None else None
     nodes = ast.walk(constructor.node) if isinstance(constructor, Function) else ()
     is_set = any(isinstance(n, ast.Attribute) and n.attr == name and isinstance(n.ctx, ast.Store) for n in nodes)
+    is_set = is_set or name == STATISTICS or (holder.cls is not None and _registers(holder.cls, name))
     return not is_set or any(isinstance(one, Object) and comes_from_data(one) for one in kept)
 
 
@@ -141,5 +145,13 @@ def _name(at: Location, change: Change) -> str:
     if isinstance(at.holder, (Class, Function)):
         return f"{at.holder.name}.{at.name}"
     if isinstance(at.holder, Object):
-        return f"{at.holder.names[0]}.{at.name}" if at.holder.names else text_of(change.target)
+        written = _name_of(at.holder)
+        return f"{written}.{at.name}" if written else text_of(change.target)
     return at.name
+
+
+def _name_of(value: Object) -> str:
+    """The name of an object: of a part with that of the whole; empty where it has none."""
+    if value.parent is not None:
+        return f"{_name_of(value.parent[0])}.{value.parent[1]}"
+    return value.names[0] if value.names else ""

@@ -162,7 +162,8 @@ class Locations:
         while isinstance(node, (ast.Subscript, ast.Call, ast.Starred)) or (
             isinstance(node, ast.Attribute) and not owners(node, scope)
         ):
-            node = node.func if isinstance(node, ast.Call) else node.value
+            is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            node = node.func.value if is_method else node.func if isinstance(node, ast.Call) else node.value
         found = self.named_by(node, scope)
         for place in found:
             found.extend(other for other in self.aliases.get(place, ()) if other not in found)

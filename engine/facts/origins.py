@@ -13,8 +13,8 @@ from engine.facts.library import comes_from_data
 from engine.facts.locations import DATA, NONE, Location, Origins
 from engine.facts.models import belongs
 from engine.facts.program import EvaluationFact
-from engine.facts.source_text import positional_parameters
-from engine.facts.values import Function, Object, Scope, Unknown, Value, objects, value_of
+from engine.facts.source_text import defaults_of, positional_parameters
+from engine.facts.values import External, Function, Object, Scope, Unknown, Value, objects, value_of
 
 if TYPE_CHECKING:
     from engine.facts.epoch_pass import Pass
@@ -32,6 +32,8 @@ OF_SHAPE = {
 NUMBERS = ("builtins.int", "builtins.float", "builtins.round", "builtins.min", "builtins.max", "builtins.abs", "math.")
 WITH_STATISTICS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 STATISTICS = "running statistics"
+BY_NAME = {"getattr", "setattr"}
+CHANGEABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Call)
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,16 @@ def of_named(run: Pass, node: ast.NamedExpr, scope: Scope) -> Origins:
     return found
 
 
+def of_conditional(run: Pass, node: ast.IfExp, scope: Scope) -> Origins:
+    """``a if test else b``: both."""
+    with run.guarded_by(node.test):
+        return of_parts(run, node, scope)
+
+
 def of_call(run: Pass, node: ast.Call, scope: Scope) -> Origins:
     """A call; that of an evaluation is followed from the beginning of the pass too, as it will be before training."""
+    if _name(node) in BY_NAME and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+        return _of_attribute_by_name(run, node, scope)
     evaluation = run.evaluating.get(node)
     if evaluation is None or run.locations.measuring:
         return _of_followed(run, node, scope, None)
@@ -118,6 +128,16 @@ def of_call(run: Pass, node: ast.Call, scope: Scope) -> Origins:
     for place, origins in made.items():
         locations.set(place, locations.read(place) | origins)
     return found
+
+
+def _of_attribute_by_name(run: Pass, node: ast.Call, scope: Scope) -> Origins:
+    """``getattr(a, "b")`` and ``setattr(a, "b", c)``, which are ``a.b`` and ``a.b = c``."""
+    holder, name, *rest = node.args
+    found = NONE.union(*(origins_of(run, value, scope) for value in rest))
+    if _name(node) == "getattr":
+        return found | of_attribute(run, ast.Attribute(holder, name.value, ast.Load()), scope)
+    run.bind(ast.Attribute(holder, name.value, ast.Store()), found, scope, *rest[:1])
+    return NONE
 
 
 def _of_followed(run: Pass, node: ast.Call, scope: Scope, evaluation: EvaluationFact | None) -> Origins:
@@ -140,9 +160,8 @@ def _of_followed(run: Pass, node: ast.Call, scope: Scope, evaluation: Evaluation
         run.trains |= every
     found |= _kept(run, receiver, scope) if entered and not weights else every
     if not entered:
-        found |= _statistics(run, node, callees, every)
         _change_in_place(run, node, scope, every)
-    return found
+    return found | _statistics(run, node, callees, every)
 
 
 def _name(call: ast.Call) -> str:
@@ -180,17 +199,35 @@ def _weights(run: Pass, values: Iterable[Value]) -> Origins:
 def _statistics(run: Pass, node: ast.Call, callees: list[Value], given: Origins) -> Origins:
     """The running statistics of a batch normalisation, which it changes where it is called in training mode, unless it
     is a part of the model."""
-    modules = [one for value in callees for one in objects(value) if one.short_kind in WITH_STATISTICS]
-    for one in modules:
-        if not _weights(run, [one]) and _in_training_mode(run, one):
-            run.locations.change_at([Location(one, STATISTICS)], given, node.func)
-    return run.locations.read_all(Location(one, STATISTICS) for one in modules)
+    called = [one for value in callees for one in objects(value)]
+    places = [Location(one, STATISTICS) for one in called if one.is_module and _has_statistics(run, one)]
+    for place in places:
+        if _in_training_mode(run, place.holder):
+            run.locations.change_at([place], given, node.func)
+    return run.locations.read_all(places)
+
+
+def _has_statistics(run: Pass, module: Object) -> bool:
+    """True for a batch normalisation outside the model, and for a container of PyTorch that holds one."""
+    parts = [module] if module.cls is not None else _given(module)
+    return any(_is_normalisation(one) and not _weights(run, [one]) for one in parts)
+
+
+def _is_normalisation(module: Object) -> bool:
+    """True for a batch normalisation, of PyTorch or derived from its."""
+    bases = (base.name for base in module.cls.ancestry() if isinstance(base, External)) if module.cls else ()
+    return any(kind.endswith(WITH_STATISTICS) for kind in (module.kind, *bases))
 
 
 def _in_training_mode(run: Pass, module: Object) -> bool:
-    """True for a module by itself that is never put into evaluation mode, or put back into training mode."""
-    modes = [event.name for event in run.trace.named(".eval", ".train") if module in objects(event.receiver)]
-    return module.parent is None and modes[-1:] != [".eval"]
+    """True for a module that is never put into evaluation mode, by itself or with what it is a part of; one that is put
+    back into training mode is in evaluation mode while the model is evaluated."""
+    whole = [module]
+    while whole[-1].parent is not None:
+        whole.append(whole[-1].parent[0])
+    switches = run.trace.named(".eval", ".train")
+    modes = {event.name for event in switches if any(one in whole for one in objects(event.receiver))}
+    return ".eval" not in modes or (".train" in modes and not run.locations.measuring)
 
 
 def _change_in_place(run: Pass, node: ast.Call, scope: Scope, given: Origins) -> None:
@@ -246,6 +283,9 @@ def _hand_over(run: Pass, node: ast.Call, scope: Scope, entered: Entered, given:
     names = positional_parameters(entered.function.node)[entered.has_receiver :]
     for name in names:
         locations.set(Location(inner, name), NONE)
+    for name, default in defaults_of(entered.function.node).items():
+        if isinstance(default, CHANGEABLE):
+            _alias(run, Location(inner, name), Location(entered.function, name))
     pairs = [*zip(names, node.args, strict=False), *((k.arg, k.value) for k in node.keywords if k.arg)]
     for name, value in pairs:
         place = Location(inner, name)
@@ -253,6 +293,12 @@ def _hand_over(run: Pass, node: ast.Call, scope: Scope, entered: Entered, given:
             inner.variables[name] = next(iter(value_of(value, scope)), Unknown())
         locations.set(place, given[value])
         locations.aliases[place] = [] if isinstance(value, ast.Call) else locations.changed_with(value, scope)
+
+
+def _alias(run: Pass, place: Location, kept: Location) -> None:
+    """Let a parameter stand for its default, which all calls of the function share."""
+    run.locations.set(place, run.locations.read(kept))
+    run.locations.aliases[place] = [kept]
 
 
 def _is_data(value: Object) -> bool:
@@ -272,6 +318,7 @@ HANDLERS = {
     ast.Attribute: of_attribute,
     ast.Call: of_call,
     ast.Constant: of_nothing,
+    ast.IfExp: of_conditional,
     ast.JoinedStr: of_text,
     ast.Lambda: of_nothing,
     ast.Name: of_name,

@@ -81,6 +81,15 @@ def positional_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast
     return [parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args)]
 
 
+def defaults_of(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> dict[str, ast.expr]:
+    """The defaults of the parameters of a function that have one."""
+    positional, arguments = positional_parameters(function), function.args
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return dict(zip(reversed(positional), reversed(arguments.defaults), strict=False)) | {
+        parameter.arg: default for parameter, default in named if default is not None
+    }
+
+
 def bound_within(expression: ast.AST) -> set[str]:
     """The names that the comprehensions and lambdas of an expression bind."""
     return names_bound(expression) | parameters_in(expression)

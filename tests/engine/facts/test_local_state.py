@@ -122,6 +122,18 @@ TRAINS = {
         "more": "\n        if epoch > 0:\n            loss = loss + ((out - previous) ** 2).mean()",
         "end": "previous = out.detach().mean(0)",
     },
+    "last": {
+        "more": "\n        loss = loss + (((out - last) ** 2).mean() if epoch > 0 else 0.0)",
+        "end": "last = out.detach().mean(0)",
+    },
+    "step.seen": {
+        "before": "def step(x, seen=[]):\n    seen.append(x)\n    return torch.cat(seen).mean()",
+        "more": " * step(out.detach())",
+    },
+    "keeper.total": {
+        "more": " + getattr(keeper, 'total')",
+        "inner": "setattr(keeper, 'total', out.detach().mean())",
+    },
     "delta": {"before": "delta = torch.zeros(2)", "given": "xb + delta", "inner": "delta -= delta.grad"},
     "evaluate.scale": {
         "before": "def evaluate(): pass\nevaluate.scale = torch.ones(3)",
@@ -214,6 +226,36 @@ MEASURES = {
         "given": "norm(xb)",
         "measured": "model(norm(xb))",
     },
+    "normed.running statistics": {
+        "before": "class Normed(nn.BatchNorm1d):\n    pass\nnormed = Normed(2)",
+        "given": "normed(xb)",
+        "measured": "model(normed(xb))",
+    },
+    "head.norm.running statistics": {
+        "before": "class Head(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.norm = nn.BatchNorm1d(2)\n    def forward(self, x):\n        return self.norm(x)\nhead = Head()",
+        "given": "head(xb)",
+        "measured": "model(head(xb))",
+    },
+    "stem.running statistics": {
+        "before": "stem = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(2))",
+        "given": "stem(xb)",
+        "measured": "model(stem(xb))",
+    },
+    "own.mean": {
+        "before": "class Own(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.register_buffer('mean', torch.zeros(2))\n    def forward(self, x):\n        if self.training:\n"
+        "            self.mean = 0.9 * self.mean + 0.1 * x.mean(0)\n        return x - self.mean\nown = Own()",
+        "given": "own(xb)",
+        "measured": "model(own(xb))",
+    },
+    "switched.running statistics": {
+        "before": "switched = nn.BatchNorm1d(2)",
+        "start": "switched.train()",
+        "first": "switched.eval()",
+        "given": "switched(xb)",
+        "measured": "model(switched(xb))",
+    },
     "found": {
         "before": "found = torch.zeros(3)",
         "measured": "(model(xb) + found)",
@@ -302,6 +344,25 @@ NOTHING = {
         "before": "held = torch.zeros(3)",
         "start": "for i, part in enumerate(loader):\n        if i == 0:\n            held = model(part[0]).detach()[0]",
         "more": " + (out - held).mean()",
+    },
+    "new list": {
+        "before": "def step(x, seen=None):\n    seen = []\n    seen.append(x)\n    return torch.cat(seen).mean()",
+        "more": " * step(out.detach())",
+    },
+    "given list": {
+        "before": "def step(x, seen=[]):\n    seen.append(x)\n    return torch.cat(seen).mean()",
+        "more": " * step(out.detach(), [])",
+    },
+    "frozen in a module": {
+        "before": "stem = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(2)); stem.eval()",
+        "given": "stem(xb)",
+        "measured": "model(stem(xb))",
+    },
+    "of the model itself": {
+        "before": "model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)); whole = nn.DataParallel(model)\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
+        "more": " + whole(xb).mean()",
+        "measured": "whole(xb)",
     },
     "clipped": {
         "inner": "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",

@@ -11,6 +11,7 @@ CHANGED = {
     "kept += x[0]": {"kept"},
     "kept[0] = x[0, 0]": {"kept"},
     "kept.data[0] = x[0, 0]": {"kept"},
+    "kept.view(-1)[0] = x[0, 0]": {"kept"},
     "alias = kept\nalias += x[0]": {"kept"},
     "alias = kept\nfurther = alias\nfurther[0] = x[0, 0]": {"kept"},
     "alias = kept\nalias = torch.zeros(3)\nalias += x[0]": set(),
