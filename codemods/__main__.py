@@ -17,17 +17,26 @@ COMMANDS = (
 
 
 class Commands(click.Group):
-    """Commands whose mistakes of the user end in one sentence and exit code 2."""
+    """Commands whose mistakes of the user end in one sentence and exit code 2; imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name, or None."""
+        return import_module(f"codemods.commands.{name}").command if name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with the whole first sentence of its help, in the order of use."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in COMMANDS])
+            commands = [(name, self.get_command(ctx, name)) for name in COMMANDS]
+            formatter.write_dl([(name, command.get_short_help_str(limit=200)) for name, command in commands])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that is named. One that there is not ends in what was meant: another, or the path of a script."""
         name = args[0]
-        if name in self.commands or name.startswith("-"):
+        if name in COMMANDS or name.startswith("-"):
             return super().resolve_command(ctx, args)
         from engine.spelling import meant
 
@@ -63,10 +72,6 @@ def main() -> None:
     python -m codemods verify federated      prove that one site trains what the script trains
     python -m codemods simulate federated    run it in FLARE's simulator
     """
-
-
-for name in COMMANDS:
-    main.add_command(import_module(f"codemods.commands.{name}").command)
 
 
 if __name__ == "__main__":
