@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.facts import builtin_calls, configuration
 from engine.facts.library import ENDS_PROGRAM, MOST_ELEMENTS
+from engine.facts.source_text import defaults_of
 from engine.facts.trace import Branch, Context, Loop
 from engine.facts.values import (
     Bound,
@@ -280,8 +281,7 @@ def bind_parameters(
     names = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]]
     values = [receiver, *args] if receiver is not None else list(args)
     rest = dict(kwargs)
-    defaults = dict(zip(names[len(names) - len(spec.defaults) :], spec.defaults, strict=True))
-    defaults |= {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
+    defaults = defaults_of(function.node)
     unpacked = rest.pop("**", None)
     for index, name in enumerate([*names, *[parameter.arg for parameter in spec.kwonlyargs]]):
         if index < len(names) and index < len(values):

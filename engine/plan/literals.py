@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.facts import Expression
-from engine.facts.source_text import FUNCTIONS, positional_parameters
+from engine.facts.source_text import FUNCTIONS, defaults_of
 from engine.facts.values import Literal, Scope, Value, value_of
 from engine.result import Place
 
@@ -49,12 +49,7 @@ def parameter_of(place: Range) -> str:
     assert place.scope is not None
     for node in ast.walk(place.scope.file.tree):
         if isinstance(node, FUNCTIONS):
-            names = positional_parameters(node)
-            pairs = [*zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True)]
-            pairs += [
-                (a.arg, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None
-            ]
-            for name, default in pairs:
+            for name, default in defaults_of(node).items():
                 if place.scope.file.place(default) == place.place:
                     return name
     return ""
