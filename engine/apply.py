@@ -92,11 +92,7 @@ def build(
         wanted = {step.name for step in steps}
         options = {**options, "only": (), "skip": [step.name for step in everything if step.name not in wanted]}
     conversion = _converted(plan, _with_client_step(steps, plan, choices), everything)
-    record, files = _with_job(conversion, folder, job_settings, options)
-    origins = {place: file for file in facts.project.modules for place in plan.layout.get(file.name, ())}
-    sources = {place: (file.name, file.raw) for place, file in origins.items()}
-    modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
-    return Outcome(facts, (), (), conversion, files, sources, modes, record)
+    return _complete(plan, conversion, folder, job_settings, options)
 
 
 def _with_command(job_settings: Mapping[str, Any], command: str) -> Mapping[str, Any]:
@@ -136,6 +132,25 @@ def _converted(plan: Plan, steps: Sequence[Step], everything: Sequence[Step]) ->
     made = convert(plan, steps)
     needed = requirements(plan.facts.project, made.files).encode()
     return replace(made, left_out=left_out(made, everything), files={**made.files, REQUIREMENTS: needed})
+
+
+def _complete(
+    plan: Plan, conversion: Conversion, folder: Path, job_settings: Mapping[str, Any], options: Mapping[str, Any]
+) -> Outcome:
+    """What came of a conversion: all its files, and what each was made from.
+
+    Args:
+        plan: the decisions.
+        conversion: what the steps made.
+        folder: where it will lie.
+        job_settings: what the user chose for the job.
+        options: the other options.
+    """
+    record, files = _with_job(conversion, folder, job_settings, options)
+    origins = {place: file for file in plan.facts.project.modules for place in plan.layout.get(file.name, ())}
+    sources = {place: (file.name, file.raw) for place, file in origins.items()}
+    modes = {place: file.path.stat().st_mode & 0o777 for place, file in origins.items()}
+    return Outcome(plan.facts, (), (), conversion, files, sources, modes, record)
 
 
 def _with_job(

@@ -70,7 +70,7 @@ def plan_arrays(arrays: ArraysFact) -> ArraysPlan:
     return ArraysPlan(arrays.arrays, last.place, last.scope.file)
 
 
-def array_decisions(arrays: ArraysFact) -> list[Decision]:
+def decide_arrays(arrays: ArraysFact) -> list[Decision]:
     """The judgements on a model in NumPy."""
     names = ", ".join(array.written for array in arrays.arrays)
     found = [
