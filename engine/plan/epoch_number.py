@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from engine.facts import Facts
-from engine.facts.source_text import text_of
+from engine.facts.source_text import names_read, text_of
 from engine.facts.trace import Event
 from engine.plan.passed import arguments_written, given_before
 
@@ -17,6 +18,8 @@ REPORTS = {
     "imsave", "report", "progress_bar", "save_checkpoint",
 }  # fmt: skip
 ADDS = ("append", "extend", "update", "add")
+CHANGES = re.compile(r"^(load_state_dict|set_\w+|resample\w*|shuffle\w*|sync\w*|refresh\w*|\w*[a-z]_)$")
+"""Methods that change what they are called on: a teacher that takes the weights over, a data set that is drawn anew."""
 BUILDS_TRAINING = ("torch.optim.", "torch.utils.data.", "torch.nn.")
 
 
@@ -137,7 +140,9 @@ def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: 
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ADDS
         if isinstance(node.func.value, ast.Name)
     }
-    if any(_sets_on_object(node) for node in decided):
+    changed = {name for node in decided for name in names_read(_changed(node))}
+    names |= changed
+    if "self" in changed or any(_sets_on_object(node) for node in decided):
         return True
     beside = set(parents.values()) - parents.keys()
     training = [node for statement in beside if _trains([statement], events) for node in ast.walk(statement)]
@@ -145,6 +150,13 @@ def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: 
     own = {id(node) for node in decided}
     bound = {n.id for n in training if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in own}
     return bool(names & read - bound)
+
+
+def _changed(node: ast.AST) -> ast.AST:
+    """What a call of a method changes: ``teacher`` in ``teacher.load_state_dict(state)``; nothing for any other."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr not in REPORTS:
+        return node.func.value if CHANGES.match(node.func.attr) else ast.Pass()
+    return ast.Pass()
 
 
 def _trains(statements: list[ast.stmt], events: list[Event]) -> bool:

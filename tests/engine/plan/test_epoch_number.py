@@ -54,6 +54,9 @@ def matters(folder: Path, statements: str) -> bool:
         "if epoch == 2:\n    model.dropout = 0.1",
         "if epoch % 2 == 0:\n    optimizer.state.clear()",
         "if epoch == 2:\n    model.reset_parameters()",
+        "if epoch % 2 == 0:\n    data.set_strength(2)\nloader = DataLoader(data, batch_size=8)",
+        "if epoch % 2 == 0:\n    model.weight.data.mul_(0.9)",
+        "if epoch % 2 == 0:\n    loader.sampler.resample()",
     ],
 )
 def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
