@@ -53,7 +53,25 @@ class TrainableLoss(ProgramRule):
             for x, y in loader:
                 criterion(model(x), y).backward()
                 optimizer.step()
+        """,
         """
+        import torch
+        from torch import nn
+        def penalty(out):
+            return out.pow(2).mean()
+        class PenalisedLoss(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.base = nn.CrossEntropyLoss()
+            def forward(self, out, y):
+                return self.base(out, y) + penalty(out)
+        model, criterion = nn.Linear(2, 2), PenalisedLoss()
+        optimizer = torch.optim.SGD([*model.parameters(), *criterion.parameters()], lr=0.1)
+        for epoch in range(3):
+            for x, y in loader:
+                criterion(model(x), y).backward()
+                optimizer.step()
+        """,
     ]
     INVALID = [
         Invalid(

@@ -14,10 +14,11 @@ from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Branch, Call, Store, Trace, is_default
 from engine.facts.training import TrainingLoop, owners_of
-from engine.facts.values import Object, Scope, Sequence, Value, objects, options
+from engine.facts.values import External, Object, Scope, Sequence, Unknown, Value, objects, options
 from engine.result import Place
 
 DEEPEST_PART = 5
+PLAIN_LOSS = re.compile(r"^torch\.nn\.(modules\.loss\.)?(?!Adaptive)\w+Loss$")
 WRAPPER_NAME = re.compile(r"(DataParallel|^DDP|^compile)$")
 
 
@@ -38,6 +39,7 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
     if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
+    groups = [group for group in groups if not all(map(_has_no_parameters, group))] or groups
     owner = _owner_of_all(trace, training, groups) if len(groups) > 1 else None
     groups = [[owner]] if owner is not None else groups
     if wanted is not None:
@@ -48,6 +50,19 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
         taken = any(fact.variable == other.variable for other in found)
         found.append(replace(fact, variable=_listed_as(training, group[0]) or fact.variable) if taken else fact)
     return tuple(found)
+
+
+def _has_no_parameters(module: Object) -> bool:
+    """True for a module that surely holds nothing to train, as most losses do."""
+    if module.cls is None:
+        return bool(PLAIN_LOSS.match(module.kind))
+    bases = [base.name for base in module.cls.ancestry() if isinstance(base, External)]
+    classes = [base for base in module.cls.ancestry() if not isinstance(base, External)]
+    if bases != ["torch.nn.Module"] or any("arameter" in text_of(base.node) for base in classes):
+        return False
+    held = [one for value in module.attributes.values() for one in options(value)]
+    modules = [one for one in held if isinstance(one, Object) and (one.is_module or one.kind.startswith("?"))]
+    return not any(isinstance(one, Unknown) for one in held) and all(map(_has_no_parameters, modules))
 
 
 def _owner_of_all(trace: Trace, training: TrainingLoop, groups: list[list[Object]]) -> Object | None:
