@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeGuard
 
 from engine.facts.source_text import assigned
+from engine.facts.values import Class, Function, value_of
 from engine.result import Result, Safety
 from engine.rewrite import RewriteRule
 from rules.base import Invalid, ProgramRule
-from rules.reading import live_nodes
+from rules.reading import live_nodes, parts_of
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -27,7 +28,8 @@ class ObsoleteApi(ProgramRule):
     """
     ## What it does
     Refuses `loss.data[0]` in code that the entry runs, and `total[0]` of a sum of such losses. A loss has been a tensor
-    without dimensions since PyTorch 0.4, so that this raises an `IndexError`.
+    without dimensions since PyTorch 0.4, so that this raises an `IndexError`. Finds autograd functions, too, that are
+    called as objects with a `forward` that is not static, which PyTorch 1.5 gave up.
 
     ## Why is this bad
     The original script fails in its first epoch, so there is no training to federate and nothing to compare with.
@@ -39,7 +41,8 @@ class ObsoleteApi(ProgramRule):
     ```
 
     ## Remedy
-    Write `loss.item()` and run the script once by itself.
+    Write `loss.item()`, and `Function.apply` of a function with static `forward` and `backward`; run the script once by
+    itself.
 
     ## Fix safety
     The fix is safe: `loss.item()` is the number that was meant.
@@ -50,11 +53,14 @@ class ObsoleteApi(ProgramRule):
 
     CODE = "FLR102"
     MESSAGE = "A loss has no dimension to index; this raises on today's PyTorch, so the script cannot run as it is."
-    REMEDY = "Write .item() instead and run the script once by itself."
+    REMEDY = "Write it as today's PyTorch has it (loss.item(), Function.apply) and run the script once by itself."
+    NOT_STATIC = "forward of this autograd function is not static; this raises on today's PyTorch."
     SAFETY = Safety.SAFE
     VALID = [
         "loss.backward()\ntotal = loss.item()",
         "import torch\nbatch = torch.zeros(3)\nfirst = batch.data[0]",
+        "import torch\nclass Double(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x):\n"
+        "        return 2 * x\nloss = Double.apply(model(x))\nloss.backward()",
         "def unused(loss):\n    return loss.data[0]\nloss.backward()",
         "total = [0.0]\nloss.backward()\ntotal += loss.data\nfirst = total[0]",
         "total = 0\nloss.backward()\ntotal += losses.data\nfirst = total[0]",
@@ -69,11 +75,36 @@ class ObsoleteApi(ProgramRule):
             expected_replacement="total = 0\nfor x in loader:\n    loss.backward()\n    total += loss.data\n"
             "print(total.item())",
         ),
+        Invalid(
+            "import torch\nclass Double(torch.autograd.Function):\n    def forward(self, x):\n        return 2 * x\n"
+            "loss = Double()(model(x))\nloss.backward()"
+        ),
+        Invalid(
+            """
+            import torch
+            from torch.autograd import Function
+            class Double(Function):
+                def forward(self, x):
+                    return 2 * x
+            class Net(torch.nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = torch.nn.Linear(2, 2)
+                def forward(self, x):
+                    return Double()(self.layer(x))
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                model(torch.ones(1, 2)).sum().backward()
+                optimizer.step()
+            """
+        ),
     ]
 
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """Losses, that is what `backward` is called on, and sums of them, indexed as if they had a dimension."""
+        yield from (cls.found(file, node, cls.NOT_STATIC) for file, node in not_static(facts))
         backward = [event.node.func for event in facts.trace.named(".backward")]
         losses = {ast.unparse(func.value) for func in backward if isinstance(func, ast.Attribute)}
         sums: dict[str, set[str]] = {}
@@ -91,6 +122,28 @@ class ObsoleteApi(ProgramRule):
         """``loss.item()``, or ``total.item()``."""
         match = ITEM.match(node, names) or ITEM_OF_SUM.match(node, names)
         return match.replacement if match else None
+
+
+def not_static(facts: Facts) -> Iterator[tuple[SourceFile, ast.AST]]:
+    """Where objects of autograd functions are made whose ``forward`` is not static, in models as well."""
+    for one in facts.trace.objects:
+        if one.cls is not None and one.scope is not None and is_not_static(one.cls):
+            yield one.scope.file, one.node
+    classes = {part.cls for model in facts.models for part in parts_of(model.value) if part.cls is not None}
+    for cls in sorted(classes, key=lambda each: each.name):
+        for node in ast.walk(cls.node):
+            named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            called = value_of(node.func, cls.body) if named else []
+            if any(isinstance(one, Class) and is_not_static(one) for one in called):
+                yield cls.file, node
+
+
+def is_not_static(cls: Class) -> bool:
+    """True for an autograd function in the style of before PyTorch 1.5."""
+    forward = cls.find("forward") if cls.derives_from("torch.autograd.Function") else None
+    if not isinstance(forward, Function) or isinstance(forward.node, ast.Lambda):
+        return False
+    return "staticmethod" not in map(ast.unparse, forward.node.decorator_list)
 
 
 def is_first(node: ast.AST) -> TypeGuard[ast.Subscript]:
