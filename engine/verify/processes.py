@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -31,9 +32,17 @@ LOADS_COMPILER = (
     "torch._dynamo.", "torch.compile.", "torch.distributed.", "torch.func.", "torch.profiler.",
     "torch.use_deterministic_algorithms.", "torch.utils.checkpoint.",
 )  # fmt: skip
-"""What of torch loads its compiler when it is used: a script that names it has that loaded ahead."""
+"""What of torch loads its compiler when it is used: a script that names it has that loaded ahead, and so has one
+that imports packages of which it is not known."""
 PRELOADED_IF_USED = frozenset({"pandas", "scipy", "sklearn", "torchaudio", "torchvision"})
 """What a script may import that takes long and does nothing but define things."""
+WITHOUT_COMPILER = frozenset(
+    {
+        "PIL", "cv2", "matplotlib", "numpy", "nvflare", "pandas", "scipy", "seaborn", "skimage", "sklearn",
+        "tensorboard", "tensorboardX", "torch", "torchaudio", "torchvision", "tqdm", "wandb", "yaml",
+    }
+)  # fmt: skip
+"""Packages that do not load the compiler of torch when a script imports them, or are themselves loaded ahead."""
 READ_WHEN_LOADED = re.compile(r"(TORCH|PYTORCH|SCIPY|SKLEARN|PANDAS)\w*_\w+")
 """Environment variables that these read when they are loaded: a script that names one loads them itself."""
 
@@ -79,8 +88,10 @@ def needed_by(code: Path) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and READ_WHEN_LOADED.fullmatch(node.value):
             return []
     used = sorted(name for name in names if name.partition(".")[0] in PRELOADED_IF_USED)
-    compiler = [COMPILER] if any(f"{name}.".startswith(LOADS_COMPILER) for name in names) else []
-    return [*compiler, *used]
+    own = {part for path in code.rglob("*.py") for part in path.relative_to(code).with_suffix("").parts}
+    others = {name.partition(".")[0] for name in names} - own - WITHOUT_COMPILER - sys.stdlib_module_names
+    compiles = others or any(f"{name}.".startswith(LOADS_COMPILER) for name in names)
+    return [*[COMPILER] * bool(compiles), *used]
 
 
 def _nodes(code: Path) -> Iterator[ast.AST]:

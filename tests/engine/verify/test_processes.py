@@ -128,7 +128,9 @@ def test_what_scripts_import_is_loaded_ahead_where_they_do_not_change_how_it_loa
         ("from torch.utils import checkpoint", True),
         ("import torch.distributed as dist", True),
         ("torch.save(args.checkpoint, re.compile('a'))", False),
+        ("import timm", True),
         ("from torch.nn.functional import relu", False),
+        ("import client, numpy, tqdm, os.path", False),
     ],
 )
 def test_the_compiler_is_loaded_ahead_for_scripts_that_use_it(tmp_path, line, compiles):
