@@ -142,7 +142,7 @@ def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: 
     }
     changed = {name for node in decided for name in names_read(_changed(node))}
     names |= changed
-    if "self" in changed or any(_sets_on_object(node) for node in decided):
+    if "self" in changed or any(_sets_on_object(node) or _goes_through_layers(node) for node in decided):
         return True
     beside = set(parents.values()) - parents.keys()
     training = [node for statement in beside if _trains([statement], events) for node in ast.walk(statement)]
@@ -157,6 +157,11 @@ def _changed(node: ast.AST) -> ast.AST:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr not in REPORTS:
         return node.func.value if CHANGES.match(node.func.attr) else ast.Pass()
     return ast.Pass()
+
+
+def _goes_through_layers(node: ast.AST) -> bool:
+    """True for a loop over the layers of a model: each is frozen, say, or gets another rate of dropout."""
+    return isinstance(node, ast.For) and text_of(node.iter).endswith(("modules()", "children()"))
 
 
 def _trains(statements: list[ast.stmt], events: list[Event]) -> bool:

@@ -58,6 +58,8 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
     if draw is not None:
         return f"{draw.place} draws it at random without a seed, so that every site would split other data"
     loader = data.loader.node
+    if _before_arguments(facts, loader):
+        return "its DataLoader is built before the script reads its arguments, of which one says how to split"
     ways = [event.path for event in facts.trace.events if event.node is loader]
     if any(not exclude(one, other) for one, other in combinations(ways, 2)):
         return "the function that builds its DataLoader builds those of other data too"
@@ -88,6 +90,14 @@ def decide_partition(partition: PartitionPlan | str, paths: Sequence[Setting]) -
             if paths
             else "make where the data lies an argument of the script, and give each site another",
         )
+
+
+def _before_arguments(facts: Facts, loader: ast.AST) -> bool:
+    """True for a loader that is built before the script's own parser reads the arguments."""
+    built = next((event.number for event in facts.trace.events if event.node is loader), None)
+    parse = facts.arguments.parse
+    read = (event.number for event in facts.trace.events if parse is not None and event.statement is parse.node)
+    return built is not None and built < next(read, built)
 
 
 def _distributed(facts: Facts, dataset: Expression, sampler: ast.expr) -> Expression | None:

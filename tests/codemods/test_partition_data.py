@@ -406,6 +406,12 @@ def test_samples_that_one_epoch_chooses_for_the_next() -> None:
     check_unchanged(moved + "    hard = [0, epoch]\n    loader = DataLoader(Subset(data, hard), batch_size=2)\n")
 
 
+def test_a_loader_that_is_built_before_the_arguments_are_read() -> None:
+    parser = "import argparse\n\nparser = argparse.ArgumentParser()\nargs = parser.parse_args()\n"
+    once = IN_EPOCHS.replace("    if epoch == 2:\n        loader = DataLoader(data, batch_size=2, shuffle=True)\n", "")
+    check_unchanged(once.replace("model = nn", parser + "model = nn"))
+
+
 def test_a_stream_of_samples() -> None:
     check_unchanged("""\
         import torch

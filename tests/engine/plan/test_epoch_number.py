@@ -57,6 +57,7 @@ def matters(folder: Path, statements: str) -> bool:
         "if epoch % 2 == 0:\n    data.set_strength(2)\nloader = DataLoader(data, batch_size=8)",
         "if epoch % 2 == 0:\n    model.weight.data.mul_(0.9)",
         "if epoch % 2 == 0:\n    loader.sampler.resample()",
+        "if epoch == 2:\n    for layer in model.modules():\n        layer.eval()",
     ],
 )
 def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
