@@ -69,7 +69,8 @@ def plan_schedules(
     unreached: list[str] = []
     fixed: list[str] = []
     scheduled = list(horizons(facts))
-    for node, scope, whole in _each_once([*scheduled, *(beside_epoch(facts) if shifted else ())]):
+    beside = [use for use in (beside_epoch(facts) if shifted else ()) if not _kept_from(use, scheduled)]
+    for node, scope, whole in _each_once([*scheduled, *beside]):
         reader = how_to_read(destination, parser, Range.of(node, scope), names)
         if reader is None:
             unreached.append(ast.unparse(node))
@@ -89,6 +90,14 @@ def plan_schedules(
         edits.append(_replaced(Range.of(node, scope), _times(node, reader), whole))
     decisions = tuple(_decisions(bool(edits), bool(scheduled), fixed, unreached))
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), decisions, tuple(dict.fromkeys(lengths)))
+
+
+def _kept_from(use: Use, scheduled: list[Use]) -> bool:
+    """True for an attribute of an object that was built with a length which is stretched there."""
+    node, scope, _ = use
+    owner = scope.look_up("self") if ast.unparse(node).startswith("self.") else None
+    calls = [built.node for built in objects(owner) if isinstance(built.node, ast.Call)]
+    return any(contains(call, length) for call in calls for length, _, _ in scheduled)
 
 
 def _each_once(uses: Iterable[Use]) -> Iterator[Use]:
@@ -290,11 +299,19 @@ def _in_rates(facts: Facts, body: list[ast.stmt], scope: Scope, written: Written
         for name in [node for node in ast.walk(expression) if isinstance(node, ast.Name)]:
             yield from number_behind(facts, *written.get(name.id, (name, scope)))
         yield from _ends_of(facts, expression, scope, written)
-        called = [node.func for node in ast.walk(expression) if isinstance(node, ast.Call)]
-        for value in (value for callee in called for value in value_of(callee, scope)):
-            if isinstance(value, Object) and value.kind == "functools.partial" and isinstance(value.node, ast.Call):
-                for argument in [*value.node.args[1:], *[keyword.value for keyword in value.node.keywords]]:
-                    yield from number_in(facts, argument, value.scope)
+        yield from _in_callees(facts, expression, scope)
+
+
+def _in_callees(facts: Facts, rate: ast.expr, scope: Scope) -> Iterator[Use]:
+    """The number of epochs in what was given before to a function that computes a rate: by ``partial``, or where the
+    object that is called, or whose method it is, was built."""
+    for called in [node.func for node in ast.walk(rate) if isinstance(node, ast.Call)]:
+        holders = [called, *([called.value] if isinstance(called, ast.Attribute) else [])]
+        for value in (value for holder in holders for value in value_of(holder, scope)):
+            if isinstance(value, Object) and isinstance(value.node, ast.Call) and value.scope is not None:
+                partial = value.kind == "functools.partial"  # its first argument is the function
+                for argument in [*value.node.args[partial:], *[keyword.value for keyword in value.node.keywords]]:
+                    yield from _in_argument(facts, argument, value.scope)
 
 
 def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[Use]:

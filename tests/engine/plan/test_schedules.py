@@ -126,6 +126,41 @@ def test_a_rate_computed_by_a_partial_function() -> None:
     )
 
 
+@pytest.mark.parametrize("method", ["__call__", "get_lr"])
+def test_a_rate_computed_by_an_object_of_the_scripts_own(method: str) -> None:
+    call = "schedule" if method == "__call__" else f"schedule.{method}"
+    check_diff(
+        f"""\
+          import torch
+          from torch import nn
+
+
+          class Schedule:
+              def __init__(self, base, nepochs):
+                  self.base, self.nepochs = base, nepochs
+
+              def {method}(self, epoch):
+                  return self.base * (1 - min(epoch, self.nepochs - 1) / self.nepochs)
+
+
+          x, y = torch.ones(4, 2), torch.ones(4, 1)
+          last = 3
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        - schedule = Schedule(0.1, nepochs=last)
+        + schedule = Schedule(0.1, nepochs=last * args.num_rounds)
+          for epoch in range(0, last):
+        +     epoch += input_model.current_round * last  # the epoch's number goes on over the rounds
+              rate = {call}(epoch)
+              for group in optimizer.param_groups:
+                  group["lr"] = rate
+              optimizer.zero_grad()
+              nn.functional.mse_loss(model(x), y).backward()
+              optimizer.step()
+        """,
+    )
+
+
 @pytest.mark.parametrize(
     ("rate", "stretched"),
     [
