@@ -168,7 +168,8 @@ def _impure(statement: ast.stmt, name: str) -> str:
         return ""
     if isinstance(statement, (ast.Assign, ast.AnnAssign)):
         for node in ast.walk(statement):
-            if isinstance(node, ast.Call) and not _pure_call(node):
+            parsed = isinstance(node, ast.Attribute) and node.attr == "FLAGS"  # absl fills it in when the script runs
+            if parsed or isinstance(node, ast.Call) and not _pure_call(node):
                 return f"the model reads the global {name}, whose value exists only while the script runs"
             if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
                 return ""

@@ -235,3 +235,15 @@ def test_a_setting_that_the_model_reads_and_the_script_fills_in_is_asked_for(con
     assert [name for name, _ in plan.model.missing] == ["words"]
     known = {name: value for name, value in plan.model.args.items() if name != "words"}
     assert known == {"size": 2, "device": "cpu"}
+
+
+def test_what_absl_reads_from_the_command_line_is_asked_for(tmp_path: Path) -> None:
+    building = """
+    from absl import flags
+    FLAGS = flags.FLAGS
+    flags.DEFINE_integer("size", 2, "width")
+    model = Net("cpu", FLAGS.size)
+    """
+    plan = planned(tmp_path, building)
+    assert isinstance(plan, Plan)
+    assert [name for name, _ in plan.model.missing] == ["size"]
