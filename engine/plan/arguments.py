@@ -47,11 +47,12 @@ def check_options(facts: Facts, settings: Iterable[Setting], given: Sequence[str
     taken = [*known, *(setting.option for setting in settings), "--help"]
     words = [*given, "--"]
     for word in words[: words.index("--")] if facts.arguments.closed else ():
-        flag = word.partition("=")[0].replace("--no-", "--")  # of a BooleanOptionalAction
-        if word.startswith("--") and not any(name.startswith(flag) for name in taken):
+        flag = word.partition("=")[0]
+        forms = (flag, flag.replace("--no-", "--", 1))  # the second of a BooleanOptionalAction
+        if word.startswith("--") and not any(name.startswith(forms) for name in taken):
             near = nearest(flag, known)
             options = f"did you mean {near}?" if near else f"its options are {', '.join(known)}"
-            raise UserError(f"{facts.project.entry.name} takes no {word.partition('=')[0]}: {options}")
+            raise UserError(f"{facts.project.entry.name} takes no {flag}: {options}")
 
 
 def training_switches(facts: Facts) -> tuple[Option, ...]:

@@ -276,9 +276,10 @@ def test_an_option_that_the_script_does_not_take_is_refused(word: str, told: str
     assert (result.exit_code, told in result.output) == (2, True), result.output
 
 
-@pytest.mark.parametrize("words", [["--lr", "0.2"], ["--learn=0.2"], ["--no-save"], ["--", "--nope"]])
+@pytest.mark.parametrize("words", [["--lr", "0.2"], ["--learn=0.2"], ["--no-save"], ["--no-cuda"], ["--", "--nope"]])
 def test_what_argparse_takes_is_taken(words: list[str], tmp_path: Path) -> None:
-    text = OPTIONS.replace("args = parser", 'parser.add_argument("name", nargs="?")\nargs = parser')
+    more = 'parser.add_argument("name", nargs="?")\nparser.add_argument("--no-cuda", action="store_true")\n'
+    text = OPTIONS.replace("args = parser", f"{more}args = parser")
     code, output = applied(tmp_path, text, *(f"--arg={word}" for word in words))
     assert code == 0, output
 
