@@ -44,6 +44,7 @@ class Preparation:
         sites: names of the sites.
         environment: environment of every process of the run.
         rehearsed: what the sites whose start was rehearsed were seen to do; see :mod:`engine.simulate.rehearsal`.
+        may_take_no_step: whether a round that trains may take no optimizer step, as under a gradient scaler.
     """
 
     directory: Path
@@ -53,6 +54,7 @@ class Preparation:
     sites: tuple[str, ...]
     environment: dict[str, str]
     rehearsed: dict[str, Any] = field(default_factory=dict)
+    may_take_no_step: bool = False
 
     def folder_named(self, name: str) -> Path:
         """A new folder of the run."""
@@ -98,7 +100,8 @@ def prepare(
     job, rehearsed = export_job(directory, folder / "job", arguments, environment, rehearsals)
     watch(job, folder, keep_updates)
     sites = tuple(sites_of(job, spec.num_clients))
-    return Preparation(directory, spec, folder, job, sites, environment, rehearsed)
+    skips = read_conversion(directory).get("original", {}).get("may_take_no_step", False)
+    return Preparation(directory, spec, folder, job, sites, environment, rehearsed, skips)
 
 
 def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict[str, Path]) -> Simulation:
@@ -122,7 +125,7 @@ def conclude(prepared: Preparation, finished: Finished, server: Path, logs: dict
         metric=spec.key_metric if recipe.reports_metrics else "",
         ends_early=bool(spec.stop_cond),
         stops_on=spec.stop_cond.split()[0] if spec.stop_cond else "",
-        may_take_no_step=read_conversion(prepared.directory).get("original", {}).get("may_take_no_step", False),
+        may_take_no_step=prepared.may_take_no_step,
         rounds=tuple(read_evaluation(prepared.folder) if recipe.evaluates else read_rounds(server)),
         updates=tuple(read_contributions(logs) if recipe.peer_to_peer else read_updates(prepared.folder)),
         models=(*_models(logs, prepared.sites, GLOBAL),) if recipe.peer_to_peer else (global_model(server),),
