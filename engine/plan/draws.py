@@ -4,11 +4,12 @@ every site of a simulation would split another; generators and transforms that d
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from engine.facts import Expression, Facts
 from engine.facts.library import made_of
-from engine.facts.trace import Event, is_default
+from engine.facts.trace import Event, Trace, is_default
 from engine.facts.values import Object, objects, options, plain
 from engine.plan.frame import Frame
 
@@ -89,11 +90,25 @@ def shares_random_transform(facts: Facts) -> bool:
     node = facts.data.loader.node if facts.data is not None and facts.data.loader is not None else None
     loaders = [one for one in facts.trace.objects if node is not None and one.node is node]
     trained = {id(data) for loader in loaders for data in objects(loader.argument(0, "dataset"))}
-    transformed = [one for one in facts.trace.objects if "transform" in one.kwargs]
+    shown = {id(data) for data in _shown(facts.trace)}
+    transformed = [one for one in facts.trace.objects if "transform" in one.kwargs and id(one) not in shown]
     own = {id(t) for one in transformed if id(one) in trained for t in objects(one.kwargs["transform"])}
     shared = [t for one in transformed if id(one) not in trained for t in objects(one.kwargs["transform"])]
     parts = (part for t in shared if id(t) in own for part in made_of(t) if isinstance(part, Object))
     return any(part.kind.startswith("monai.") and "Rand" in part.short_kind for part in parts)
+
+
+def _shown(trace: Trace) -> Iterator[Object]:
+    """The data sets of which the program looks at one batch and no more: ``first(check_loader)``."""
+    uses: Counter[int] = Counter()
+    for event in trace.events:
+        given = (event.receiver, *event.args, *event.kwargs.values())
+        uses.update({id(one) for value in given for one in objects(value)})
+    for loop, _ in trace.loops:
+        uses.update(id(one) for one in objects(loop.iterable))
+    for event in trace.named("monai.utils.first", "monai.utils.misc.first"):
+        for loader in (one for value in event.args[:1] for one in objects(value) if uses[id(one)] == 1):
+            yield from (data for data in objects(loader.argument(0, "dataset")) if uses[id(data)] == 1)
 
 
 def _named(generator: Object, loaders: list[Object], frame: Frame) -> str | None:

@@ -185,3 +185,24 @@ def test_a_transform_that_draws_for_the_training_and_for_the_evaluation(
     told = [one.decision for one in plan.decisions if one.subject == "metrics"]
     assert (plan.evaluation is None) == bool(reason)
     assert [reason in one for one in told] == ([True] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("looks", "reason"),
+    [
+        ("first(check_loader)", None),
+        ("monai.utils.misc.first(check_loader)", None),
+        ("first(check_loader)\nfor batch in check_loader: print(batch)", "draws for the training data, too"),
+        ("first(check_loader)\nprint(list(check_loader))", "draws for the training data, too"),
+    ],
+)
+def test_a_transform_that_draws_for_the_training_and_for_a_look_at_it(
+    tmp_path: Path, looks: str, reason: str | None
+) -> None:
+    script = TRANSFORMED.format(transform="RandFlipd", evaluated="own")
+    check = f"check_loader = DataLoader(CacheDataset(data=files, transform=both), batch_size=2)\n{looks}"
+    script = script.replace("model = nn", f"import monai\nfrom monai.utils import first\n{check}\nmodel = nn")
+    plan = plan_of(written(tmp_path, script, {}))
+    told = [one.decision for one in plan.decisions if one.subject == "metrics"]
+    assert (plan.evaluation is None) == bool(reason)
+    assert [reason in one for one in told] == ([True] if reason else [])
