@@ -277,10 +277,10 @@ def _read_from(calling: Event, name: str) -> list[Any]:
 
 
 def _body_around(calling: Event) -> list[ast.stmt]:
-    """The statements of the function a call stands in, or of the module."""
-    holders = [calling.scope.file.tree, *ast.walk(calling.scope.file.tree)]
-    functions = [one for one in holders if isinstance(one, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef))]
-    return next(one.body for one in reversed(functions) if calling.statement in own_nodes(one.body))
+    """The statements of the function or the class a call stands in, or of the module."""
+    kinds = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    holders = [one for one in ast.walk(calling.scope.file.tree) if isinstance(one, kinds)]
+    return next(one.body for one in reversed(holders) if calling.statement in own_nodes(one.body))
 
 
 def _scope_of(found: Loop | Context | None, event: Event) -> Scope | None:

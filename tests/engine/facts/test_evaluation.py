@@ -59,3 +59,13 @@ def test_the_model_is_measured_by_its_own_methods(name: str, call: str, tmp_path
     evaluations = gather(Project(script)).evaluations
     assert [one.function for one in evaluations] == [name]
     assert all([metric.name for metric in one.metrics] == ["loss"] for one in evaluations)
+
+
+def test_an_evaluation_may_be_called_in_the_body_of_a_class(tmp_path: Path) -> None:
+    called = SCRIPT.format(name="evaluate", call="log_prob(x)")
+    script = called.replace(
+        "    loss = evaluate(model, loader)", "    class Last:\n        loss = evaluate(model, loader)"
+    )
+    assert script != called
+    (tmp_path / "train.py").write_text(script)
+    assert gather(Project(tmp_path / "train.py")).loop is not None
