@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from engine.facts import Facts
-from engine.facts.source_text import text_of
-from engine.facts.trace import Call, Event
+from engine.facts.source_text import defaults_of, parameters_in, positional_parameters, text_of
+from engine.facts.trace import Event
 from engine.facts.values import Object, Scope, Unknown, Value, value_of
 from engine.plan.epoch_number import REPORTS
 from engine.plan.frame import bodies, body_of
-from engine.plan.literals import leaves
-from engine.plan.passed import Written, arguments_written, scope_in, written_in
+from engine.plan.literals import is_same, leaves
+from engine.plan.passed import Written, arguments_written, given_before, scope_in, written_in
 
+ROUNDING = ("int", "float", "round", "ceil", "floor", "min", "max")
 Use = tuple[ast.expr, Scope, bool]
 """An expression to stretch, its scope, and True where it is an argument of its own."""
 
@@ -42,7 +43,7 @@ def _is_number(facts: Facts, node: ast.AST, scope: Scope) -> TypeGuard[ast.expr]
         return False
     counts: list[Value] = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
     counts += _made_of(loop.count.node, loop.count.scope)
-    return any(value is count for value in value_of(node, scope) for count in counts)
+    return any(is_same(value, count) for value in value_of(node, scope) for count in counts)
 
 
 def _made_of(count: ast.AST, scope: Scope) -> list[Value]:
@@ -52,49 +53,136 @@ def _made_of(count: ast.AST, scope: Scope) -> list[Value]:
     return [value for value in value_of(count, scope) if isinstance(value, (Object, Unknown))]
 
 
-def number_behind(facts: Facts, node: ast.expr, scope: Scope, depth: int = 3) -> Iterator[Use]:
-    """The number of epochs in what a name was set to before the loop: ``steps = epochs * len(loader)``.
+def number_behind(facts: Facts, node: ast.AST, scope: Scope, depth: int = 4) -> Iterator[Use]:
+    """The number of epochs in what an expression is computed from: in what a name or an attribute was set to before,
+    ``steps = epochs * len(loader)``, in what a parameter is given, and in what a function returns.
 
     A name that says how long the loop itself is keeps its meaning.
     """
+    if depth and _can_be_followed(facts, node) and not any(number_in(facts, node, scope)):
+        for value, holder in set_from(facts, node, scope):
+            if _builds(facts, node, scope) and is_length(facts, value, holder):
+                yield value, holder, True
+                continue
+            yield from number_in(facts, value, holder)
+            for part in ast.walk(value):
+                yield from number_behind(facts, part, holder, depth - 1)
+
+
+def _builds(facts: Facts, node: ast.AST, scope: Scope) -> bool:
+    """True for a parameter of a constructor: what it is given is for the object alone."""
+    holder = next((one for one in scope.chain() if isinstance(node, ast.Name) and node.id in one.variables), None)
+    return any(call.scope is holder and call.function.name == "__init__" for call in facts.trace.calls)
+
+
+def is_length(facts: Facts, node: ast.expr, scope: Scope) -> bool:
+    """True for a name or an attribute that was set to a computed number, not to something that holds one."""
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
+    values = set_from(facts, node, scope)
+    computed = any(isinstance(value, (ast.BinOp, ast.IfExp)) or _called(value) in ROUNDING for value, _ in values)
+    behind = any(number_behind(facts, node, scope))
+    return behind and (computed or any(is_length(facts, value, holder) for value, holder in values))
+
+
+def _called(node: ast.AST) -> str:
+    """The last name of what a call calls; empty for anything else."""
+    return text_of(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+
+
+def _can_be_followed(facts: Facts, node: ast.AST) -> TypeGuard[ast.Name | ast.Attribute | ast.Call]:
+    """True for what stands for something that was computed elsewhere, and does not say how long the loop itself is."""
     loop = facts.loop
     if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
-        return
+        return False
+    if isinstance(node, ast.Call):
+        return True
     header = loop.loop.node.iter if isinstance(loop.loop.node, ast.For) else loop.loop.node.test
-    if not isinstance(node, ast.Name) or any(isinstance(n, ast.Name) and n.id == node.id for n in ast.walk(header)):
-        return
-    if not depth or any(number_in(facts, node, scope)):
-        return
+    is_read = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)
+    return is_read and text_of(node) not in {text_of(part) for part in ast.walk(header)}
+
+
+def set_from(facts: Facts, node: ast.Name | ast.Attribute | ast.Call, scope: Scope) -> list[tuple[ast.expr, Scope]]:
+    """The one expression that a name or an attribute was set to, what a parameter is given, or what a function of the
+    project returns, each with its scope; nothing where several things may be meant."""
+    if isinstance(node, ast.Call):
+        return _returned(facts, node)
     holder, values = set_to(node, scope)
-    if not values and holder is not None:
-        for given, caller in _given(facts, node.id, holder):
-            yield from number_in(facts, given, caller)
-            yield from number_behind(facts, given, caller, depth - 1)
-    if len(values) != 1 or holder is None:
-        return
-    yield from number_in(facts, values[0], holder)
-    for name in [part for part in ast.walk(values[0]) if isinstance(part, ast.Name)]:
-        yield from number_behind(facts, name, holder, depth - 1)
+    if holder is not None and values:
+        return [(values[0], holder)] if len(values) == 1 else []
+    if isinstance(node, ast.Name):
+        return _given(facts, node.id, holder) if holder is not None else []
+    return _set_by_methods(facts, node, scope)
 
 
-def set_to(name: ast.Name, scope: Scope) -> tuple[Scope | None, list[ast.expr]]:
-    """The scope that a name belongs to, and the values it is set to there."""
-    holder = next((one for one in scope.chain() if name.id in one.variables), None)
-    statements = [s for body in bodies(body_of(holder)) for s in body] if holder is not None else []
-    assignments = [s for s in statements if isinstance(s, ast.Assign)]
-    return holder, [s.value for s in assignments if [ast.unparse(t) for t in s.targets] == [name.id]]
+def set_to(node: ast.Name | ast.Attribute, scope: Scope) -> tuple[Scope | None, list[ast.expr]]:
+    """The scope that a name belongs to, and the values that it, or the attribute of it, is set to there."""
+    base = node
+    while isinstance(base, ast.Attribute):
+        base = base.value
+    name = base.id if isinstance(base, ast.Name) else ""
+    holder = next((one for one in scope.chain() if name in one.variables), None)
+    return holder, _assigned(body_of(holder), text_of(node)) if holder is not None else []
 
 
-def _given(facts: Facts, parameter: str, holder: Scope) -> Iterator[tuple[ast.expr, Scope]]:
-    """What the call of a function gives as a parameter, as it is written there."""
-    entries = (entry for event in facts.trace.events for entry in event.path if isinstance(entry, Call))
-    entry = next((one for one in entries if one.scope is holder), None)
-    function = entry.function if entry is not None else None
-    if entry is None or not isinstance(entry.node, ast.Call) or isinstance(function.node, ast.Lambda):
-        return
-    given = arguments_written(function, entry.node)
-    if parameter in given:
-        yield given[parameter], entry.caller
+def _assigned(body: list[ast.stmt], target: str) -> list[ast.expr]:
+    """What a name or an attribute is set to in some statements."""
+    assignments = [s for inner in bodies(body) for s in inner if isinstance(s, ast.Assign) and len(s.targets) == 1]
+    pairs = [pair for assignment in assignments for pair in _pairs(assignment.targets[0], assignment.value)]
+    return [value for one, value in pairs if text_of(one) == target]
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """What is assigned to what, element by element where tuples are."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
+
+
+def _set_by_methods(facts: Facts, node: ast.Attribute, scope: Scope) -> list[tuple[ast.expr, Scope]]:
+    """What the methods of an object set an attribute of it to; nothing where they do it in several places."""
+    owners = value_of(node.value, scope)
+    found: dict[ast.expr, Scope] = {}
+    for call in facts.trace.calls:
+        own = positional_parameters(call.function.node)[:1] if any(call.receiver is one for one in owners) else []
+        for value in _assigned(call.function.node.body, f"{own[0]}.{node.attr}") if own else []:
+            found.setdefault(value, call.scope)
+    return list(found.items()) if len(found) == 1 else []
+
+
+def _returned(facts: Facts, node: ast.Call) -> list[tuple[ast.expr, Scope]]:
+    """What a function of the project returns to a call."""
+    call = next((one for one in facts.trace.calls if one.node is node), None)
+    if call is None or call.function.name == "__init__":
+        return []
+    if isinstance(call.function.node, ast.Lambda):
+        return [(call.function.node.body, call.scope)]
+    statements = [statement for inner in bodies(call.function.node.body) for statement in inner]
+    return [(one.value, call.scope) for one in statements if isinstance(one, ast.Return) and one.value is not None]
+
+
+def _given(facts: Facts, parameter: str, holder: Scope) -> list[tuple[ast.expr, Scope]]:
+    """What the call of a function gives as a parameter, as it is written there; what it unpacks, or what ``partial``
+    gave before, where the parameter is among that."""
+    call = next((one for one in facts.trace.calls if one.scope is holder), None)
+    if call is None or not isinstance(call.node, ast.Call) or isinstance(call.function.node, ast.Lambda):
+        return []
+    event = next((one for one in facts.trace.events if one.node is call.node and one.function is not None), None)
+    given = arguments_written(call.function, call.node, given_before(event) if event is not None else 0)
+    if parameter in given and not isinstance(given[parameter], ast.Starred):
+        return [(given[parameter], call.caller)]
+    if parameter not in parameters_in(call.function.node) - defaults_of(call.function.node).keys():
+        return []
+    unpacked = [one.value for one in call.node.args if isinstance(one, ast.Starred)]
+    unpacked += [one.value for one in call.node.keywords if one.arg is None]
+    partials = [one for one in value_of(call.node.func, call.caller) if isinstance(one, Object)]
+    before = [(given, one.scope) for one in partials for given in _arguments(one.node) if one.scope is not None]
+    return [*[(one, call.caller) for one in unpacked], *before]
+
+
+def _arguments(call: ast.AST | None) -> list[ast.expr]:
+    """What a call is given."""
+    return [*call.args, *[one.value for one in call.keywords]] if isinstance(call, ast.Call) else []
 
 
 def beside_epoch(facts: Facts) -> Iterator[Use]:

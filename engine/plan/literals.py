@@ -44,6 +44,13 @@ def origins(value: Value) -> Iterator[Literal]:
         yield value
 
 
+def is_same(value: Value, other: Value) -> bool:
+    """True for one value, and for two names of one literal."""
+    if isinstance(value, Literal) and isinstance(other, Literal) and value.written and other.written:
+        return value.written[0] is other.written[0]
+    return value is other
+
+
 def parameter_of(place: Range) -> str:
     """The parameter whose default stands at a place."""
     assert place.scope is not None

@@ -8,30 +8,15 @@ from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
-from engine.facts.array_flow import outer_names
-from engine.facts.optimizers import is_scheduler
-from engine.facts.source_text import contains, names_in
-from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options, value_of
+from engine.facts.source_text import text_of
+from engine.facts.values import Scope
 from engine.plan.decision import Decision
-from engine.plan.epoch_uses import Use, beside_epoch, number_behind, number_in, set_to
-from engine.plan.frame import bodies
-from engine.plan.literals import Range, leaves
+from engine.plan.epoch_uses import Use, beside_epoch, number_in, set_from, set_to
+from engine.plan.horizons import horizons
+from engine.plan.literals import Range, is_same, leaves
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read
-from engine.plan.passed import Written, scope_in, written_in
 from engine.plan.settings import Setting
-from engine.result import Place
-
-HORIZONS = {
-    "CosineAnnealingLR": (("T_max", 1),),
-    "OneCycleLR": (("total_steps", 2), ("epochs", 3)),
-    "PolynomialLR": (("total_iters", 1),),
-    "get_linear_schedule_with_warmup": (("num_training_steps", 2),),
-    "get_cosine_schedule_with_warmup": (("num_training_steps", 2),),
-    "get_polynomial_decay_schedule_with_warmup": (("num_training_steps", 2),),
-    "get_scheduler": (("num_training_steps", 3),),
-    "CosineLRScheduler": (("t_initial", 1),),
-}
 
 
 @dataclass(frozen=True)
@@ -69,11 +54,11 @@ def plan_schedules(
     unreached: list[str] = []
     fixed: list[str] = []
     scheduled = list(horizons(facts))
-    beside = [use for use in (beside_epoch(facts) if shifted else ()) if not _kept_from(use, scheduled)]
-    for node, scope, whole in _each_once([*scheduled, *beside]):
+    beside = list(beside_epoch(facts)) if shifted else []
+    for node, scope, whole in _each_once(facts, [*scheduled, *beside]):
         reader = how_to_read(destination, parser, Range.of(node, scope), names)
         if reader is None:
-            unreached.append(ast.unparse(node))
+            unreached.append(text_of(node))
             continue
         length = _length(facts, node, scope)
         counted = _counted_anew(length, destination, epochs, parser, names) if length and epochs else None
@@ -86,29 +71,32 @@ def plan_schedules(
             edits += [_spanning(part, scope, epochs.beyond, reader, whole and part is node) for part in counts]
             continue
         if _is_fixed(facts, source_text.expression(node, scope)) or not (whole or counts):
-            fixed.append(ast.unparse(node))
+            fixed.append(text_of(node))
         edits.append(_replaced(Range.of(node, scope), _times(node, reader), whole))
     decisions = tuple(_decisions(bool(edits), bool(scheduled), fixed, unreached))
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), decisions, tuple(dict.fromkeys(lengths)))
 
 
-def _kept_from(use: Use, scheduled: list[Use]) -> bool:
-    """True for an attribute of an object that was built with a length which is stretched there."""
-    node, scope, _ = use
-    owner = scope.look_up("self") if ast.unparse(node).startswith("self.") else None
-    calls = [built.node for built in objects(owner) if isinstance(built.node, ast.Call)]
-    return any(contains(call, length) for call in calls for length, _, _ in scheduled)
-
-
-def _each_once(uses: Iterable[Use]) -> Iterator[Use]:
-    """Each expression once, without what is as long as an epoch, however many there are."""
-    seen: set[Place] = set()
+def _each_once(facts: Facts, uses: Iterable[Use]) -> Iterator[Use]:
+    """Each expression once, without what is as long as an epoch, however many there are, and without what is computed
+    from another one of them: it would be stretched twice."""
+    found: dict[Range, Use] = {}
     for node, scope, whole in uses:
-        place = scope.file.place(node)
-        is_epoch = isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
-        if place not in seen and not is_epoch:
+        if not (isinstance(node, ast.Call) and text_of(node.func) == "len"):
+            place = Range.of(node, scope)
+            found[place] = (node, scope, whole or (place in found and found[place][2]))
+    for place, (node, scope, whole) in found.items():
+        if not any(one in found and one != place for one in _computed_from(facts, node, scope)):
             yield node, scope, whole
-        seen.add(place)
+
+
+def _computed_from(facts: Facts, node: ast.expr, scope: Scope, depth: int = 5) -> Iterator[Range]:
+    """The expressions elsewhere that an expression is computed from."""
+    for part in ast.walk(node) if depth else ():
+        if isinstance(part, (ast.Name, ast.Attribute, ast.Call)):
+            for value, holder in set_from(facts, part, scope):
+                yield from (Range.of(inner, holder) for inner in ast.walk(value) if isinstance(inner, ast.expr))
+                yield from _computed_from(facts, value, holder, depth - 1)
 
 
 def _decisions(stretched: bool, scheduled: bool, fixed: list[str], unreached: list[str]) -> Iterator[Decision]:
@@ -202,197 +190,9 @@ def _length(facts: Facts, node: ast.expr, scope: Scope) -> Range | None:
     return Range.of(alike[0], scope) if len(alike) == 1 else None
 
 
-def horizons(facts: Facts) -> Iterator[Use]:
-    """The expressions that say how long a schedule is; True with those that are an argument of their own."""
-    for fact in (*facts.schedulers, *facts.optimizers):
-        for value in options(fact.value) if fact.value is not None else ():
-            for one in _with_parts(value):
-                if isinstance(one.node, ast.Call) and one.scope is not None:
-                    yield from _of_scheduler(facts, one.short_kind, one.node, one.scope)
-    yield from _written_by_hand(facts)
-
-
-def _with_parts(value: Value, depth: int = 3) -> Iterator[Object]:
-    """A scheduler, and the schedulers that it is made of: those of ``SequentialLR``, what a warm-up goes over to."""
-    for one in objects(value):
-        yield one
-        for given in (*one.args, *one.kwargs.values()) if depth else ():
-            for part in given.items if isinstance(given, Sequence) else [given]:
-                if any(is_scheduler(inner) for inner in objects(part)):
-                    yield from _with_parts(part, depth - 1)
-
-
-def _of_scheduler(facts: Facts, kind: str, call: ast.Call, scope: Scope) -> Iterator[Use]:
-    """The length of a scheduler, or of an optimizer that schedules itself: the argument that says it, or wherever else
-    the number of epochs is used."""
-    for name, position in HORIZONS.get(kind, ()):
-        node = _argument(call, name, position)
-        if node is not None and not (isinstance(node, ast.Constant) and node.value is None):
-            yield from _terms(facts, node, scope) or [(node, scope, True)]
-            return
-    for argument in [*call.args[1:], *[keyword.value for keyword in call.keywords]]:
-        yield from _in_argument(facts, argument, scope)
-        if isinstance(argument, ast.Lambda):
-            yield from _around(facts, argument, scope)
-        for value in value_of(argument, scope):
-            if isinstance(value, Function):
-                if not isinstance(value.node, ast.Lambda):
-                    yield from number_in(facts, value.node, value.scope)
-                yield from _around(facts, value.node, value.scope)
-
-
-def _in_argument(facts: Facts, argument: ast.expr, scope: Scope) -> Iterator[Use]:
-    """The number of epochs in an argument, or the argument that is a name for what it was computed to."""
-    yield from number_in(facts, argument, scope)
-    if any(number_behind(facts, argument, scope)):
-        yield argument, scope, True
-
-
-def _around(facts: Facts, function: ast.AST, scope: Scope) -> Iterator[Use]:
-    """The number of epochs behind the names that a function which gives a rate reads from around it."""
-    for name in sorted(outer_names(function)):
-        yield from number_behind(facts, ast.Name(name, ast.Load()), scope)
-
-
-def _terms(facts: Facts, length: ast.expr, scope: Scope) -> list[Use]:
-    """The number of epochs in a length from which something else is taken off, as a warm-up is, or added to it: the
-    length itself times the rounds would be another. None where it is only multiplied."""
-    parts = [*number_in(facts, length, scope), *number_behind(facts, length, scope)]
-    return parts if any(_in_sum(part, holder) for part, holder, _ in parts) else []
-
-
-def _in_sum(part: ast.expr, scope: Scope) -> bool:
-    """True for an expression that is part of a sum or a difference."""
-    sums = [n for n in ast.walk(scope.file.tree) if isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub))]
-    return any(contains(one, part) for one in sums)
-
-
-def _written_by_hand(facts: Facts) -> Iterator[Use]:
-    """The number of epochs where a learning rate is computed from it: in the loop, or in a function it calls."""
-    loop = facts.loop
-    if loop is None or not isinstance(loop.loop.node, (ast.For, ast.While)):
-        return
-    yield from _in_rates(facts, loop.loop.node.body, loop.scope, {})
-    seen: set[int] = set()
-    for event in facts.trace.events:
-        function = event.function
-        if function is None or isinstance(function.node, ast.Lambda) or not event.within_node(loop.loop.node):
-            continue
-        if id(function.node) in seen:
-            continue
-        seen.add(id(function.node))
-        yield from _in_rates(facts, function.node.body, scope_in(event), written_in(event))
-
-
-def _in_rates(facts: Facts, body: list[ast.stmt], scope: Scope, written: Written) -> Iterator[Use]:
-    """The number of epochs where a learning rate is set: in what it is computed from, and in what ``partial`` gave to
-    the function that computes it.
-
-    Args:
-        facts: of the program.
-        body: statements that may set a rate.
-        scope: their scope.
-        written: for a function's parameters, the arguments they were called with.
-    """
-    for expression in rate_expressions(body):
-        yield from number_in(facts, expression, scope)
-        for name in [node for node in ast.walk(expression) if isinstance(node, ast.Name)]:
-            yield from number_behind(facts, *written.get(name.id, (name, scope)))
-        yield from _ends_of(facts, expression, scope, written)
-        yield from _in_callees(facts, expression, scope)
-
-
-def _in_callees(facts: Facts, rate: ast.expr, scope: Scope) -> Iterator[Use]:
-    """The number of epochs in what was given before to a function that computes a rate: by ``partial``, or where the
-    object that is called, or whose method it is, was built."""
-    for called in [node.func for node in ast.walk(rate) if isinstance(node, ast.Call)]:
-        holders = [called, *([called.value] if isinstance(called, ast.Attribute) else [])]
-        for value in (value for holder in holders for value in value_of(holder, scope)):
-            if isinstance(value, Object) and isinstance(value.node, ast.Call) and value.scope is not None:
-                partial = value.kind == "functools.partial"  # its first argument is the function
-                for argument in [*value.node.args[partial:], *[keyword.value for keyword in value.node.keywords]]:
-                    yield from _in_argument(facts, argument, value.scope)
-
-
-def _ends_of(facts: Facts, rate: ast.expr, scope: Scope, written: Written) -> Iterator[Use]:
-    """A length by which a rate has come to its end, other than by the number of epochs: ``limit`` in ``1 - step /
-    limit`` and ``cos(pi * step / limit)``. Beyond it the rate would be negative, or rise again.
-
-    A ``while`` loop counts anew every round, and its rates with it.
-    """
-    if facts.loop is None or facts.loop.kind == "while":
-        return
-    for node in ast.walk(rate):
-        ends = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant)
-        turns = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "cos"
-        inner = node.right if ends else node.args[0] if turns and node.args else None
-        quotients = [n for n in ast.walk(inner) if isinstance(n, ast.BinOp)] if inner else []
-        for length in [one.right for one in quotients if isinstance(one.op, ast.Div)]:
-            names = [part for part in ast.walk(length) if isinstance(part, ast.Name)]
-            known = [one for name in names for one in number_behind(facts, *written.get(name.id, (name, scope)))]
-            known += [one for name in names for one in number_in(facts, *written.get(name.id, (name, scope)))]
-            kept = _kept_by(facts, length, scope)
-            yield from kept
-            if not known and not kept and "warm" not in ast.unparse(length):
-                yield (*(written.get(length.id, (length, scope)) if names == [length] else (length, scope)), False)
-
-
-def _kept_by(facts: Facts, length: ast.expr, scope: Scope) -> list[Use]:
-    """The number of epochs in what an object was built with, where the length is an attribute of it."""
-    owner = scope.look_up("self") if ast.unparse(length).startswith("self.") else None
-    found: list[Use] = []
-    for built in objects(owner):
-        if isinstance(built.node, ast.Call) and built.scope is not None:
-            for given in (*built.node.args, *[keyword.value for keyword in built.node.keywords]):
-                found += _in_argument(facts, given, built.scope)
-    return found
-
-
-def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
-    """The expressions that a learning rate set in some statements is computed from, conditions included."""
-    statements = [s for inner in bodies(body) for s in inner]
-    found: list[ast.expr] = []
-    needed: set[str] = set()
-    size = -1
-    while size != len(found):
-        size = len(found)
-        for statement in statements:
-            if isinstance(statement, (ast.Assign, ast.AugAssign)) and _sets(statement, needed):
-                parts = [
-                    statement.value,
-                    *[s.test for s in statements if isinstance(s, ast.If) and contains(s, statement)],
-                ]
-                found += [part for part in parts if part not in found]
-        needed |= {name for part in found for name in names_in(part)}
-    return found
-
-
-def _sets(statement: ast.Assign | ast.AugAssign, names: set[str]) -> bool:
-    """True for an assignment of a learning rate, or of a name it is computed from."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    for target in targets:
-        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value == "lr":
-            return True
-        if isinstance(target, ast.Name) and target.id in names:
-            return True
-    return False
-
-
-def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
-    """An argument of a call by keyword or position."""
-    named = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-    if named is not None:
-        return named
-    return (
-        call.args[position]
-        if position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args)
-        else None
-    )
-
-
 def _is_fixed(facts: Facts, length: Expression) -> bool:
     """True for a length made of known numbers, none of which is the number of epochs that the loop uses."""
     loop = facts.loop
     counts = list(leaves(loop.count)) if loop is not None and loop.count is not None else []
     known = list(leaves(length))
-    return bool(known) and not any(leaf is count for leaf in known for count in counts)
+    return bool(known) and not any(is_same(leaf, count) for leaf in known for count in counts)

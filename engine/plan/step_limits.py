@@ -13,9 +13,9 @@ from engine.facts import Facts, LoopFact
 from engine.facts.source_text import LOOPS, assigned, names_bound, names_read, text_of
 from engine.facts.trace import Branch, Call, path_inside
 from engine.plan.frame import Frame
+from engine.plan.horizons import rate_expressions
 from engine.plan.loop_start import assignments, breaks, is_constant
 from engine.plan.names import Names
-from engine.plan.schedules import rate_expressions
 from engine.result import Place
 
 TIME = re.compile(r"\b(time|perf_counter|monotonic|now)\(\)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -159,6 +160,115 @@ def test_a_rate_computed_by_an_object_of_the_scripts_own(method: str) -> None:
               optimizer.step()
         """,
     )
+
+
+POLY = """\
+class Poly:
+    def __init__(self, {parameters}):
+        {body}
+
+    def lr(self, it):
+        return 0.1 * max(0.0, 1 - it / {length})
+"""
+OF_LENGTH = POLY.format(parameters="total", body="self.total = total", length="self.total")
+OF_SETTINGS = POLY.format(parameters="s", body='self.total = s["epochs"] * s["steps"]', length="self.total")
+OF_PARTS = POLY.format(parameters="epochs, steps", body="self.total = epochs * steps", length="self.total")
+OF_OPTIONS = POLY.format(parameters="o, n", body="self.o, self.n = o, n", length="(<self.o.epochs> * self.n)")
+OF_A_PARAMETER = "def poly(it, total):\n    return 0.1 * (1 - it / total)\n"
+FROM_ANYWHERE = """\
+import argparse
+from functools import partial
+
+import torch
+from torch import nn
+
+{definitions}
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=5)
+args = parser.parse_args()
+batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{before}
+it = 0
+for epoch in range(args.epochs):
+    for x in batches:
+        for group in optimizer.param_groups:
+            group["lr"] = {rate}
+        optimizer.zero_grad()
+        model(x).mean().backward()
+        optimizer.step()
+        it += 1
+"""
+OF_A_TRAINER = """\
+import torch
+from torch import nn
+
+{definitions}
+
+class Trainer:
+    def __init__(self, model, epochs):
+        self.model, self.epochs, self.it = model, epochs, 0
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        {before}
+
+    def fit(self, batches):
+        for epoch in range(self.epochs):
+            for x in batches:
+                for group in self.optimizer.param_groups:
+                    group["lr"] = {rate}
+                self.optimizer.zero_grad()
+                self.model(x).mean().backward()
+                self.optimizer.step()
+                self.it += 1
+
+
+Trainer(nn.Linear(2, 1), epochs=5).fit([torch.ones(4, 2), torch.zeros(4, 2)])
+"""
+
+
+def check_stretched(script: str) -> None:
+    """What stands in ``<>`` is multiplied by the number of rounds, and nothing else."""
+    check_converted(re.sub("<(.+?)>", r"\1", script), re.sub("<(.+?)>", r"(\1 * args.num_rounds)", script))
+
+
+@pytest.mark.parametrize(
+    ("definitions", "before", "rate"),
+    [
+        (OF_LENGTH, "poly = Poly(<args.epochs> * 2)", "poly.lr(it)"),
+        (OF_LENGTH, "total = <args.epochs> * 2\npoly = Poly(total)", "poly.lr(it)"),
+        (OF_LENGTH, "total = int(<args.epochs> * 2)\npoly = Poly(total)", "poly.lr(min(it, total))"),
+        (OF_LENGTH, "args.total = <args.epochs> * 2\npoly = Poly(args.total)", "poly.lr(it)"),
+        (OF_SETTINGS, 's = {"epochs": <args.epochs>, "steps": 2}\npoly = Poly(s)', "poly.lr(it)"),
+        (OF_PARTS, 's = {"epochs": <args.epochs>, "steps": 2}\npoly = Poly(**s)', "poly.lr(it)"),
+        (OF_PARTS, "s = [<args.epochs>, 2]\npoly = Poly(*s)", "poly.lr(it)"),
+        (OF_OPTIONS, "poly = Poly(args, 2)", "poly.lr(it)"),
+        (OF_A_PARAMETER, "", "poly(it, <args.epochs> * 2)"),
+        (OF_A_PARAMETER, "total = <args.epochs> * 2\nrate = partial(poly, total=total)", "rate(it)"),
+        ("def poly(it, o):\n    n = <o.epochs> * 2\n    return 0.1 * (1 - it / n)\n", "", "poly(it, args)"),
+        ("def total(o):\n    return <o.epochs> * 2\n", "", "0.1 * (1 - it / total(args))"),
+        ("", "args.total = <args.epochs> * 2", "0.1 * (1 - it / args.total)"),
+        ("", "", "0.1 * (1 - it / (<args.epochs> * 2))"),
+    ],
+)
+def test_a_length_is_stretched_once_wherever_a_rate_has_it_from(definitions: str, before: str, rate: str) -> None:
+    check_stretched(FROM_ANYWHERE.format(definitions=definitions, before=before, rate=rate))
+
+
+@pytest.mark.parametrize(
+    ("definitions", "before", "rate"),
+    [
+        ("", "pass", "0.1 * (1 - self.it / (<self.epochs> * 2))"),
+        ("", "self.total = <epochs> * 2", "0.1 * (1 - self.it / self.total)"),
+        (OF_LENGTH, "self.poly = Poly(<epochs> * 2)", "self.poly.lr(self.it)"),
+        (OF_LENGTH, "total = <epochs> * 2\n        self.poly = Poly(total)", "self.poly.lr(self.it)"),
+        (OF_OPTIONS, "self.poly = Poly(self, 2)", "self.poly.lr(self.it)"),
+    ],
+)
+def test_a_length_that_a_trainer_keeps(definitions: str, before: str, rate: str) -> None:
+    """The number of epochs that its loop runs over stays as it is."""
+    check_stretched(OF_A_TRAINER.format(definitions=definitions, before=before, rate=rate))
 
 
 @pytest.mark.parametrize(
