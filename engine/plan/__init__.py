@@ -179,7 +179,7 @@ def _plan(facts: Facts, choices: Choices) -> Plan:
     epochs = plan_epochs(facts, parser, names)
     rounds = plan_rounds(facts, frame, names, epochs)
     model = _server_model(facts, layout, frame, choices.model_args)
-    evaluation, partition = plan_evaluation(facts, frame, names), plan_partition(facts)
+    evaluation, partition = plan_evaluation(facts, frame, names), plan_partition(facts, parser)
     taken = {option.destination for option in facts.arguments.options}
     rounds_name = free_option("num_rounds", taken)
     schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(rounds.shifts))

@@ -10,16 +10,20 @@ from itertools import combinations
 from engine.facts import Expression, Facts
 from engine.facts.source_text import expression
 from engine.facts.trace import exclude
+from engine.facts.values import plain
 from engine.plan.arrays import Split, plan_split
 from engine.plan.decision import Decision
 from engine.plan.draws import unseeded_draw
-from engine.plan.settings import Setting
+from engine.plan.parser import ParserPlan
+from engine.plan.settings import Setting, runs_early
 
 DISTRIBUTED_SAMPLERS = (
     "torch.utils.data.distributed.DistributedSampler",
     "torch.utils.data.DistributedSampler",
     "monai.data.DistributedSampler",
 )
+SAMPLERS = {3: "sampler", 4: "batch_sampler"}
+"""The arguments of a DataLoader that choose samples by their numbers, by position."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,15 @@ class PartitionPlan:
     others: tuple[Expression, ...] = ()
 
 
-def plan_partition(facts: Facts) -> PartitionPlan | str:
-    """The data set to split, or in words why the training data cannot be split."""
-    if facts.arrays is not None:
-        split = plan_split(facts)
+def plan_partition(facts: Facts, parser: ParserPlan) -> PartitionPlan | str:
+    """The data set to split, or in words why the training data cannot be split.
+
+    Args:
+        facts: of the program.
+        parser: where the arguments are read, of which one says how to split.
+    """
+    if facts.arrays is not None and facts.loop is not None:
+        split = _drawn(facts, facts.loop.loop.node) or plan_split(facts)
         return split if isinstance(split, str) else PartitionPlan(None, split)
     data = facts.data
     if data is None or data.loader is None or data.dataset is None:
@@ -54,25 +63,30 @@ def plan_partition(facts: Facts) -> PartitionPlan | str:
     others = tuple(other for other in data.others if other is not None)
     if len(others) < len(data.others):
         return "another DataLoader takes its place, whose data set is not written where it is built"
-    draw = unseeded_draw(facts, data.loader)
-    if draw is not None:
-        return f"{draw.place} draws it at random without a seed, so that every site would split other data"
     loader = data.loader.node
-    if _before_arguments(facts, loader):
+    drawn = _drawn(facts, loader)
+    if drawn is not None:
+        return drawn
+    if _before_arguments(facts, parser, loader):
         return "its DataLoader is built before the script reads its arguments, of which one says how to split"
     ways = [event.path for event in facts.trace.events if event.node is loader]
     if any(not exclude(one, other) for one, other in combinations(ways, 2)):
         return "the function that builds its DataLoader builds those of other data too"
     if isinstance(loader, ast.Call):
-        named = {keyword.arg: keyword.value for keyword in loader.keywords}
-        for name in ("sampler", "batch_sampler"):
-            given = named.get(name)
-            if given is not None and not (isinstance(given, ast.Constant) and given.value is None):
-                sampled = _distributed(facts, data.dataset, given)
+        for position, name in SAMPLERS.items():
+            if _is_given(facts, loader, position, name):
+                written = next((keyword.value for keyword in loader.keywords if keyword.arg == name), None)
+                sampled = _distributed(facts, data.dataset, written) if written is not None else None
                 if sampled is None:
                     return f"its DataLoader has a {name} of its own"
                 return PartitionPlan(data.dataset, sampled=sampled, others=others)
     return PartitionPlan(data.dataset, others=others)
+
+
+def _is_given(facts: Facts, loader: ast.Call, position: int, name: str) -> bool:
+    """True for an argument of a loader that is not ``None``, be it by position or in ``**options``."""
+    built = (one.argument(position, name) for one in facts.trace.objects if one.node is loader)
+    return any(value is not None and plain(value) is not None for value in built)
 
 
 def decide_partition(partition: PartitionPlan | str, paths: Sequence[Setting]) -> Iterator[Decision]:
@@ -92,12 +106,18 @@ def decide_partition(partition: PartitionPlan | str, paths: Sequence[Setting]) -
         )
 
 
-def _before_arguments(facts: Facts, loader: ast.AST) -> bool:
-    """True for a loader that is built before the script's own parser reads the arguments."""
-    built = next((event.number for event in facts.trace.events if event.node is loader), None)
-    parse = facts.arguments.parse
-    read = (event.number for event in facts.trace.events if parse is not None and event.statement is parse.node)
-    return built is not None and built < next(read, built)
+def _drawn(facts: Facts, until: ast.AST) -> str | None:
+    """Why data that is drawn without a seed, before a loader is built or a loop begins, is not split."""
+    draw = unseeded_draw(facts, until)
+    if draw is None:
+        return None
+    return f"{draw.place} draws it at random without a seed, so that every site would split other data"
+
+
+def _before_arguments(facts: Facts, parser: ParserPlan, loader: ast.AST) -> bool:
+    """True for a loader that is built before the arguments are read, as while a module is imported."""
+    built = next((event for event in facts.trace.events if event.node is loader), None)
+    return built is not None and runs_early(built, parser, facts)
 
 
 def _distributed(facts: Facts, dataset: Expression, sampler: ast.expr) -> Expression | None:

@@ -324,17 +324,17 @@ def literal_of(path: PathFact) -> Range:
 def _is_early(path: PathFact, parser: ParserPlan, names: Names, facts: Facts) -> bool:
     """True for a literal path that the program needs before the script's arguments are at hand."""
     return is_settable(path) and (
-        _runs_early(path.event, parser, facts) or how_to_read("", parser, literal_of(path), names) is None
+        runs_early(path.event, parser, facts) or how_to_read("", parser, literal_of(path), names) is None
     )
 
 
-def _runs_early(event: Event, parser: ParserPlan, facts: Facts) -> bool:
-    """True for a call made while a module is imported, or before the script's own arguments are parsed."""
-    outermost = event.calls[0].caller if event.calls else event.scope
-    if outermost.module is not facts.trace.modules[facts.project.entry.name].scope:
-        return True
+def runs_early(event: Event, parser: ParserPlan, facts: Facts) -> bool:
+    """True for a call made before the script's own arguments are parsed, or ours: while a module is imported."""
     parsed = parsed_at(facts, parser)
-    return parsed is not None and event.number < parsed
+    if parsed is not None:
+        return event.number < parsed
+    outermost = event.calls[0].caller if event.calls else event.scope
+    return outermost.module is not facts.trace.modules[facts.project.entry.name].scope
 
 
 def flag_of(option: Option) -> str:

@@ -412,6 +412,26 @@ def test_a_loader_that_is_built_before_the_arguments_are_read() -> None:
     check_unchanged(once.replace("model = nn", parser + "model = nn"))
 
 
+def test_a_loader_that_is_built_while_its_module_is_imported() -> None:
+    once = IN_EPOCHS.replace("    if epoch == 2:\n        loader = DataLoader(data, batch_size=2, shuffle=True)\n", "")
+    head, training = once.split("model = nn")
+    check_unchanged(
+        f"import torch\nfrom torch import nn\nfrom loading import loader\n\nmodel = nn{training}",
+        files={"loading.py": head},
+    )
+
+
+@pytest.mark.parametrize("given", ["None, sampler", "sampler=sampler", "**options", "batch_sampler=sampler"])
+def test_a_sampler_that_is_given_in_other_ways(given: str) -> None:
+    chosen = "sampler = WeightedRandomSampler(torch.ones(8), 8)\noptions = {'sampler': sampler}\n"
+    once = IN_EPOCHS.replace("    if epoch == 2:\n        loader = DataLoader(data, batch_size=2, shuffle=True)\n", "")
+    once = once.replace("import DataLoader", "import DataLoader, WeightedRandomSampler")
+    once = once.replace(
+        "loader = DataLoader(data, batch_size=4, shuffle=True)", f"{chosen}loader = DataLoader(data, 4, {given})"
+    )
+    check_unchanged(once)
+
+
 def test_a_stream_of_samples() -> None:
     check_unchanged("""\
         import torch

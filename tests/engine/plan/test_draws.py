@@ -39,6 +39,65 @@ def planned(folder: Path, statements: str) -> Plan:
     return plan_of(written(folder, SCRIPT.format(statements=dedent(statements)), {}))
 
 
+OTHER_DRAWS = {
+    "a generator": "order = np.random.default_rng({seed}).permutation(40)",
+    "an old generator": "rng = np.random.RandomState({seed})\norder = rng.permutation(40)",
+    "a generator of Python": "order = list(range(40))\nrandom.Random({seed}).shuffle(order)",
+    "the rows of a frame": "order = pd.read_csv('rows.csv').sample(frac=0.5, random_state={seed}).row.values",
+    "two lists at once": "x, y = shuffle(x, y, random_state={seed})\norder = slice(0, 20)",
+    "a splitter": "order, _ = next(ShuffleSplit(1, random_state={seed}).split(x))",
+    "folds": "order, _ = next(KFold(5, shuffle=True, random_state={seed}).split(x))",
+    "a mask": "np.random.seed({seed})\norder = np.random.rand(40) < 0.8",
+    "a seed of one library": "torch.manual_seed({seed})\ntorch.cuda.manual_seed_all(0)\norder = torch.randperm(40)",
+    "a function that seeds": "def set_seed(n):\n    random.seed(n)\n    np.random.seed({seed})\n\n"
+    "set_seed(0)\norder = np.random.permutation(40)",
+    "the clock": "np.random.seed({seed} or int(time.time()))\norder = np.random.permutation(40)",
+}
+MORE_IMPORTS = (
+    "import time\nimport pandas as pd\nfrom sklearn.model_selection import KFold, ShuffleSplit\n"
+    "from sklearn.utils import shuffle\n"
+)
+
+
+@pytest.mark.parametrize("draw", OTHER_DRAWS.values(), ids=OTHER_DRAWS.keys())
+def test_every_draw_needs_a_seed(tmp_path: Path, draw: str) -> None:
+    script = MORE_IMPORTS + SCRIPT.replace("{statements}", f"{draw}\npart = TensorDataset(x[order], y[order])")
+    assert plan_of(written(tmp_path / "without", script.replace("{seed}", "None"), {})).partition is None
+    assert plan_of(written(tmp_path / "with", script.replace("{seed}", "7"), {})).partition is not None
+
+
+def test_what_a_model_draws_for_itself_is_no_data(tmp_path: Path) -> None:
+    layer = """\
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.weight = nn.Parameter(torch.randn(2, 1))
+
+            def forward(self, x):
+                return x @ self.weight
+
+        net = Net()
+        part = data
+        """
+    assert planned(tmp_path, layer).partition is not None
+
+
+def test_arrays_are_drawn_before_their_loop(tmp_path: Path) -> None:
+    script = """\
+        import numpy as np
+
+        rows = np.loadtxt("rows.csv", delimiter=",")
+        {draw}
+        x, y = rows[:, :-1], rows[:, -1]
+        w = np.random.randn(3)
+        for epoch in range(10):
+            w -= 0.1 * x.T @ (x @ w - y) / len(x)
+        """
+    for draw, split in (("np.random.shuffle(rows)", False), ("np.random.seed(0)\nnp.random.shuffle(rows)", True)):
+        text = dedent(script).replace("{draw}", draw)
+        assert (plan_of(written(tmp_path / str(split), text, {})).partition is not None) == split
+
+
 @pytest.mark.parametrize(
     "statements",
     [SPLIT, ARRAYS.format(options=""), ORDER, f"torch.manual_seed(0)\n{ORDER}", f"np.random.seed(0)\n{SPLIT}"],
