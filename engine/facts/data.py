@@ -10,9 +10,9 @@ from functools import partial
 from engine.facts.arrays import ArrayTraining
 from engine.facts.library import DATA_READERS, made_of
 from engine.facts.paths import beside_script, first_joined, is_path, path_class
-from engine.facts.program import DataFact, Expression, PathFact
+from engine.facts.program import DataFact, Expression, LoaderFact, PathFact
 from engine.facts.source_text import expression, names_bound, names_read, own_nodes, positional_parameters
-from engine.facts.trace import Event, Trace, is_default
+from engine.facts.trace import Context, Event, Trace, is_default
 from engine.facts.training import PASSED_THROUGH, TrainingLoop
 from engine.facts.values import (
     CONFIG,
@@ -38,6 +38,7 @@ PATH_KEYWORDS = (
     "filepath_or_buffer", "fname", "img_folder", "data_root", "image_dir", "root_dir", "image_files",
     "data_files",
 )  # fmt: skip
+NO_GRADIENT = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 NOT_DATA = re.compile(
     r"save|ckpt|checkpoint|resume|config|model|weight|pretrain|output|out_|log|snapshot", re.IGNORECASE
 )
@@ -70,10 +71,9 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
     """
     loop = training.batch or training.epoch
     loader = _loader(loop.iterable) or _loader_in(trace, training)
-    others = _rebuilt(trace, training, loader) if loader is not None else []
+    others = _others(trace, training, loader) if loader is not None else []
     chosen = any(_chosen_anew(trace, training, one) for one in filter(None, (loader, *others)))
-    dataset = loader.argument(0, "dataset") if loader is not None else None
-    source = _source(dataset) if loader is not None else _source(loop.iterable)
+    source = _source(loader.argument(0, "dataset")) if loader is not None else _source(loop.iterable)
     paths = (*read_paths(trace, partial(_reads_data, trace)), *read_paths(trace, weights.__contains__))
     known = {path.value for path in paths}
     paths += tuple(path for path in read_paths(trace, _looks_for) if path.option is None and path.value in known)
@@ -85,9 +85,9 @@ def training_data(trace: Trace, training: TrainingLoop, weights: list[Event]) ->
         loader=expression(loader.node, loader.scope) if loader is not None and loader.scope is not None else None,
         dataset=_handed(loader),
         loop=training.batch,
-        others=tuple(map(_handed, others)),
+        others=tuple(LoaderFact(expression(one.node, one.scope), _handed(one)) for one in others),
         chosen_anew=chosen,
-        numbered=not any(_is_stream(one) for one in objects(dataset)),
+        numbered=not any(map(_reads_stream, filter(None, (loader, *others)))),
     )
 
 
@@ -100,16 +100,21 @@ def array_data(trace: Trace, training: ArrayTraining) -> DataFact:
     return DataFact(source, path, paths, loader=None, dataset=None, loop=training.loop.batch)
 
 
-def _loader(value: Value | None, depth: int = 0) -> Object | None:
-    """The loader behind what a loop runs over."""
+def _loader(value: Value | None) -> Object | None:
+    """The loader behind what a loop runs over; the first, where it runs over several at once."""
+    return next(iter(_loaders(value)), None)
+
+
+def _loaders(value: Value | None, depth: int = 0) -> list[Object]:
+    """The loaders that a loop runs over at once, or one after the other: those of ``zip`` or ``itertools.chain``."""
     for one in objects(value):
         if one.short_kind.endswith("DataLoader") or (one.cls and one.cls.derives_from("torch.utils.data.DataLoader")):
-            return one
+            return [one]
         if depth < 6 and one.kind.startswith(ITERATES):
-            found = next(filter(None, (_loader(part, depth + 1) for part in one.args)), None)
-            if found is not None:
+            found = [loader for part in one.args for loader in _loaders(part, depth + 1)]
+            if found:
                 return found
-    return None
+    return []
 
 
 def _loader_in(trace: Trace, training: TrainingLoop) -> Object | None:
@@ -129,6 +134,24 @@ def _loader_in(trace: Trace, training: TrainingLoop) -> Object | None:
 def _built_by_default(trace: Trace, loader: Object) -> bool:
     """True for a loader that is built unless the user sets an option of the script."""
     return is_default(trace.events[loader.event].path)
+
+
+def _others(trace: Trace, training: TrainingLoop, loader: Object) -> list[Object]:
+    """The loaders, beside one, that are trained on: in the same loop, in another, or in its place in some epochs."""
+    places, epoch = {event.node for event, _ in training.steps}, training.epoch.node
+    steps = (event for event in trace.events if event.node in places and event.within_node(epoch))
+    around = (loop for event in steps for loop in event.loops if loop.node is not epoch)
+    found = [one for loop in around for one in _loaders(loop.iterable)]
+    taken = (event for event in trace.named("builtins.next") if event.within(training.batch or training.epoch))
+    found += [one for event in taken if not _is_measured(event) for value in event.args for one in _loaders(value)]
+    found = [one for one in found if _built_by_default(trace, one)] + _rebuilt(trace, training, loader)
+    by_place = {one.node: one for one in found if one.scope is not None and one.node is not loader.node}
+    return list(by_place.values())
+
+
+def _is_measured(event: Event) -> bool:
+    """True for what happens where no gradients are kept."""
+    return any(isinstance(entry, Context) and entry.name in NO_GRADIENT for entry in event.path)
 
 
 def _rebuilt(trace: Trace, training: TrainingLoop, loader: Object) -> list[Object]:
@@ -163,9 +186,10 @@ def _chosen_anew(trace: Trace, training: TrainingLoop, loader: Object) -> bool:
     return any(names_read(made) & bound - set(loader.names) for made in makes if isinstance(made, ast.AST))
 
 
-def _is_stream(dataset: Object) -> bool:
-    """True for an IterableDataset."""
-    return dataset.cls is not None and dataset.cls.derives_from("torch.utils.data.IterableDataset")
+def _reads_stream(loader: Object) -> bool:
+    """True for a loader of an IterableDataset."""
+    classes = (one.cls for one in objects(loader.argument(0, "dataset")))
+    return any(cls is not None and cls.derives_from("torch.utils.data.IterableDataset") for cls in classes)
 
 
 def _handed(loader: Object | None) -> Expression | None:

@@ -346,6 +346,19 @@ class PathFact:
 
 
 @dataclass(frozen=True)
+class LoaderFact:
+    """A ``DataLoader``.
+
+    Attributes:
+        loader: its construction.
+        dataset: the expression of the data set handed to it; None where that is not written there.
+    """
+
+    loader: Expression
+    dataset: Expression | None
+
+
+@dataclass(frozen=True)
 class DataFact:
     """The training data.
 
@@ -356,7 +369,7 @@ class DataFact:
         loader: the construction of the training ``DataLoader``; None where there is none.
         dataset: the expression of the data set handed to it.
         loop: the training batch loop in the trace; None for full-batch training.
-        others: those handed to loaders that take its place in the course of the epochs; None where not written there.
+        others: the loaders that are trained on beside it, or take its place in the course of the epochs.
         chosen_anew: True where the samples of a loader are chosen in every epoch.
         numbered: False for a stream, whose samples have no numbers.
     """
@@ -367,7 +380,7 @@ class DataFact:
     loader: Expression | None
     dataset: Expression | None
     loop: Loop | None = field(default=None, compare=False, repr=False)
-    others: tuple[Expression | None, ...] = ()
+    others: tuple[LoaderFact, ...] = ()
     chosen_anew: bool = False
     numbered: bool = True
 

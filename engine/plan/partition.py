@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from engine.facts import Expression, Facts
+from engine.facts.program import LoaderFact
 from engine.facts.source_text import expression
 from engine.facts.trace import exclude
-from engine.facts.values import plain
+from engine.facts.values import plain, value_of
 from engine.plan.arrays import Split, plan_split
 from engine.plan.decision import Decision
 from engine.plan.draws import unseeded_draw
 from engine.plan.parser import ParserPlan
 from engine.plan.settings import Setting, runs_early
+from engine.result import Place
 
 DISTRIBUTED_SAMPLERS = (
     "torch.utils.data.distributed.DistributedSampler",
@@ -24,6 +26,7 @@ DISTRIBUTED_SAMPLERS = (
 )
 SAMPLERS = {3: "sampler", 4: "batch_sampler"}
 """The arguments of a DataLoader that choose samples by their numbers, by position."""
+MAKES_DATA = ("torch.utils.data.Subset", "torch.utils.data.random_split", "torch.utils.data.DataLoader")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class PartitionPlan:
         dataset: the expression of the data set that the training loader is given; None for arrays.
         split: where arrays of samples are cut down to a site's part.
         sampled: the same data set where the loader's DistributedSampler is given it.
-        others: those of loaders that take the place of the training's in the course of the epochs.
+        others: those of other loaders that are trained on.
     """
 
     dataset: Expression | None
@@ -60,10 +63,28 @@ def plan_partition(facts: Facts, parser: ParserPlan) -> PartitionPlan | str:
         return "its data set is a stream, whose samples have no numbers"
     if data.chosen_anew:
         return "its samples are chosen anew in every epoch, and each site would choose others"
-    others = tuple(other for other in data.others if other is not None)
-    if len(others) < len(data.others):
-        return "another DataLoader takes its place, whose data set is not written where it is built"
-    loader = data.loader.node
+    if any(other.dataset is None for other in data.others):
+        return "another DataLoader is trained on, whose data set is not written where it is built"
+    loaders = [LoaderFact(data.loader, data.dataset), *data.others]
+    for one in loaders:
+        problem = _problem(facts, parser, one.loader.node)
+        if problem is not None:
+            return problem
+    again = _taken_up_again(facts, [one.loader.node for one in loaders])
+    if again is not None:
+        return f"{again} makes other data of what the training's DataLoader has"
+    others = tuple(one.dataset for one in data.others if one.dataset is not None)
+    for one in loaders:
+        for name, written in _samplers(facts, one.loader.node):
+            sampled = _distributed(facts, data.dataset, written) if written is not None else None
+            if sampled is None or one is not loaders[0]:
+                return f"its DataLoader has a {name} of its own"
+            return PartitionPlan(data.dataset, sampled=sampled, others=others)
+    return PartitionPlan(data.dataset, others=others)
+
+
+def _problem(facts: Facts, parser: ParserPlan, loader: ast.AST) -> str | None:
+    """Why the data set that a loader is given cannot be split where it is given to it."""
     drawn = _drawn(facts, loader)
     if drawn is not None:
         return drawn
@@ -72,21 +93,30 @@ def plan_partition(facts: Facts, parser: ParserPlan) -> PartitionPlan | str:
     ways = [event.path for event in facts.trace.events if event.node is loader]
     if any(not exclude(one, other) for one, other in combinations(ways, 2)):
         return "the function that builds its DataLoader builds those of other data too"
-    if isinstance(loader, ast.Call):
-        for position, name in SAMPLERS.items():
-            if _is_given(facts, loader, position, name):
-                written = next((keyword.value for keyword in loader.keywords if keyword.arg == name), None)
-                sampled = _distributed(facts, data.dataset, written) if written is not None else None
-                if sampled is None:
-                    return f"its DataLoader has a {name} of its own"
-                return PartitionPlan(data.dataset, sampled=sampled, others=others)
-    return PartitionPlan(data.dataset, others=others)
+    return None
 
 
-def _is_given(facts: Facts, loader: ast.Call, position: int, name: str) -> bool:
-    """True for an argument of a loader that is not ``None``, be it by position or in ``**options``."""
-    built = (one.argument(position, name) for one in facts.trace.objects if one.node is loader)
-    return any(value is not None and plain(value) is not None for value in built)
+def _samplers(facts: Facts, loader: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
+    """The samplers that a loader is given, each with its name and what is written there; None for one that is given by
+    position or in ``**options``."""
+    for position, name in SAMPLERS.items():
+        built = (one.argument(position, name) for one in facts.trace.objects if one.node is loader)
+        if any(value is not None and plain(value) is not None for value in built):
+            keywords = loader.keywords if isinstance(loader, ast.Call) else []
+            yield name, next((keyword.value for keyword in keywords if keyword.arg == name), None)
+
+
+def _taken_up_again(facts: Facts, loaders: Sequence[ast.AST]) -> Place | None:
+    """Where other data is made of ``loader.dataset``, which would be a part only."""
+    for event in facts.trace.events:
+        if event.name not in MAKES_DATA or event.node in loaders:
+            continue
+        for node in ast.walk(event.node):
+            if isinstance(node, ast.Attribute) and node.attr == "dataset":
+                owners = value_of(node.value, event.scope)
+                if any(getattr(owner, "node", None) in loaders for owner in owners):
+                    return event.place
+    return None
 
 
 def decide_partition(partition: PartitionPlan | str, paths: Sequence[Setting]) -> Iterator[Decision]:

@@ -453,3 +453,62 @@ def test_a_stream_of_samples() -> None:
                 model(x).mean().backward()
                 optimizer.step()
         """)
+
+
+SEVERAL = """\
+import itertools
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+data = TensorDataset(torch.ones(16, 2), torch.ones(16, 1))
+first = DataLoader(TRAINED, batch_size=4, shuffle=True)
+more = DataLoader(OTHER, batch_size=4, shuffle=True)
+held = DataLoader(Subset(data, [0, 1]), batch_size=4)
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def step(x, y):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), y).backward()
+    optimizer.step()
+
+
+def run(loader):
+    for x, y in loader:
+        step(x, y)
+
+
+for epoch in range(3):
+"""
+TOGETHER = {
+    "zip": "    for (x, y), (u, v) in zip(first, more):\n        step(x, y)\n",
+    "cycle": "    for (x, y), (u, v) in zip(first, itertools.cycle(more)):\n        step(u, v)\n",
+    "chain": "    for x, y in itertools.chain(first, more):\n        step(x, y)\n",
+    "one after the other": "    run(first)\n    run(more)\n",
+    "next": "    others = iter(more)\n    for x, y in first:\n        u, v = next(others)\n        step(x, v)\n",
+}
+
+
+@pytest.mark.parametrize("loop", TOGETHER.values(), ids=TOGETHER.keys())
+def test_all_loaders_that_train(loop: str) -> None:
+    before = SEVERAL.replace("TRAINED", "data").replace("OTHER", "data") + loop
+    after = SEVERAL.replace("TRAINED", "site_data.part(data)").replace("OTHER", "site_data.part(data)") + loop
+    after = after.replace("Dataset\n\n", "Dataset\n\nimport site_data\n\nsite_data.partitions = args.partitions\n\n", 1)
+    check_converted(before, after)
+
+
+def test_a_look_at_other_data_while_training() -> None:
+    look = "        with torch.no_grad():\n            model(next(iter(more))[0])\n"
+    loop = f"    for x, y in first:\n{look}        step(x, y)\n"
+    before = SEVERAL.replace("TRAINED", "data").replace("OTHER", "data") + loop
+    after = SEVERAL.replace("TRAINED", "site_data.part(data)").replace("OTHER", "data") + loop
+    after = after.replace("Dataset\n\n", "Dataset\n\nimport site_data\n\nsite_data.partitions = args.partitions\n\n", 1)
+    check_converted(before, after)
+
+
+def test_data_that_is_made_of_what_the_loader_has() -> None:
+    before = SEVERAL.replace("TRAINED", "data").replace("OTHER", "Subset(first.dataset, [0, 9])")
+    check_unchanged(before + "    run(first)\n")
