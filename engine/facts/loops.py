@@ -32,10 +32,20 @@ def loop_fact(trace: Trace, training: TrainingLoop) -> LoopFact:
     if kind != "range" or call is None or counted.scope is None:
         return LoopFact(loop.place, kind, variable, None, None, None, *common)
     arguments = [one for one in call.args if not isinstance(one, ast.Starred)]
-    stop = arguments[0] if len(arguments) == 1 else (arguments[1] if len(arguments) == 2 else None)
-    start = arguments[0] if len(arguments) > 1 else None
+    kind, start, stop = _ends(arguments, plain(counted.args[2]) if len(counted.args) > 2 else 1)
     count, start = _written(stop, counted), _written(start, counted)
     return LoopFact(loop.place, kind, variable, count, start, _length(counted), *common)
+
+
+def _ends(arguments: list[ast.expr], step: object) -> tuple[str, ast.expr | None, ast.expr | None]:
+    """The kind of a range, its first number, and the argument that says how many epochs there are: the first of those
+    that count down."""
+    if len(arguments) == 1:
+        return "range", None, arguments[0]
+    start, stop = arguments[:2] if len(arguments) > 1 else (None, None)
+    if step == -1:
+        return "countdown", start, start
+    return "range", start, stop if step == 1 else None
 
 
 def _written(node: ast.AST | None, counted: Object) -> Expression | None:

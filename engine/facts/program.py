@@ -212,10 +212,11 @@ class LoopFact:
 
     Attributes:
         place: of the ``for`` or ``while``; of the first statement, where there is no loop.
-        kind: ``range`` (``tqdm(range())`` and ``trange`` too), ``count``, ``while``, ``other``, or ``once`` for
-            statements that stand in no loop.
+        kind: ``range`` (``tqdm(range())`` and ``trange`` too), ``countdown`` for a range that counts down by one,
+            ``count``, ``while``, ``other``, or ``once`` for statements that stand in no loop.
         variable: the loop variable; empty where there is none.
-        count: the expression that says how many epochs (the stop of the range); None where there is none.
+        count: the expression that says how many epochs (the stop of the range, or what it counts down from); None where
+            there is none.
         start: the expression of the first epoch; None for zero.
         epochs: the number of epochs, where it is known.
         loop: the loop of the trace.

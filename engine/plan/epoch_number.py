@@ -149,7 +149,16 @@ def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: 
     read = {node.id for node in training if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     own = {id(node) for node in decided}
     bound = {n.id for n in training if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in own}
-    return bool(names & read - bound)
+    return bool(names & read - bound) or any(_is_read_next(name, condition, training) for name in names)
+
+
+def _is_read_next(name: str, condition: ast.If, nodes: list[ast.AST]) -> bool:
+    """True where a name is read below a condition before it is set anew: ``loss`` in ``if epoch > 2: loss = 2 * loss``,
+    by what goes back through it."""
+    uses = [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
+    below = [node for node in uses if node.lineno > (condition.end_lineno or condition.lineno)]
+    first = min((node.lineno for node in below), default=None)
+    return any(node.lineno == first and isinstance(node.ctx, ast.Load) for node in below)
 
 
 def _changed(node: ast.AST) -> ast.AST:

@@ -7,6 +7,7 @@ import copy
 
 from engine.edit import Insert
 from engine.facts import Facts
+from engine.facts.source_text import text_of
 from engine.plan.epoch_number import epoch_number_matters
 from engine.plan.frame import Frame
 from engine.plan.names import Names
@@ -30,6 +31,17 @@ def epoch_shift(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     text = text if isinstance(length, (ast.Name, ast.Attribute, ast.Constant, ast.Subscript)) else f"({text})"
     line = f"{variable} += {names.received}.current_round * {text}  # the epoch's number goes on over the rounds\n"
     return (Insert(frame.file.place(node.body[0]), line),)
+
+
+def number_restarts(facts: Facts) -> bool:
+    """True for a loop that counts its epochs by a number that training depends on: where that does not go on over the
+    rounds, each begins with the first."""
+    loop = facts.loop
+    if loop is None or loop.kind not in ("range", "countdown", "count") or not isinstance(loop.loop.node, ast.For):
+        return False
+    node = loop.loop.node
+    numbers = [part for part in ast.walk(node.target) if isinstance(getattr(part, "ctx", None), ast.Store)]
+    return any(epoch_number_matters(facts, node, text_of(number)) for number in numbers)
 
 
 class _Read(ast.NodeTransformer):

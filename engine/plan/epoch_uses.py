@@ -9,7 +9,7 @@ from typing import TypeGuard
 from engine.facts import Facts
 from engine.facts.source_text import defaults_of, parameters_in, positional_parameters, text_of
 from engine.facts.trace import Event
-from engine.facts.values import Object, Scope, Unknown, Value, value_of
+from engine.facts.values import Object, Scope, Unknown, Value, plain, value_of
 from engine.plan.epoch_number import REPORTS
 from engine.plan.frame import bodies, body_of
 from engine.plan.literals import is_same, leaves
@@ -43,6 +43,7 @@ def _is_number(facts: Facts, node: ast.AST, scope: Scope) -> TypeGuard[ast.expr]
         return False
     counts: list[Value] = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
     counts += _made_of(loop.count.node, loop.count.scope)
+    counts += [one for one in value_of(loop.count.node, loop.count.scope) if plain(one) == loop.epochs]
     return any(is_same(value, count) for value in value_of(node, scope) for count in counts)
 
 
@@ -200,13 +201,14 @@ def beside_epoch(facts: Facts) -> Iterator[Use]:
     seen: set[ast.AST] = set()
     for event in followed.values():
         function = event.function
-        if function is None or isinstance(function.node, ast.Lambda) or function.node in seen:
+        if function is None or function.node in seen:
             continue
         written = written_in(event)
         names = everywhere | {name for name, (node, _) in written.items() if text_of(node) == number}
         if names:
             seen.add(function.node)
-            yield from _beside(facts, function.node.body, scope_in(event, written), names, written, followed)
+            body = function.node.body if isinstance(function.node.body, list) else [ast.Expr(function.node.body)]
+            yield from _beside(facts, body, scope_in(event, written), names, written, followed)
 
 
 def _beside(
@@ -224,11 +226,11 @@ def _beside(
     """
     for root in (root for inner in bodies(body) for statement in inner for root in _expressions(statement)):
         parts, passed = list(_parts(root, followed)), _passed(root)
-        used = [part for part in parts if isinstance(part, ast.Name)]
-        if any(text_of(part) in names for part in parts if isinstance(part, (ast.Name, ast.Attribute))):
+        used = [part for part in parts if isinstance(part, (ast.Name, ast.Attribute))]
+        if any(text_of(part) in names for part in used):
             yield from ((part, scope, part in passed) for part in parts if _is_number(facts, part, scope))
-            for name in used:
-                yield from number_behind(facts, *written.get(name.id, (name, scope)))
+            for part in used:
+                yield from number_behind(facts, *written.get(text_of(part), (part, scope)))
 
 
 def _expressions(statement: ast.stmt) -> list[ast.expr]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.facts import Facts, LoopFact
-from engine.facts.source_text import assigned, names_in, own_nodes
+from engine.facts.source_text import assigned, names_in, own_nodes, text_of
 from engine.facts.values import Literal, value_of
+from engine.plan.epoch_uses import set_from
 from engine.plan.frame import Frame, bodies, body_of
-from engine.plan.literals import leaves
+from engine.plan.literals import leaves, origins
 from engine.plan.refusals import LOOP_ENDS_FOR_GOOD
 from engine.result import Result
 
@@ -38,6 +39,7 @@ def counter_resets(facts: Facts, frame: Frame) -> tuple[str, ...] | Result:
         constant = [ast.unparse(value) for value in values if is_constant(value)]
         constant = constant if before else _numbers_at_start(tested[name], loop)
         constant = _counted_on(constant, name, function.body, node)
+        constant = constant or _read_again(facts, tested[name], loop, changed)
         reachable = bool(constant) and frame.is_loop
         if not reachable and not before and name not in ast.unparse(node.test):
             continue  # set anew in every pass
@@ -82,10 +84,26 @@ def _statements(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -
 
 
 def _numbers_at_start(node: ast.expr, loop: LoopFact) -> list[str]:
-    """The number or truth value that an attribute has where a loop starts, as source; none where it is not known."""
+    """The number or truth value that an attribute has where a loop starts, as source; none where it is not known, or an
+    option says it."""
     held = value_of(node, loop.scope) if isinstance(node, ast.Attribute) else []
-    values = [one.value for one in held if isinstance(one, Literal)]
-    return [repr(value) for value in dict.fromkeys(values) if isinstance(value, (bool, int, float))]
+    known = [one for one in held if isinstance(one, Literal) and not any(leaf.option for leaf in origins(one))]
+    values = dict.fromkeys(one.value for one in known)
+    return [repr(value) for value in values if isinstance(value, (bool, int, float))]
+
+
+def _read_again(facts: Facts, node: ast.expr, loop: LoopFact, changed: set[str]) -> list[str]:
+    """Where a counter starts at a number that another name or attribute keeps, ``left = args.epochs``: that, as source;
+    none where it cannot be read in the loop's function, or the loop changes it."""
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return []
+    for value, holder in set_from(facts, node, loop.scope):
+        names = names_in(value)
+        here = holder is loop.scope or isinstance(value, ast.Attribute) and text_of(value.value) == text_of(node.value)
+        kept = isinstance(value, (ast.Name, ast.Attribute)) and not {text_of(value), *names} & changed
+        if here and kept and all(isinstance(one, Literal) for one in value_of(value, holder)):
+            return [text_of(value)]
+    return []
 
 
 def start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:

@@ -13,7 +13,7 @@ from engine.facts.source_text import text_of
 from engine.facts.training import is_default, runs_over_data
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
-from engine.plan.epoch_shift import epoch_shift
+from engine.plan.epoch_shift import epoch_shift, number_restarts
 from engine.plan.frame import Frame
 from engine.plan.local_weights import layers_built_anew, weights_brought_back
 from engine.plan.loop_start import counter_resets, start_reset
@@ -100,6 +100,13 @@ def _decisions(
     loop = facts.loop
     assert loop is not None
     yield from _of_the_start(counters, start, shifts)
+    if not shifts and number_restarts(facts):
+        yield Decision(
+            "epoch numbers",
+            f"the number of the epoch, which training depends on, begins again in every round ({loop.place})",
+            "count the epochs with for epoch in range(epochs), where it goes on over the rounds",
+            ("P2",),
+        )
     if facts.features.early_stopping:
         yield Decision(
             "early stopping",

@@ -20,6 +20,7 @@ from engine.plan.literals import Range, leaves, parameter_of
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read, parsed_at
 
+FACTORS = (ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 F_STRING = re.compile(r"""(?P<open>[rR]?[fF][rR]?(\"{3}|'{3}|"|'))(?P<head>[^{}\\]*)(?=\{[^{])""")
 
 
@@ -77,6 +78,7 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
     if loop is None or loop.count is None:
         return None
     counts = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
+    counts = [leaf for leaf in counts if not _is_factor(leaf)]
     counts = [leaf for leaf in counts if leaf.option is not None] or counts
     for leaf in counts:
         beyond = _beyond(loop, leaf)
@@ -89,6 +91,15 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
             epochs = leaf.value - beyond
             return Setting(flag_of(leaf.option), leaf.option.destination, epochs, "int", "", True, place, beyond=beyond)
     return None
+
+
+def _is_factor(leaf: Literal) -> bool:
+    """True for a number that is written as a factor or divisor, such as the 2 in ``EPOCHS // 2``."""
+    if leaf.written is None:
+        return False
+    node, scope = leaf.written
+    products = [one for one in ast.walk(scope.file.tree) if isinstance(one, ast.BinOp) and isinstance(one.op, FACTORS)]
+    return any(node in (one.left, one.right) for one in products)
 
 
 def _written_epochs(facts: Facts, parser: ParserPlan, names: Names, leaf: Literal, beyond: int) -> Setting:

@@ -86,6 +86,14 @@ def test_a_weight_of_the_loss_that_a_condition_on_it_sets(tmp_path: Path) -> Non
         assert bool(plan_of(written(tmp_path, script, {})).rounds.shifts) is expected
 
 
+def test_a_loss_that_a_condition_on_it_changes_before_it_goes_back(tmp_path: Path) -> None:
+    loss = "nn.functional.mse_loss(model(x), y)"
+    for name, expected in (("loss", True), ("seen", False)):
+        step = f"loss = {loss}\n            if epoch >= 2:\n                {name} = 0.5 * loss\n            loss"
+        script = SCRIPT.replace(loss, step).format(statements="        pass")
+        assert bool(plan_of(written(tmp_path, script, {})).rounds.shifts) is expected
+
+
 def test_a_list_of_batches_that_the_first_epoch_fills(tmp_path: Path) -> None:
     text = SCRIPT.replace("history = {{}}", "history, kept = {{}}, []").replace("in loader", "in kept")
     filling = "        if epoch == 0:\n            for pair in loader:\n                kept.append(pair)"

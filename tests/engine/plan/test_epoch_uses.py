@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+
+import pytest
 
 from codemods import rescale_schedulers
 from tests.codemods import tools
@@ -125,3 +128,41 @@ def test_the_number_of_epochs_where_a_method_reads_the_epochs_number_from_its_ob
           Trainer(nn.Linear(2, 1), 4).fit()
         """,
     )
+
+
+WEIGHED = """\
+import argparse
+
+import torch
+from torch import nn
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=4)
+args = parser.parse_args()
+kept = argparse.Namespace()
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{before}
+for epoch in range({count}):
+    optimizer.zero_grad()
+    (model(torch.ones(4, 2)).mean() * {weight}).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "count", "weight"),
+    [
+        ("kept.weights = torch.linspace(0, 1, <args.epochs> + 1)", "args.epochs", "kept.weights[epoch]"),
+        ("weight = lambda number: number / <args.epochs>", "args.epochs", "weight(epoch)"),
+        ("kept.weight = lambda number: number / <args.epochs>", "args.epochs", "kept.weight(epoch)"),
+        ("passes = args.epochs // 2", "passes", "epoch / <passes>"),
+        ("kept.passes = args.epochs // 2", "kept.passes", "epoch / <kept.passes>"),
+    ],
+)
+def test_what_an_attribute_a_lambda_and_a_computed_number_of_epochs_give(before: str, count: str, weight: str) -> None:
+    """What stands in ``<>`` is multiplied by the number of rounds."""
+    script = WEIGHED.format(before=before, count=count, weight=weight)
+    shift = f"    epoch += input_model.current_round * {count}  # the epoch's number goes on over the rounds\n"
+    after = re.sub("<(.+?)>", r"(\1 * args.num_rounds)", script).replace("    optimizer.z", f"{shift}    optimizer.z")
+    tools.check_converted(rescale_schedulers.step, re.sub("<(.+?)>", r"\1", script), after)

@@ -107,6 +107,60 @@ def test_a_counter_that_an_object_keeps_starts_anew(
     assert plan.rounds.resets == resets
 
 
+COUNTS_DOWN = """
+import argparse
+import torch
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=4)
+class Trainer:
+    def __init__(self, epochs):
+        self.model = nn.Linear(2, 1)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.epochs = epochs
+        {start}
+    def fit(self, epochs):
+        {before}
+        {header}:
+            self.optimizer.zero_grad()
+            self.model(torch.ones(4, 2)).sum().backward()
+            self.optimizer.step()
+            {change}
+args = parser.parse_args()
+Trainer(args.epochs).fit(args.epochs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "before", "header", "resets"),
+    [
+        ("pass", "left = epochs", "while left > 0", ("left = epochs",)),
+        ("pass", "left = self.epochs", "while left", ("left = self.epochs",)),
+        ("self.left = self.epochs", "pass", "while self.left > 0", ("self.left = self.epochs",)),
+        ("pass", "left = 0", "for left in range(self.epochs, 0, -1)", ()),
+        ("pass", "left = 0", "for left in range(self.epochs - 1, -1, -1)", ()),
+    ],
+)
+def test_a_loop_that_counts_down_starts_at_what_an_option_says(
+    start: str, before: str, header: str, resets: tuple[str, ...], tmp_path: Path
+) -> None:
+    change = f"{'self.' if 'self.left' in header else ''}left -= 1" if "while" in header else "pass"
+    script = tmp_path / "train.py"
+    script.write_text(COUNTS_DOWN.format(start=start, before=before, header=header, change=change))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.resets == resets
+    assert (plan.epochs is not None and plan.epochs.option == "--epochs") is ("for" in header)
+
+
+def test_a_counter_that_starts_at_an_option_out_of_reach_is_refused(tmp_path: Path) -> None:
+    lines = {"start": "self.left = epochs", "header": "while self.left > 0", "change": "self.left -= 1"}
+    script = tmp_path / "train.py"
+    script.write_text(COUNTS_DOWN.format(before="pass", **lines))
+    (refused,) = make_plan(gather(Project(script)))
+    assert refused.code == "FLR153"
+
+
 @pytest.mark.parametrize(
     ("start", "test", "what"),
     [("epochs_done()", "self.epoch < self.epochs", "self.epoch"), ("0", "finished < self.epochs", "finished")],
@@ -331,3 +385,33 @@ def test_what_a_round_does_in_another_way_is_told(
     plan = make_plan(gather(Project(script)))
     assert isinstance(plan, Plan)
     assert [one.subject for one in plan.rounds.decisions] == topics
+
+
+COUNTED = """
+from itertools import count
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for {target} in {epochs}:
+    if epoch == 3:
+        break
+    optimizer.zero_grad()
+    (model(torch.ones(4, 2)).sum() * {weight}).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "epochs"),
+    [("epoch", "count()"), ("epoch", "range(4, 0, -1)"), ("i, epoch", "enumerate(range(3))")],
+)
+def test_an_epoch_number_that_cannot_go_on_is_told_where_training_depends_on_it(
+    target: str, epochs: str, tmp_path: Path
+) -> None:
+    for weight, told in (("epoch", [("epoch numbers", ("P2",))]), ("2", [])):
+        script = tmp_path / "train.py"
+        script.write_text(COUNTED.format(target=target, epochs=epochs, weight=weight))
+        plan = make_plan(gather(Project(script)))
+        assert isinstance(plan, Plan)
+        assert [(one.subject, one.exempts) for one in plan.rounds.decisions] == told

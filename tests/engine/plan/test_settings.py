@@ -61,6 +61,9 @@ LOOPS = [
     "for epoch in range(args.epochs):\n    STEP\n",
     "for epoch in range(1, args.epochs):\n    STEP\n",
     "for epoch in range(1, args.epochs + 1):\n    STEP\n",
+    "for epoch in range(0, args.epochs, 1):\n    STEP\n",
+    "for epoch in range(args.epochs, 0, -1):\n    STEP\n",
+    "for epoch in range(args.epochs - 1, -1, -1):\n    STEP\n",
     "while epoch < args.epochs:\n    STEP\n    epoch += 1\n",
     "while epoch <= args.epochs:\n    STEP\n    epoch = epoch + 1\n",
     "while args.epochs > epoch:\n    STEP\n    epoch += 1\n",
@@ -95,6 +98,8 @@ def passes(text: str, told: int) -> int:
         "while epoch < args.epochs:\n    STEP\n    epoch += 2\n",
         "while epoch < args.epochs:\n    for _ in range(2):\n        STEP\n        epoch += 1\n",
         "while epoch < args.epochs:\n    STEP\n    epoch *= 2\n",
+        "for epoch in range(4 // 2):\n    STEP\n",
+        "half = 4 // 2\nfor epoch in range(half):\n    STEP\n",
     ],
 )
 def test_a_count_that_is_not_of_epochs_cannot_be_set(loop: str, tmp_path: Path) -> None:
