@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from engine.facts.best_metric import best_first
 from engine.facts.many_values import collected_before
-from engine.facts.metrics import best_first, keyed_metrics, returned_metrics, spelled_by_caller
+from engine.facts.metric_names import rank_by_data
+from engine.facts.metrics import keyed_metrics, returned_metrics, spelled_by_caller, unpacked_metrics
 from engine.facts.models import unwrapped
 from engine.facts.optimizers import goes_backward
 from engine.facts.printed_metrics import names_given, printed_metrics
 from engine.facts.program import EvaluationFact, MetricFact
 from engine.facts.source_text import expression, own_nodes, text_of
 from engine.facts.trace import Branch, Call, Context, Entry, Event, Loop, Trace, leads_through, path_inside
-from engine.facts.training import TrainingLoop, is_statement, runs_over_phases
-from engine.facts.values import Literal, Mapping, Object, Scope, objects, options, plain
+from engine.facts.training import PASSED_THROUGH, TrainingLoop, is_statement, runs_over_phases
+from engine.facts.values import Literal, Mapping, Object, Scope, Sequence, Value, objects, options, plain
 
 NO_GRADIENT = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.set_grad_enabled")
 EVALUATION_NAME = re.compile(r"eval|valid|test|(\b|_)val(\b|_)|(\b|_)dev(\b|_)", re.IGNORECASE)
@@ -60,11 +62,16 @@ def _branches(fact: EvaluationFact, taken: bool) -> list[Branch]:
     return [entry for entry in path if isinstance(entry, Branch) and entry.taken is taken]
 
 
-def rank(fact: EvaluationFact) -> tuple[int, bool, bool, bool]:
-    """Evaluations nearest the training first, then those that compute something, on validation data, in a function."""
+def rank(fact: EvaluationFact) -> tuple[bool, int, bool, bool, bool, int]:
+    """Evaluations on other data than the training's first, of these the nearest the training, then those that compute
+    something, in a function, on validation data."""
     text = f"{fact.function or ''} {fact.call.text if fact.call else ''}"
     named = bool(EVALUATION_NAME.search(text))
-    return NEAREST_FIRST.index(fact.where), not (fact.metrics or named), not named, fact.function is None
+    nearest = NEAREST_FIRST.index(fact.where)
+    call = fact.call.node if fact.call else None
+    given = [*call.args, *(one.value for one in call.keywords)] if isinstance(call, ast.Call) else []
+    data = rank_by_data(" ".join([fact.function or "", *map(text_of, given)]))
+    return fact.on_training_data, nearest, not (fact.metrics or named), not named, fact.function is None, data
 
 
 def _is_forward(event: Event, models: list[Object]) -> bool:
@@ -204,7 +211,25 @@ def _evaluation(trace: Trace, training: TrainingLoop, event: Event) -> Evaluatio
         loop=next((entry for entry in event.path if isinstance(entry, Loop) and entry.scope is holder.scope), None),
         call_event=calling,
         leaves_grad_off=_leaves_grad_off(inside),
+        on_training_data=_is_training_data(event, training),
     )
+
+
+def _is_training_data(event: Event, training: TrainingLoop) -> bool:
+    """True for a forward pass in a loop over the very loader that the training runs over."""
+    trained = _run_over(training.batch)
+    return any(one in trained for loop in event.loops if is_statement(loop) for one in _run_over(loop))
+
+
+def _run_over(loop: Loop | None) -> list[Object]:
+    """What a loop runs over, what a progress bar or ``enumerate`` shows of it looked into."""
+    found: list[Object] = []
+    pending = objects(loop.iterable) if loop is not None else []
+    while pending:
+        one = pending.pop()
+        found.append(one)
+        pending += objects(one.args[0]) if one.args and one.kind.startswith(PASSED_THROUGH) else []
+    return found
 
 
 def _returned(trace: Trace, holder: Call, event: Event) -> tuple[Event | None, str, tuple[MetricFact, ...]]:
@@ -240,17 +265,53 @@ def _code_around(event: Event) -> ast.AST:
 
 
 def _given_back(holder: Call, calling: Event | None, names: list[str]) -> tuple[str, tuple[MetricFact, ...]]:
-    """How an evaluating function gives back what it computes, and the metrics in it: where that is a dictionary it does
-    not write out, those that the caller reads from it."""
+    """How an evaluating function gives back what it computes, and the metrics in it: where what it gives back is not
+    written out there, those that the caller reads from it."""
     returns, metrics = returned_metrics(holder.function.node, names)
-    if calling is not None and returns == "tuple":
-        return returns, tuple(one for metric in metrics for one in _looked_into(calling, metric, names))
-    if calling is None or returns == "none" or (metrics and returns != "value"):
+    if calling is None:
         return returns, metrics
+    metrics = tuple(metric for metric in metrics if not _is_object(_part(calling.result, metric.index)))
+    if returns == "tuple":
+        return returns, tuple(one for metric in metrics for one in _looked_into(calling, metric, names))
+    if returns == "none" or (metrics and returns != "value"):
+        return returns, metrics
+    if returns == "dict":
+        return returns, ()
+    if returns == "value" and len(names) > 1:
+        return "tuple", unpacked_metrics(names)
+    if _is_object(calling.result):
+        return "object", keyed_metrics(_attributes_read(calling, names[0]) if names else ())
+    if any(isinstance(one, Sequence) for one in options(calling.result)):
+        return "tuple", ()
     read = _read_from(calling, names[0]) if len(names) == 1 else []
     if read or any(isinstance(one, Mapping) for one in options(calling.result)):
         return "dict", keyed_metrics(key for key in read if isinstance(key, str))
     return returns, metrics
+
+
+def _part(result: Value | None, index: int | str | None) -> Value | None:
+    """What stands at a position or under a key of a result; the result itself where there is none."""
+    if index is None:
+        return result
+    for one in options(result):
+        if isinstance(one, Sequence) and isinstance(index, int) and index < len(one.items):
+            return one.items[index]
+        if isinstance(one, Mapping) and index in one.items:
+            return one.items[index]
+    return None
+
+
+def _is_object(value: Value | None) -> bool:
+    """True for an instance of a class of the project, or of a named tuple, which is no number."""
+    return any(one.cls is not None or one.kind == "collections.namedtuple()" for one in objects(value))
+
+
+def _attributes_read(calling: Event, name: str) -> list[str]:
+    """The attributes that a caller reads as numbers from what it calls by a name: ``result.loss``."""
+    nodes = [node for node in own_nodes(_body_around(calling)) if isinstance(node, ast.Attribute)]
+    owners = [node.value for node in nodes]
+    called = [node.func for node in own_nodes(_body_around(calling)) if isinstance(node, ast.Call)]
+    return [n.attr for n in nodes if text_of(n.value) == name and n not in owners and n not in called]
 
 
 def _looked_into(calling: Event, metric: MetricFact, names: list[str]) -> Iterator[MetricFact]:
@@ -313,7 +374,7 @@ def _goes_on(training: TrainingLoop, event: Event, inner: list[Call]) -> Evaluat
     own = next((loop for loop in around if loop.node not in trained), None)
     block = _block_of(own.node if own is not None else call.statement, call.caller.file.tree)
     given = names_given(call.statement, call.node) if isinstance(call.node, ast.Call) else []
-    metrics = tuple(one for one in printed_metrics(block) if one.text not in given)
+    metrics = printed_metrics(block, given=given)
     if not metrics:
         return None
     return EvaluationFact(
@@ -326,6 +387,7 @@ def _goes_on(training: TrainingLoop, event: Event, inner: list[Call]) -> Evaluat
         loop=own,
         forward=call.statement if own is None else None,
         statements=(expression(block[0], call.caller), expression(block[-1], call.caller)),
+        on_training_data=_is_training_data(event, training),
     )
 
 
@@ -366,6 +428,7 @@ def _inline(training: TrainingLoop, event: Event) -> EvaluationFact:
         loop=own,
         forward=event.statement if own is None else None,
         statements=(expression(block[0], event.scope), expression(block[-1], event.scope)) if block else (),
+        on_training_data=_is_training_data(event, training),
     )
 
 

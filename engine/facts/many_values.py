@@ -18,10 +18,10 @@ def many_valued(body: list[ast.stmt]) -> set[str]:
     found: set[str] = set()
     nodes = sorted(own_nodes(body), key=lambda node: getattr(node, "lineno", 0))
     for node in nodes:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            many = is_many_of(node.value, found) or _builds(node.value)
-            found = found | {name} if many else found - {name}
+        if isinstance(node, ast.Assign):
+            for name, value in _bound(node):
+                many = is_many_of(value, found) or _builds(value)
+                found = found | {name} if many else found - {name}
         elif isinstance(node, ast.Call) and _last_part(node) in ("append", "extend"):
             found |= {text_of(part.value) for part in [node.func] if isinstance(part, ast.Attribute)}
     for node in nodes:
@@ -39,7 +39,16 @@ def collected_before(code: ast.AST, line: int) -> list[ast.stmt]:
     for node in sorted(own_nodes(code.body), key=lambda node: getattr(node, "lineno", 0)):
         if isinstance(node, ast.Assign) and node.lineno < line:
             last[text_of(node.targets[0])] = node
-    return [node for node in last.values() if _collects(node.value)]
+    return [node for node in last.values() if _collects(node.value) or _builds(node.value)]
+
+
+def _bound(node: ast.Assign) -> list[tuple[str, ast.expr]]:
+    """The names an assignment binds, each with what it is bound to: one, or as many as stand on the right."""
+    target, value = node.targets[0], node.value
+    pairs = [(target, value)]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        pairs = list(zip(target.elts, value.elts, strict=True))
+    return [(one.id, given) for one, given in pairs if isinstance(one, ast.Name)]
 
 
 def is_many_of(node: ast.AST, many: set[str]) -> bool:
@@ -67,8 +76,10 @@ def is_many(node: ast.AST) -> bool:
 
 
 def _builds(node: ast.AST) -> bool:
-    """True for ``nn.BCELoss()``: by its name a class is called, so that what comes out is an object."""
-    return isinstance(node, ast.Call) and _last_part(node)[:1].isupper()
+    """True for ``nn.BCELoss()``: by its name a class is called, so that what comes out is an object; ``RMSE(a, b)`` may
+    be a function."""
+    name = _last_part(node) if isinstance(node, ast.Call) and not isinstance(node.func, ast.Call) else ""
+    return name[:1].isupper() and not (name.isupper() and node.args)
 
 
 def _last_part(call: ast.Call) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from itertools import permutations
 
 from engine.facts.many_values import is_many_of, many_valued
 from engine.facts.metric_names import classify, ordered, rank_by_data, words_of
-from engine.facts.printed_metrics import printed_metrics
+from engine.facts.printed_metrics import is_count, is_ratio, printed_metrics
 from engine.facts.program import MetricFact
 from engine.facts.source_text import own_nodes, text_of
-
-BEST = {"best", "lowest", "highest", "min", "max"}
 
 
 def returned_metrics(function: ast.AST, targets: list[str]) -> tuple[str, tuple[MetricFact, ...]]:
@@ -56,24 +53,11 @@ def keyed_metrics(keys: Iterable[str]) -> tuple[MetricFact, ...]:
     return ordered(MetricFact(*found, repr(key), key) for key, found in named if found is not None)
 
 
-def best_first(
-    metrics: tuple[MetricFact, ...], spelled: dict[str, MetricFact], code: ast.AST
-) -> tuple[MetricFact, ...]:
-    """The metrics; the one by which the program itself tells its best model first, as ``if auc > best_auc`` does.
-
-    Args:
-        metrics: the most telling first, which is their order where the program does not say, or names several.
-        spelled: the metrics by how the code writes them.
-        code: what may compare them with the best so far.
-    """
-    told = {
-        spelled[own]
-        for node in ast.walk(code)
-        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
-        for own, other in permutations(map(text_of, (node.left, node.comparators[0])))
-        if own in spelled and BEST & set(words_of(other))
-    }
-    return metrics if len(told) != 1 else (*told, *(metric for metric in metrics if metric not in told))
+def unpacked_metrics(targets: list[str]) -> tuple[MetricFact, ...]:
+    """The metrics that names stand for to which a result of several parts is bound: what a caller unpacks."""
+    named = [(index, name, classify(name)) for index, name in enumerate(targets) if not is_count(name)]
+    ranked = sorted(named, key=lambda one: rank_by_data(one[1]))
+    return ordered(MetricFact(*found, name, index) for index, name, found in ranked if found is not None)
 
 
 def spelled_by_caller(metrics: tuple[MetricFact, ...], returns: str, targets: list[str]) -> dict[str, MetricFact]:
@@ -83,6 +67,8 @@ def spelled_by_caller(metrics: tuple[MetricFact, ...], returns: str, targets: li
         return {f"{targets[m.index]}{keys[m]}": m for m in metrics if m.index < len(targets)}
     if returns == "dict":
         return {f"{target}[{metric.index!r}]": metric for target in targets[:1] for metric in metrics}
+    if returns == "object":
+        return {f"{target}.{metric.index}": metric for target in targets[:1] for metric in metrics}
     return dict(zip(targets[:1], metrics, strict=False)) if returns == "value" else {}
 
 
@@ -110,9 +96,23 @@ def _metric(function: ast.AST, node: ast.AST, index: int | str | None, *hints: s
     if is_many_of(node, many_valued(function.body)):
         return None
     spoken = (text, *hints[:1], text_of(_written_out(function, node)), *hints[1:])
-    found = [name for name in map(classify, spoken) if name is not None]
-    telling = next((name for name in found if name[0] != "score"), None) or next(iter(found), None)
-    return MetricFact(*telling, text, index) if telling is not None else None
+    found = [(said, name) for said, name in zip(spoken, map(classify, spoken), strict=True) if name is not None]
+    said, telling = next((one for one in found if one[1][0] != "score"), None) or next(iter(found), ("", None))
+    if telling is None or is_count(said) and not _is_divided(function, node):
+        return None
+    return MetricFact(*telling, text, index)
+
+
+def _is_divided(function: ast.AST, node: ast.AST) -> bool:
+    """True for a ratio, for what a call makes of several numbers, and for a name made a ratio: ``correct /= total``."""
+    divided = {
+        text_of(part.target)
+        for part in own_nodes(function.body)
+        if isinstance(part, ast.AugAssign) and isinstance(part.op, (ast.Div, ast.Mult))
+    }
+    written = _written_out(function, node)
+    calls = any(isinstance(part, ast.Call) and len(part.args) > 1 for part in ast.walk(written))
+    return calls or is_ratio(node) or is_ratio(written) or text_of(node) in divided
 
 
 def _written_out(function: ast.AST, node: ast.AST | None) -> ast.AST | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
 
 from engine.facts.many_values import is_many, is_many_of, many_valued
@@ -18,12 +18,15 @@ REPORTS = re.compile(
 COUNTS = {"correct", "corrects"}
 
 
-def printed_metrics(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> tuple[MetricFact, ...]:
+def printed_metrics(
+    body: list[ast.stmt], before: Iterable[ast.stmt] = (), given: Container[str] = ()
+) -> tuple[MetricFact, ...]:
     """The metrics that statements compute after their loops and print or store: the last of each name counts.
 
     Args:
         body: the statements.
         before: assignments that stand before them.
+        given: the names that stand for no numbers.
     """
     found: dict[str, MetricFact] = {}
     many = many_valued([*before, *body])
@@ -31,7 +34,7 @@ def printed_metrics(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> tu
         for text, hint in _computed(node):
             value = ast.parse(f"[{text}]", mode="eval").body.elts[0]
             words = _named(text, hint) if not is_many_of(value, many) else None
-            if any(known.text == text for known in found.values()):
+            if text in given or any(known.text == text for known in found.values()):
                 continue
             if words is not None and (words[0] not in found or _better(text, found[words[0]].text)):
                 found[words[0]] = MetricFact(words[0], words[1], text)
@@ -83,7 +86,7 @@ def _computed(statement: ast.stmt) -> Iterator[tuple[str, str]]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Div, ast.Mult)):
         yield text_of(statement.target), ""
     elif isinstance(statement, ast.Assign) and _is_number(statement.value) and not is_many(statement.value):
-        counts = COUNTS & set(words_of(text_of(statement.targets[0]))) and not _is_ratio(statement.value)
+        counts = is_count(text_of(statement.targets[0])) and not is_ratio(statement.value)
         if isinstance(statement.targets[0], ast.Name) and not counts:
             yield statement.targets[0].id, text_of(statement.value)
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
@@ -107,7 +110,7 @@ def _printed(call: ast.Call) -> Iterator[tuple[str, str]]:
     for index, node in enumerate(arguments):
         text = text_of(node)
         following = text_of(arguments[index + 1]) if index + 1 < len(arguments) else ""
-        if COUNTS & set(words_of(text)) and not _is_ratio(node):
+        if is_count(text) and not is_ratio(node):
             if re.search(r"len\(|total|count|size|num", following):
                 yield f"{text} / {following}", ""
         elif _is_number(node):
@@ -152,10 +155,16 @@ def _labelled(value: ast.expr, before: str, spec: str) -> Iterator[tuple[ast.exp
 
 def _is_computed(node: ast.expr) -> bool:
     """True for an expression that can only be a number that was computed: a ratio, a mean, ``value.item()``."""
-    return _is_ratio(node) or text_of(node).endswith(".item()")
+    return is_ratio(node) or text_of(node).endswith(".item()")
 
 
-def _is_ratio(node: ast.AST) -> bool:
+def is_count(text: str) -> bool:
+    """True for what is named as the number of samples that the model has right."""
+    words = set(words_of(text))
+    return bool(COUNTS & words) and not words & {"acc", "accuracy"}
+
+
+def is_ratio(node: ast.AST) -> bool:
     """True for an expression with a division or a mean in it."""
     return any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) for part in ast.walk(node)) or bool(
         re.search(r"mean\(|avg|average", text_of(node))
@@ -165,7 +174,8 @@ def _is_ratio(node: ast.AST) -> bool:
 def _is_number(node: ast.AST) -> bool:
     """True for an expression that may be a number: no string, list, dictionary or formatting of one."""
     if isinstance(
-        node, (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp)
+        node,
+        (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp, ast.Starred),
     ):
         return False
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):

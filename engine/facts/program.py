@@ -259,7 +259,7 @@ class MetricFact:
         name: as the source names it: accuracy, loss, dice, ...
         direction: ``max`` or ``min``.
         text: the expression, in the evaluation's scope, whose value it is (``100. * correct / total``).
-        index: position in the tuple returned, key of the dictionary returned, or None.
+        index: position in the tuple returned, key of the dictionary or attribute of the object returned, or None.
         key: the key in what stands at that position, where that is a dictionary.
     """
 
@@ -280,12 +280,13 @@ class EvaluationFact:
         call: the call of it that stands nearest the epoch loop; None inline.
         call_event: the same, in the trace.
         where: ``loop``, ``batch_loop``, ``after`` or ``before``: where it stands with respect to the epoch loop.
-        returns: ``none``, ``value``, ``tuple`` or ``dict``.
+        returns: ``none``, ``value``, ``tuple``, ``dict`` or ``object``.
         metrics: what it computes, the most telling first.
         statements: inline: the statements of the block, first and last.
         loop: the evaluating batch loop in the trace.
         forward: inline, without such a loop: the statement that calls the model.
         leaves_grad_off: True where autograd is not switched back by the evaluation.
+        on_training_data: True where it runs over the loader that the training runs over.
     """
 
     function: str | None
@@ -299,6 +300,7 @@ class EvaluationFact:
     statements: tuple[Expression, ...] = ()
     forward: ast.stmt | None = field(default=None, compare=False, repr=False)
     leaves_grad_off: bool = False
+    on_training_data: bool = False
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,9 @@ def _lines(evaluation: EvaluationFact, call: str, names: Names) -> tuple[str, ..
             entries = ", ".join(f'"{m.name}": float({names.evaluated}["{m.index}"])' for m in known)
             return (f"{names.evaluated} = {call}", f"{target} = {{{entries}}}")
         return (f"{target} = {{name: float(value) for name, value in {call}.items()}}",)
+    if evaluation.returns == "object":
+        entries = ", ".join(f'"{m.name}": float({names.evaluated}.{m.index})' for m in evaluation.metrics)
+        return (f"{names.evaluated} = {call}", f"{target} = {{{entries}}}")
     if evaluation.returns == "value":
         return (f'{target} = {{"{evaluation.metrics[0].name}": float({call})}}',)
     indexed = [m for m in evaluation.metrics if isinstance(m.index, int)]

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine.facts import gather
+from engine.facts.best_metric import best_first
 from engine.facts.many_values import collected_before
-from engine.facts.metrics import best_first, returned_metrics, spelled_by_caller
+from engine.facts.metric_names import classify
+from engine.facts.metrics import returned_metrics, spelled_by_caller, unpacked_metrics
 from engine.facts.printed_metrics import names_given, printed_metrics
 from engine.source import Project
 
@@ -242,3 +244,78 @@ def test_the_key_tells_what_a_score_is() -> None:
     returns, metrics = returned_metrics(function, ["log"])
     assert returns == "dict"
     assert {metric.name: metric.index for metric in metrics} == {"accuracy": "acc", "loss": "loss"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "direction"),
+    [
+        ("1 - correct / total", "error", "min"),
+        ("100. * (1 - correct / total)", "error", "min"),
+        ("float(1 - f1)", "loss", "min"),
+        ("100 - top1_error", "accuracy", "max"),
+        ("-total_loss / n", "score", "max"),
+        ("-1 * loss", "score", "max"),
+        ("-elbo", "loss", "min"),
+        ("1 / len(loader) * total_loss", "loss", "min"),
+        ("(1 - alpha) * loss", "loss", "min"),
+        ("top1_err", "error", "min"),
+        ("acc_loss / n", "loss", "min"),
+        ("bce_dice_loss", "loss", "min"),
+        ("loss_meter.acc", "accuracy", "max"),
+        ("sum(map(float, losses)) / n", "loss", "min"),
+        ("compute_map(y)", "map", "max"),
+        ("mse ** 0.5", "rmse", "min"),
+        ("np.sqrt(mean_squared_error(y, out))", "rmse", "min"),
+        ("mean_absolute_error(y, out)", "mae", "min"),
+        ("10 * math.log10(1 / mse)", "psnr", "max"),
+        ("-10 * torch.log10(mse)", "psnr", "max"),
+    ],
+)
+def test_a_metric_is_what_its_expression_makes_of_the_words(text: str, name: str, direction: str) -> None:
+    assert classify(text) == (name, direction)
+
+
+@pytest.mark.parametrize(
+    ("body", "returned", "targets", "found"),
+    [
+        ("pass", "correct, total", ["correct", "total"], []),
+        ("pass", "{'loss': loss / n, 'correct': correct}", [], ["loss"]),
+        ("correct /= total", "correct", [], ["accuracy"]),
+        ("correct = 100 * correct / total", "correct", [], ["accuracy"]),
+        ("pass", "correct", ["accuracy"], []),
+        ("pass", "ratio(correct, total)", [], ["accuracy"]),
+        ("pass", "correct.mean()", [], ["accuracy"]),
+    ],
+)
+def test_a_count_is_no_accuracy(body: str, returned: str, targets: list[str], found: list[str]) -> None:
+    function = ast.parse(f"def test():\n    {body}\n    return {returned}\n").body[0]
+    assert [metric.name for metric in returned_metrics(function, targets)[1]] == found
+
+
+def test_what_a_caller_unpacks_has_the_names_it_is_bound_to() -> None:
+    found = unpacked_metrics(["train_acc", "val_loss", "val_acc", "correct", "seconds"])
+    assert [(metric.name, metric.index) for metric in found] == [("accuracy", 2), ("loss", 1)]
+
+
+@pytest.mark.parametrize(
+    ("code", "direction", "name"),
+    [
+        ("if score < best:\n    best = score", "min", "score"),
+        ("if best is None or self.best < score:\n    self.best = score", "max", "score"),
+        ("best_score = min(best_score, score)", "min", "score"),
+        ("if score > best:\n    bad += 1\nelse:\n    best = score", "max", "score"),
+        ("if score < worst:\n    worst = score", "max", "score"),
+    ],
+)
+def test_the_direction_is_that_in_which_the_script_keeps_the_best(code: str, direction: str, name: str) -> None:
+    function = ast.parse("def test():\n    return score\n").body[0]
+    _, metrics = returned_metrics(function, ["score"])
+    (found,) = best_first(metrics, {"score": metrics[0]}, ast.parse(code))
+    assert (found.direction, found.name) == (direction, name)
+
+
+def test_what_is_kept_the_other_way_than_its_words_say_is_not_what_they_say() -> None:
+    function = ast.parse("def test():\n    return loss - accuracy\n").body[0]
+    _, metrics = returned_metrics(function, ["value"])
+    (found,) = best_first(metrics, {"value": metrics[0]}, ast.parse("if value < best:\n    best = value"))
+    assert (metrics[0].name, found.name, found.direction) == ("accuracy", "loss", "min")

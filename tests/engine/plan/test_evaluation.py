@@ -355,3 +355,134 @@ def test_the_evaluation_of_most_epochs_is_the_one(tmp_path: Path) -> None:
 def test_a_return_of_nothing_is_told_as_what_it_is(tmp_path: Path) -> None:
     found = evaluation(tmp_path, "print('loss', loss)", "", HEAD.replace("    return loss\n", "    return\n"))
     assert found == "validate() ends early on some paths, so what it computes cannot be returned"
+
+
+GIVEN = """\
+import collections
+import dataclasses
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+@dataclasses.dataclass
+class Scores:
+    loss: float
+    accuracy: float
+
+
+class Meter:
+    def __init__(self):
+        self.sum = self.count = 0
+
+    def update(self, value):
+        self.sum, self.count = self.sum + value, self.count + 1
+
+    @property
+    def avg(self):
+        return self.sum / self.count
+
+
+Named = collections.namedtuple("Named", "loss accuracy")
+data = TensorDataset(torch.ones(8, 2), torch.ones(8).long())
+train_loader, val_loader = DataLoader(data, batch_size=4), DataLoader(data, batch_size=2)
+model = nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def summarize(loss, correct, n):
+    return loss / n, correct / n
+
+
+def evaluate(loader):
+    model.eval()
+    loss, correct, n, meter = 0.0, 0, 0, Meter()
+    with torch.no_grad():
+        for x, y in loader:
+            loss += nn.functional.cross_entropy(model(x), y).item()
+            correct += (model(x).argmax(1) == y).sum().item()
+            meter.update((model(x).argmax(1) == y).float().mean().item())
+            n += len(y)
+    return RETURNED
+
+
+for epoch in range(3):
+    model.train()
+    for x, y in train_loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    CALLED
+"""
+
+
+def lines_of(folder: Path, returned: str, called: str) -> tuple[str, ...]:
+    """The statements that measure the received model, or what a function does that computes it."""
+    text = GIVEN.replace("RETURNED", returned).replace("CALLED", called)
+    found = plan_of(written(folder, text, {})).evaluation
+    assert found is not None
+    (*_, last) = found.edits[0].text.strip().splitlines() if found.edits else ("",)
+    return found.lines if not last else (last.strip(),)
+
+
+BOTH = 'metrics = {"accuracy": float(results[1]), "loss": float(results[0])}'
+
+
+@pytest.mark.parametrize(
+    ("returned", "called", "line"),
+    [
+        (
+            "Scores(loss / n, correct / n)",
+            "res = evaluate(val_loader); print(res.loss, res.accuracy)",
+            'metrics = {"accuracy": float(results.accuracy), "loss": float(results.loss)}',
+        ),
+        (
+            "Named(loss / n, correct / n)",
+            "res = evaluate(val_loader); print(res.accuracy)",
+            'metrics = {"accuracy": float(results.accuracy)}',
+        ),
+        ("Named(loss / n, correct / n)", "val_loss, val_acc = evaluate(val_loader); print(val_acc)", BOTH),
+        ("summarize(loss, correct, n)", "val_loss, val_acc = evaluate(val_loader); print(val_acc)", BOTH),
+        (
+            "loss / n, meter",
+            "val_loss, acc = evaluate(val_loader); print(val_loss, acc.avg)",
+            'metrics = {"loss": float(evaluate(val_loader)[0])}',
+        ),
+        (
+            "meter",
+            "accuracy = evaluate(val_loader); print('accuracy', accuracy.avg)",
+            'return {"accuracy": float(accuracy.avg)}',
+        ),
+        (
+            "{'accuracy': meter}",
+            "res = evaluate(val_loader); print(res['accuracy'].avg)",
+            "return {\"accuracy\": float(res['accuracy'].avg)}",
+        ),
+        (
+            "correct, n",
+            "correct, n = evaluate(val_loader); print('accuracy', correct / n)",
+            'return {"accuracy": float(correct / n)}',
+        ),
+    ],
+)
+def test_of_what_is_no_number_counts_what_the_caller_makes_of_it(
+    returned: str, called: str, line: str, tmp_path: Path
+) -> None:
+    assert lines_of(tmp_path, returned, called)[-1] == line
+
+
+@pytest.mark.parametrize(
+    ("called", "loader"),
+    [
+        ("train_acc = evaluate(train_loader); val_acc = evaluate(val_loader); print(train_acc, val_acc)", "val_loader"),
+        ("a = evaluate(train_loader); b = evaluate(DataLoader(data)); print(a, b)", "DataLoader(data)"),
+        ("print(evaluate(test_loader), evaluate(val_loader))", "val_loader"),
+        ("print(evaluate(train_loader))\nprint(evaluate(val_loader))", "val_loader"),
+        ("print(evaluate(train_loader))", "train_loader"),
+    ],
+)
+def test_the_received_model_is_measured_on_other_data_than_the_trainings_where_there_is(
+    called: str, loader: str, tmp_path: Path
+) -> None:
+    called = called.replace("print(evaluate(test", "test_loader = val_loader; print(evaluate(test")
+    assert f"float(evaluate({loader}))" in lines_of(tmp_path, "correct / n", called)[-1]
