@@ -43,7 +43,7 @@ def reaches_training(body: list[ast.stmt], variable: str, events: list[Event], d
         node
         for statement in body
         for node in ast.walk(statement)
-        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Load)
         if text_of(node) == variable
     ]
     return _worst([_use_matters(use, parents, events, depth) for use in uses])

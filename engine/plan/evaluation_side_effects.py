@@ -14,11 +14,13 @@ from engine.facts.training import PASSED_THROUGH
 from engine.facts.values import Function, Object, Value, objects
 from engine.plan.epoch_number import reaches_training
 from engine.plan.frame import Frame
+from engine.plan.statement_effects import ADDS, root
 
 STREAMS = (
     "torch.Generator", "numpy.random.default_rng", "numpy.random.Generator", "numpy.random.RandomState",
     "random.Random",
 )  # fmt: skip
+IN_PLACE = re.compile(r"[a-z]_$")
 STATISTICS = re.compile(r"BatchNorm|register_buffer|torchvision|timm")
 DEEPEST = 5
 
@@ -36,14 +38,25 @@ def changes_training(facts: Facts, event: Event, frame: Frame) -> str:
     stepping = [one for fact in (*facts.optimizers, *facts.schedulers) for one in objects(fact.value)]
     if any(one.name == ".step" and any(o in stepping for o in objects(one.receiver)) for one in inside):
         return "steps the optimizer or the schedule"
-    nodes = [node for one in inside for function in functions_of(one) for node in _own(function)]
+    functions = list({id(f.node): f for one in inside for f in functions_of(one)}.values())
+    nodes = [node for function in functions for node in _own(function)]
+    if any(map(_sets_groups, nodes)):
+        return "changes the settings of the optimizer"
+    if any(_changes_weights(function) for function in functions_of(event)):
+        return "changes the weights of the model"
     globals_ = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
     targets = [text_of(target) for node in nodes for target in assigned(node)]
-    changed = {target.rpartition(".")[2] for target in targets if "." in target or target in globals_}
+    stored = {name for function in functions for name in stored_around(function)}
+    changed = {
+        target.rpartition(".")[2] for target in (*targets, *stored) if "." in target or target in globals_ | stored
+    }
     ends = sorted(changed & (_tested_to_leave(frame.node) | _tested_to_raise(nodes)))
     if ends:
         return f"sets {ends[0]}, which ends the training"
-    found = next(_counted(frame, inside, beside, nodes, globals_), "") or _counting_loss(facts, inside, beside)
+    counted = {text_of(target) for node in nodes for target in assigned(node) if _goes_on(node, target)} | stored
+    found = next(_counted(frame, event, inside, beside, counted, globals_ | stored), "") or _counting_loss(
+        facts, inside, beside
+    )
     if found:
         return f"changes {found}, by which the training goes"
     stream = _shared_stream(facts, event, frame, inside, beside)
@@ -93,31 +106,84 @@ def _tests_around(nodes: Iterable[ast.AST], ends: tuple[type[ast.AST], ...]) -> 
 
 
 def _named_in(tests: list[ast.expr]) -> set[str]:
-    """The names, or last parts of dotted ones, in some conditions."""
-    parts = [part for test in tests for part in ast.walk(test) if isinstance(part, (ast.Name, ast.Attribute))]
+    """The names, last parts of dotted ones and entries in some conditions."""
+    kinds = (ast.Name, ast.Attribute, ast.Subscript)
+    parts = [part for test in tests for part in ast.walk(test) if isinstance(part, kinds)]
     return {text_of(part).rpartition(".")[2] for part in parts}
 
 
 def _counted(
-    frame: Frame, inside: list[Event], beside: list[Event], nodes: list[ast.AST], globals_: set[str]
+    frame: Frame, event: Event, inside: list[Event], beside: list[Event], counted: set[str], around: set[str]
 ) -> Iterator[str]:
-    """What an evaluation counts, in the module or on the object that trains, and the training goes by."""
-    counted = {text_of(target) for node in nodes for target in assigned(node) if _goes_on(node, target)}
+    """What an evaluation counts or collects, around it or on an object, and the training goes by.
+
+    Args:
+        frame: what becomes a round.
+        event: the call of the evaluation.
+        inside, beside: what it does, and what else a round does.
+        counted: what it makes a new value of from the old one, as it writes it.
+        around: the names among these that do not belong to it.
+    """
     trainer = frame.scope.look_up("self")
     evaluating = {id(function.node) for one in inside for function in functions_of(one)}
     training = [f for one in beside for f in functions_of(one) if id(f.node) not in evaluating]
     bodies = {
         id(f.node): f.node.body for f in training if not isinstance(f.node, ast.Lambda) and _is_trainers(f, trainer)
     }
-    for name in sorted(
-        name for name in counted if name in globals_ or name.startswith("self.") and trainer is not None
-    ):
-        if name.startswith("self.") and not any(one.receiver is trainer for one in inside):
-            continue
-        for body in (getattr(frame.node, "body", []), *bodies.values()):
-            if reaches_training(body, name, beside):
-                yield name
+    for name in sorted(name for name in counted if name in around or name.startswith("self.")):
+        seen = _seen_from(frame, name, event, inside)
+        for body in (getattr(frame.node, "body", []), *bodies.values()) if seen else ():
+            if reaches_training(body, seen, beside):
+                yield seen
                 break
+
+
+def _seen_from(frame: Frame, name: str, event: Event, inside: list[Event]) -> str:
+    """What an evaluation calls by a name as the loop over epochs calls it: of ``evaluator.run()``, ``self.calls`` is
+    ``evaluator.calls``; empty where it has no name there."""
+    trainer = frame.scope.look_up("self")
+    if not name.startswith("self.") or trainer is not None and any(one.receiver is trainer for one in inside):
+        return name
+    function = event.node.func if isinstance(event.node, ast.Call) else None
+    return text_of(function.value) + name.removeprefix("self") if isinstance(function, ast.Attribute) else ""
+
+
+def stored_around(function: Function) -> Iterator[str]:
+    """What a function adds to or stores in that is not its own, as it writes it: ``state["calls"]``, ``history``."""
+    nodes = list(_own(function))
+    own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for node in nodes:
+        method = node.func if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            held = node
+        elif isinstance(method, ast.Attribute) and method.attr in ADDS:
+            held = method.value
+        else:
+            continue
+        while isinstance(held, ast.Subscript) and not isinstance(held.slice, ast.Constant):
+            held = held.value
+        if root(held) not in own:
+            yield text_of(held)
+
+
+def _sets_groups(node: ast.AST) -> bool:
+    """True for ``for group in optimizer.param_groups: group["lr"] *= 0.1``, and for what sets one group's."""
+    if isinstance(node, ast.For) and text_of(node.iter).endswith(".param_groups"):
+        return any(isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store) for part in ast.walk(node))
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and ".param_groups[" in text_of(node)
+
+
+def _changes_weights(function: Function) -> bool:
+    """True where a function changes the parameters it runs over, in place, and loads nothing back."""
+    nodes = list(_own(function))
+    loads = any(isinstance(node, ast.Attribute) and node.attr == "load_state_dict" for node in nodes)
+    loops = [node for node in nodes if isinstance(node, ast.For) and "parameters()" in text_of(node.iter)]
+    return not loads and any(
+        isinstance(part, ast.Attribute) and (isinstance(part.ctx, ast.Store) or IN_PLACE.search(part.attr))
+        for loop in loops
+        for statement in loop.body
+        for part in ast.walk(statement)
+    )
 
 
 def _is_trainers(function: Function, trainer: Value | None) -> bool:

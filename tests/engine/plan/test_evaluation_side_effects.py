@@ -128,3 +128,69 @@ for epoch in range(3):
     evaluation = plan_of(written(tmp_path, script, {})).evaluation
     assert evaluation is not None
     assert evaluation.guarded is guard
+
+
+KEEPING = """\
+import torch
+from torch import nn
+
+state, history = {{"calls": 0, "lr": 0.1}}, []
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+class Evaluator:
+    def __init__(self, model):
+        self.model, self.calls, self.history, self.seen = model, 0, [], {{"loss": []}}
+
+    def run(self):
+        self.model.eval()
+        with torch.no_grad():
+            loss = nn.functional.mse_loss(self.model(torch.ones(4, 2)), torch.ones(4, 1)).item()
+        parts = []
+        parts.append(loss)
+        {inside}
+        return loss
+
+
+evaluator = Evaluator(model)
+for epoch in range(3):
+    model.train()
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+    loss = evaluator.run()
+    parts = [loss]
+    print(f"loss {{loss}}")
+    {after}
+"""
+LOWER = "optimizer.param_groups[0]['lr'] = 0.1 / (1 + {})"
+
+
+@pytest.mark.parametrize(
+    ("inside", "after", "reason"),
+    [
+        ("self.calls += 1", LOWER.format("evaluator.calls"), "changes evaluator.calls"),
+        ("self.history.append(loss)", LOWER.format("len(evaluator.history)"), "changes evaluator.history"),
+        ("history.append(loss)", LOWER.format("len(history)"), "changes history"),
+        ("state['calls'] += 1", LOWER.format("state['calls']"), "changes state['calls']"),
+        ("state['calls'] += 1", "if state['calls'] > 2: break", "sets state['calls'], which ends the training"),
+        ("history.append(loss)", "if len(history) > 1 and history[-1] > history[-2]: break", "sets history"),
+        ("for group in optimizer.param_groups: group['lr'] *= 0.5", "pass", "changes the settings of the optimizer"),
+        ("optimizer.param_groups[0]['lr'] *= 0.5", "pass", "changes the settings of the optimizer"),
+        ("for p in model.parameters(): p.data.clamp_(-1, 1)", "pass", "changes the weights of the model"),
+        ("for p in model.parameters(): p.requires_grad = False", "pass", "changes the weights of the model"),
+        ("state['seen'] = loss", LOWER.format("state['calls']"), ""),
+        ("self.history.append(loss)", "print(evaluator.history)", ""),
+        ("self.seen['loss'].append(loss)", LOWER.format("evaluator.calls"), ""),
+        ("pass", "if len(parts) > 2: break", ""),
+        ("print([group['lr'] for group in optimizer.param_groups])", "pass", ""),
+        ("print(sum(p.sum().item() for p in model.parameters()))", "pass", ""),
+    ],
+)
+def test_what_an_evaluation_keeps_around_it(inside: str, after: str, reason: str, tmp_path: Path) -> None:
+    plan = plan_of(written(tmp_path, KEEPING.format(inside=inside, after=after), {}))
+    told = [decision.decision for decision in plan.decisions if decision.subject == "metrics"]
+    assert (plan.evaluation is None) == bool(reason)
+    assert not reason or f"Evaluator.run() also {reason}" in told[0]
