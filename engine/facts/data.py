@@ -27,9 +27,11 @@ from engine.facts.values import (
     objects,
     options,
     plain,
+    plain_key,
     source_of,
     written_parts,
 )
+from engine.facts.writing import writes, written_files
 
 DERIVED = ("Subset", "random_split", "ConcatDataset", "TensorDataset", "train_test_split", "DataLoader")
 ITERATES = (*PASSED_THROUGH, "builtins.range", "builtins.len", "builtins.next", "?.iter", "itertools.")
@@ -249,12 +251,14 @@ def _is_dataset(value: Object) -> bool:
 
 
 def read_paths(trace: Trace, reads: Callable[[Event], bool]) -> Iterator[PathFact]:
-    """The paths that some calls read from, each place once, in the order of the program."""
+    """The paths that some calls read from, each place once, in the order of the program; not of the files that the
+    program writes itself."""
     seen = set()
+    own = {plain(value) for _, value in written_files(trace) if isinstance(plain(value), str)}
     for event in trace.events:
         if not reads(event) or event.result in trace.settings_files:
             continue
-        for value in _path_arguments(event):
+        for value in (path for path in _path_arguments(event) if plain_key(path) not in own):
             for found in _path_facts(event, value):
                 key = (found.option.destination if found.option else None, found.expression.place)
                 if key not in seen:
@@ -274,13 +278,6 @@ def _reads_data(trace: Trace, event: Event) -> bool:
     if name == "torch.load":
         return not restores(trace, event)
     return name.startswith(DATA_READERS) and not name.startswith("torch.utils.data.")
-
-
-def writes(event: Event) -> bool:
-    """True for opening a file to write it."""
-    position = 0 if event.name == ".open" else 1
-    mode = plain(event.args[position]) if len(event.args) > position else plain(event.kwargs.get("mode"))
-    return isinstance(mode, str) and bool(set(mode) & set("wax+"))
 
 
 def _looks_for(event: Event) -> bool:

@@ -40,6 +40,7 @@ from engine.plan.settings import (
     rounds_setting,
     variables_before,
 )
+from engine.plan.shared_files import decide_shared_files
 from engine.plan.start import decide_command, decide_processes, launches_processes
 from engine.plan.step_count import StepCount, count_steps
 from engine.result import Place, Result, UserError
@@ -259,6 +260,7 @@ def _decisions(plan: Plan, evaluation: EvaluationPlan | str, partition: Partitio
     yield from decide_partition(partition, plan.paths)
     yield from map(fixed_path, fixed_paths(facts, plan.paths))
     yield from variables_before(facts, plan.paths)
+    yield from decide_shared_files(facts, plan.paths)
     yield from decide_processes(facts)
     yield from decide_arguments(facts, plan.model)
 

@@ -7,33 +7,22 @@ import os
 from pathlib import PurePath
 
 from engine.facts import Facts
-from engine.facts.data import writes
 from engine.facts.trace import Event
 from engine.facts.values import Literal, written_parts
+from engine.facts.writing import WRITERS, writes_a_file
 from engine.plan.working_folder import working_folder
 
-WRITERS = {
-    "builtins.open": 0, "logging.FileHandler": 0, "matplotlib.pyplot.savefig": 0, ".savefig": 0, "numpy.save": 0,
-    "numpy.savez": 0, "numpy.savetxt": 0, ".to_csv": 0, "cv2.imwrite": 0, "torch.save": 1,
-    "torchvision.utils.save_image": 1,
-}  # fmt: skip
-"""Calls that write a file and make no folder for it, with the position of the path."""
 MAKERS = ("os.mkdir", "os.makedirs", ".mkdir", "pathlib.Path.mkdir")
 
 
 def output_folders(facts: Facts) -> tuple[str, ...]:
     """The relative folders, as the script has them, that are there where it is run and that it writes to."""
     events = facts.trace.events
-    texts = list(filter(None, (_path_text(event, WRITERS[event.name]) for event in events if _writes(event))))
+    texts = list(filter(None, (_path_text(event, WRITERS[event.name]) for event in events if writes_a_file(event))))
     here = working_folder(facts.project, [path.value for path in facts.data.paths if path.value] if facts.data else [])
     made = {PurePath(_path_text(event, 0)) for event in events if event.name in MAKERS}
     folders = dict.fromkeys(filter(None, map(_folder, texts)))
     return tuple(folder for folder in folders if (here / folder).is_dir() and PurePath(folder) not in made)
-
-
-def _writes(event: Event) -> bool:
-    """True for a call that writes a file by its path."""
-    return event.name in WRITERS and (event.name != "builtins.open" or writes(event))
 
 
 def _path_text(event: Event, position: int) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from engine.facts import Facts
 from engine.facts.configuration import Option, is_data
-from engine.facts.data import writes
 from engine.facts.paths import beside_file
 from engine.facts.values import Literal, Object, Value, options, written_parts
+from engine.facts.writing import writes
 from engine.plan.literals import Range, origins
 from engine.result import Place
 
