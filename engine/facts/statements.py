@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.facts import binding, calls, containers, expressions, operators
-from engine.facts.library import ENDS_PROGRAM
+from engine.facts.library import ENDS_PROGRAM, is_namespace
 from engine.facts.source_text import assigned, own_nodes
 from engine.facts.trace import Branch, Context, Loop
 from engine.facts.values import (
@@ -20,6 +20,7 @@ from engine.facts.values import (
     Function,
     Literal,
     LocalModule,
+    Mapping,
     Member,
     Object,
     Parameters,
@@ -28,12 +29,15 @@ from engine.facts.values import (
     Unknown,
     Value,
     choose,
-    objects,
+    contents,
     options,
 )
 
 if TYPE_CHECKING:
     from engine.facts.interpreter import Interpreter
+
+MOST_HELD = 500
+"""Objects and dictionaries whose contents are remembered where a loop starts."""
 
 
 def follow_expr(interpreter: Interpreter, node: ast.Expr, scope: Scope) -> bool:
@@ -275,12 +279,25 @@ def known_names(scope: Scope) -> tuple[tuple[Scope, dict[str, Value]], ...]:
     return tuple((outer, dict(outer.variables)) for outer in scope.chain())
 
 
-def held_attributes(scope: Scope) -> tuple[tuple[Object, dict[str, Value]], ...]:
-    """What the attributes of objects such as ``self`` stand for at this point: of those of the project's classes that
-    are no modules, and have a name in a scope or around it."""
-    named = {id(one): one for outer in scope.chain() for value in outer.variables.values() for one in objects(value)}
-    own = (one for one in named.values() if one.cls is not None and not one.is_module)
-    return tuple((one, dict(one.attributes)) for one in own)
+def held_attributes(scope: Scope) -> tuple[tuple[Object | Mapping, dict[Any, Value]], ...]:
+    """What the attributes of objects such as ``self``, and the entries of dictionaries, stand for at this point: of the
+    project's classes that are no modules, and of settings; of those that have a name in a scope or around it, and of
+    those inside them."""
+    found: dict[int, Object | Mapping] = {}
+    pending = [value for outer in scope.chain() for value in outer.variables.values()]
+    for value in pending:  # which grows
+        for one in options(value):
+            if id(one) not in found and len(found) < MOST_HELD and _holds_values(one):
+                found[id(one)] = one
+                pending += contents(one).values()
+    return tuple((one, dict(contents(one))) for one in found.values())
+
+
+def _holds_values(value: Value) -> bool:
+    """True for a dictionary, and for an object of the project's own or of settings that is no module."""
+    if isinstance(value, Object):
+        return is_namespace(value) or value.cls is not None and not value.is_module
+    return isinstance(value, Mapping)
 
 
 def enter_loop(interpreter: Interpreter, loop: Loop, scope: Scope) -> None:

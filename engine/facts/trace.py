@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.facts.values import Function, LocalModule, Object, Scope, Value
+from engine.facts.values import Function, LocalModule, Mapping, Object, Scope, Value, contents
 from engine.result import Place, UserError
 
 
@@ -21,7 +21,8 @@ class Loop:
         scope: the scope it stands in.
         iterable: what a ``for`` runs over.
         known: what the names of its scope and of those around it stand for where it starts.
-        held: what the attributes of the project's own objects stand for there, those that these names name.
+        held: what the attributes of the project's own objects and of settings, and the entries of dictionaries, stand
+            for there: of those that these names name, and of those inside them.
         sides: what the two sides of a ``while``'s comparison stand for there.
     """
 
@@ -30,15 +31,13 @@ class Loop:
     scope: Scope
     iterable: Value | None = None
     known: tuple[tuple[Scope, dict[str, Value]], ...] = ()
-    held: tuple[tuple[Object, dict[str, Value]], ...] = ()
+    held: tuple[tuple[Object | Mapping, dict[Any, Value]], ...] = ()
     sides: tuple[Value, ...] = ()
 
     def restore(self) -> None:
         """Let names and attributes mean what they mean where the loop starts."""
-        for scope, variables in self.known:
-            scope.variables.update(variables)
-        for owner, attributes in self.held:
-            owner.attributes.update(attributes)
+        for holder, values in (*self.known, *self.held):
+            contents(holder).update(values)
 
 
 class Once(Loop):

@@ -398,6 +398,13 @@ def objects(value: Value | None) -> list[Object]:
     return [option for option in options(value) if isinstance(option, Object)]
 
 
+def contents(holder: Scope | Object | Mapping) -> dict[Any, Value]:
+    """The variables of a scope, the attributes of an object, the entries of a dictionary."""
+    if isinstance(holder, Mapping):
+        return holder.items
+    return holder.variables if isinstance(holder, Scope) else holder.attributes
+
+
 def plain_key(value: Value | None) -> Any:
     """The Python value of a dictionary's key where it is known exactly, ``...`` otherwise."""
     known = plain(value)

@@ -1,4 +1,5 @@
-"""A ``return`` from inside the epoch loop ends a round as ``break`` does, so that the round still sends its result."""
+"""A ``return`` from inside the epoch loop ends a round as ``break`` does, so that the round still sends its result. An
+exception of the script's own that is caught only after the loop would end them all."""
 
 from __future__ import annotations
 
@@ -7,8 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.edit import Edit, Insert, ReplaceStatement
-from engine.facts.source_text import LOOPS, NESTED
-from engine.plan.frame import Frame
+from engine.facts import Facts
+from engine.facts.source_text import LOOPS, NESTED, contains, own_nodes, text_of
+from engine.plan.frame import Frame, body_of
+from engine.plan.kept_values import code_of_round
+from engine.plan.refusals import RAISE_IN_LOOP
+from engine.result import Result
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,45 @@ def edits_of(frame: Frame, endings: list[Ending], flag: str) -> Iterator[Edit]:
         left += [loop for loop in ending.loops if loop not in left]
     for loop in left:
         yield Insert(frame.file.place(loop), f"if {flag}:\n    break\n", after=True)
+
+
+def raised_past(facts: Facts, frame: Frame) -> Result | None:
+    """The refusal of an exception that a round raises and that is caught only around the epoch loop. None where there
+    is none."""
+    loop = facts.loop
+    assert loop is not None
+    around = [(frame.statements[0], frame.scope)]
+    around += [(call.statement, call.caller) for call in loop.calls if call.statement is not None]
+    outside = [(scope, one) for inner, scope in around for one in _tries(body_of(scope)) if _tried(one, inner)]
+    for part in code_of_round(facts, frame):
+        for statement in (one for one in own_nodes(part.body) if isinstance(one, ast.Raise) and one.exc is not None):
+            raised = _name(statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc)
+            if any(_catches(one, raised) for one in _tries(part.body) if _tried(one, statement)):
+                continue
+            for scope, one in outside:
+                if _catches(one, raised):
+                    file = part.scope.file
+                    return RAISE_IN_LOOP.at(file, file.place(statement), str(scope.file.place(one.handlers[0])))
+    return None
+
+
+def _tries(body: list[ast.stmt]) -> Iterator[ast.Try]:
+    """The ``try`` statements among some statements."""
+    return (node for node in own_nodes(body) if isinstance(node, ast.Try))
+
+
+def _tried(statement: ast.Try, inner: ast.stmt) -> bool:
+    """True for what a ``try`` guards."""
+    return any(contains(one, inner) for one in statement.body)
+
+
+def _catches(statement: ast.Try, raised: str) -> bool:
+    """True for a ``try`` that catches an exception by its own name."""
+    caught = [handler.type for handler in statement.handlers if handler.type is not None]
+    names = [part for one in caught for part in (one.elts if isinstance(one, ast.Tuple) else [one])]
+    return raised in map(_name, names)
+
+
+def _name(node: ast.expr) -> str:
+    """The last name of an exception."""
+    return text_of(node).rpartition(".")[2]

@@ -81,6 +81,14 @@ RETURN_IN_LOOP = Refusal(
     "leave the loop with break, and return after it",
     "a return ends a round as break does, so that the round sends its result; the function ends after the last round",
 )
+RAISE_IN_LOOP = Refusal(
+    "FLR169",
+    "RaiseInLoop",
+    "this exception leaves the epoch loop, and {what} catches it after that",
+    "leave the loop with break",
+    "a round that is left by an exception sends no result, and none comes after it",
+    example="train.py:40",
+)
 LOOP_ENDS_FOR_GOOD = Refusal(
     "FLR153",
     "LoopEndsForGood",
@@ -219,6 +227,7 @@ REFUSALS = (
     MODEL_NEEDS_SCRIPT,
     RELATIVE_IMPORT,
     RETURN_IN_LOOP,
+    RAISE_IN_LOOP,
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,
     MODEL_CHANGES_IN_LOOP,

@@ -11,8 +11,9 @@ from engine.facts import Facts, LoopFact
 from engine.facts.first_weights import reparametrises
 from engine.facts.source_text import text_of
 from engine.facts.training import is_default, runs_over_data
+from engine.facts.values import objects
 from engine.plan.decision import Decision
-from engine.plan.endings import Ending, edits_of, in_the_way, returns_in
+from engine.plan.endings import Ending, edits_of, in_the_way, raised_past, returns_in
 from engine.plan.epoch_shift import epoch_shift, number_restarts
 from engine.plan.frame import Frame
 from engine.plan.local_weights import layers_built_anew, weights_brought_back
@@ -26,7 +27,15 @@ from engine.plan.refusals import (
     Refused,
 )
 from engine.plan.settings import Setting
-from engine.plan.step_limits import limit_resets, limits_over_all_rounds, moved, moving_limits, time_limits
+from engine.plan.step_limits import (
+    EarlyEnds,
+    early_ends,
+    limit_resets,
+    limits_over_all_rounds,
+    moved,
+    moving_limits,
+    time_limits,
+)
 from engine.plan.used_up import used_up
 from engine.result import Result
 
@@ -65,34 +74,36 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     assert loop is not None
     endings = returns_in(frame)
     trouble = _leaving(frame, endings)
-    for look in (_reloading, used_up, _restructuring, _accounting):
+    for look in (raised_past, _reloading, used_up, _restructuring, _accounting):
         trouble = trouble or look(facts, frame)
     if trouble is not None:
         raise Refused([trouble])
-    counters = counter_resets(facts, frame) if loop.kind == "while" else limit_resets(facts, frame)
+    counters, ends = counter_resets(facts, frame) if loop.kind == "while" else (), early_ends(facts, frame)
     if isinstance(counters, Result):
         raise Refused([counters])
+    counters = tuple(dict.fromkeys((*counters, *limit_resets(ends, frame))))
     start = start_reset(loop, frame)
     if isinstance(start, Result):
         raise Refused([start])
     shifts = epoch_shift(facts, frame, names, epochs)
-    decisions = tuple(_decisions(facts, frame, counters, start, shifts, endings))
+    decisions = tuple(_decisions(facts, frame, ends, counters, start, shifts, endings))
     flags = (f"{names.ended} = False",) if any(ending.loops for ending in endings) else ()
     repeatable = facts.arrays is None and (loop.kind == "once" or runs_over_data(loop.loop))
     edits = tuple(edits_of(frame, endings, names.ended))
-    limits = tuple(moved(limit, frame, names) for limit in moving_limits(facts, frame))
+    limits = tuple(moved(limit, frame, names) for limit in moving_limits(ends, frame))
     return RoundPlan((*counters, *start, *flags), shifts, limits, decisions, edits, repeatable)
 
 
 def _decisions(
-    facts: Facts, frame: Frame, counters: tuple[str, ...], start: tuple[str, ...], shifts: tuple[Insert, ...],
-    endings: list[Ending],
+    facts: Facts, frame: Frame, ends: EarlyEnds, counters: tuple[str, ...], start: tuple[str, ...],
+    shifts: tuple[Insert, ...], endings: list[Ending],
 ) -> Iterator[Decision]:  # fmt: skip
     """The judgements about what holds from round to round.
 
     Args:
         facts: of the program.
         frame: what becomes a round.
+        ends: what ends the training of a round early.
         counters, start: the assignments repeated at the start of every round: of counters, and of the first epoch.
         shifts: what makes the epoch number go on over the rounds.
         endings: what leaves the function from inside the epoch loop.
@@ -107,15 +118,16 @@ def _decisions(
             "count the epochs with for epoch in range(epochs), where it goes on over the rounds",
             ("P2",),
         )
-    if facts.features.early_stopping:
+    if facts.features.early_stopping or ends.judged:
         yield Decision(
             "early stopping",
             "stopping early ends a site's round, not the job; its best value and patience go on over the rounds",
             "stop the job on the global metric with stop_cond in job.py",
             ("P2",),
         )
-    yield from _of_limits(facts, loop, frame, (*counters, *start))
+    yield from _of_limits(ends, frame, (*counters, *start))
     yield from _of_the_loop(loop, frame, endings)
+    yield from _of_later_steps(facts, frame)
 
 
 def _of_the_start(counters: tuple[str, ...], start: tuple[str, ...], shifts: tuple[Insert, ...]) -> Iterator[Decision]:
@@ -141,17 +153,17 @@ def _of_the_start(counters: tuple[str, ...], start: tuple[str, ...], shifts: tup
         )
 
 
-def _of_limits(facts: Facts, loop: LoopFact, frame: Frame, resets: tuple[str, ...]) -> Iterator[Decision]:
+def _of_limits(ends: EarlyEnds, frame: Frame, resets: tuple[str, ...]) -> Iterator[Decision]:
     """The judgements about limits of steps and of time, but for those that are set anew at the start of a round."""
-    moving = moving_limits(facts, frame)
+    moving = moving_limits(ends, frame)
     if moving:
         yield Decision(
             "step limit",
             f"a round ends {' and '.join(dict.fromkeys(map(text_of, moving)))} steps after the one before it",
             "remove the factor from client.py to count the steps of all rounds against the limit",
         )
-    for name, place in limits_over_all_rounds(loop, frame):
-        if name not in moving.values() and not any(reset.startswith(f"{name} = ") for reset in resets):
+    for name, place in limits_over_all_rounds(ends, frame):
+        if not any(reset.startswith(f"{name} = ") for reset in resets):
             yield Decision(
                 "step limit",
                 f"{name}, at which {place} ends the training, is counted over all rounds: later ones only fail",
@@ -187,6 +199,20 @@ def _of_the_loop(loop: LoopFact, frame: Frame, endings: list[Ending]) -> Iterato
             "all before it, the data it uses among it, is made once",
             "put a loop over epochs around it, to train more in a round",
         )
+
+
+def _of_later_steps(facts: Facts, frame: Frame) -> Iterator[Decision]:
+    """The judgement about optimizer steps behind the epoch loop, such as that for gradients which were left over."""
+    trained = {one for optimizer in facts.optimizers for one in objects(optimizer.value)}
+    last = max((event.number for event in facts.trace.events if event.within_node(frame.node)), default=0)
+    for event in facts.trace.named(".step"):
+        stepped = {one for value in (event.receiver, *event.args) for one in objects(value)}
+        if event.number > last and not event.loops and is_default(event.path) and stepped & trained:
+            yield Decision(
+                "after the loop",
+                f"the optimizer step at {event.place} is taken after the last round: no site sends what it does",
+                "take it inside the epoch loop, at the end of an epoch",
+            )
 
 
 def _lines(frame: Frame) -> str:

@@ -415,3 +415,31 @@ def test_an_epoch_number_that_cannot_go_on_is_told_where_training_depends_on_it(
         plan = make_plan(gather(Project(script)))
         assert isinstance(plan, Plan)
         assert [(one.subject, one.exempts) for one in plan.rounds.decisions] == told
+
+
+LEFT_OVER = """
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+micro = 0
+for epoch in range(3):
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        model(x).sum().backward()
+        micro += 1
+        if micro % 4 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+{after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "subjects"), [("if micro % 4:\n    optimizer.step()", ["after the loop"]), ("print(micro)", [])]
+)
+def test_a_step_for_what_is_left_over_after_the_loop_is_told(after: str, subjects: list[str], tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(LEFT_OVER.format(after=after))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert [one.subject for one in plan.rounds.decisions] == subjects
