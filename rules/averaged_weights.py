@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.facts.models import belongs, unwrapped
 from engine.facts.trace import is_default
 from engine.facts.values import Object, Parameters, objects, options
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
-from rules.reading import in_training
+from rules.reading import in_training, outer_loops
 
 if TYPE_CHECKING:
     from engine.facts import Facts
@@ -141,6 +142,26 @@ class AveragedWeights(ProgramRule):
                         slow.data.mul_(0.99).add_(fast.data, alpha=0.01)
             """
         ),
+        Invalid(
+            """
+            import copy, torch
+            from torch import nn
+            @torch.no_grad()
+            def evaluate(model):
+                return sum((model(x).argmax(1) == y).sum().item() for x, y in test_loader)
+            model = nn.Linear(2, 1)
+            smooth = copy.deepcopy(model)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+                    live = dict(model.named_parameters())
+                    for name, parameter in smooth.named_parameters():
+                        parameter.data.lerp_(live[name].data, 0.1)
+                print(evaluate(smooth))
+            """
+        ),
     ]
 
     @classmethod
@@ -154,8 +175,32 @@ class AveragedWeights(ProgramRule):
                 seen.add(event.place)
                 yield cls.found(event.scope.file, event.node)
         trailing = next((event for event in facts.trace.named("builtins.zip") if trails(facts, event)), None)
-        if trailing and not seen:
-            yield cls.found(trailing.scope.file, trailing.node)
+        following = trailing or next(evaluated_copies(facts), None)
+        if following and not seen:
+            yield cls.found(following.scope.file, following.node)
+
+
+def evaluated_copies(facts: Facts) -> Iterator[Event]:
+    """The calls that copy the trained model before the epoch loop, or load weights into another one there, where the
+    loop evaluates that one: however it follows the model, it is what is measured and kept."""
+    trained = [value for model in facts.models for value in (model.value, *model.alternatives)]
+    called = (event for event in facts.trace.named("()") if in_training(facts, event) and not trained_on(facts, event))
+    evaluated = [unwrapped(one) for event in called for one in objects(event.receiver)]
+    others = [one for one in evaluated if not any(belongs(one, model) for model in trained)]
+    for event in facts.trace.named("copy.deepcopy", ".load_state_dict"):
+        copies = event.name == "copy.deepcopy"
+        of_trained = any(belongs(one, model) for value in event.args[:1] for one in objects(value) for model in trained)
+        made = objects(event.result if copies else event.receiver)
+        if in_training(facts, event) != copies and (of_trained or not copies) and any(one in others for one in made):
+            yield event
+
+
+def trained_on(facts: Facts, event: Event) -> bool:
+    """True for what happens in the loop over the batches that are trained on."""
+    outer = [facts.loop.loop.node, *(loop.node for loop in outer_loops(facts))]
+    inner = [loop for loop in event.loops if loop.node not in outer]
+    steps = [optimizer.step_event for optimizer in facts.optimizers]
+    return any(step.within_node(loop.node) for step in steps for loop in inner)
 
 
 def trails(facts: Facts, event: Event) -> bool:
@@ -170,9 +215,12 @@ def writes(loop: ast.For) -> bool:
     """True where the body of a loop changes a tensor in place or gives it other data."""
     nodes = [node for statement in loop.body for node in ast.walk(statement)]
     calls = {node.func.attr for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
-    targets = (target for node in nodes if isinstance(node, ast.Assign) for target in node.targets)
-    assigned = {target.attr for target in targets if isinstance(target, ast.Attribute)}
-    return bool(calls & {"mul_", "lerp_", "copy_", "add_"} or "data" in assigned)
+    assigned = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    changed = [node.target for node in nodes if isinstance(node, ast.AugAssign)]
+    data = any(isinstance(target, ast.Attribute) and target.attr == "data" for target in (*assigned, *changed))
+    paired = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    in_place = any(isinstance(target, ast.Name) and target.id in paired for target in changed)
+    return bool(calls & {"mul_", "lerp_", "copy_", "add_"}) or data or in_place
 
 
 def is_average(event: Event, built: Object) -> bool:

@@ -16,6 +16,7 @@ from rules.reading import parts_of
 if TYPE_CHECKING:
     from engine.facts import Facts
 
+LAZY = "torch.nn.Lazy"
 PREPARES = re.compile(r"^torch\.(ao\.)?quantization\.(\w+\.)?prepare(_qat)?(_fx)?$")
 
 
@@ -85,7 +86,8 @@ class LazyModules(ProgramRule):
         """Every lazy layer of the trained model, once for each place it is written."""
         places = set()
         for part in (part for model in facts.models for part in parts_of(model.value)):
-            if part.kind.startswith("torch.nn.Lazy") and part.scope and part.place not in places:
+            lazy = part.kind.startswith(LAZY) or (part.cls is not None and part.cls.derives_from(LAZY))
+            if lazy and part.scope and part.place not in places:
                 places.add(part.place)
                 yield cls.found(part.scope.file, part.node)
         for event in facts.trace.events:

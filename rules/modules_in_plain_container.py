@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.facts.models import has_no_parameters
 from engine.facts.values import Class, Function, Mapping, Object, Sequence, Value, options
 from engine.result import Result, Safety
 from rules.base import Invalid, ProgramRule
 from rules.plain_tensor_state import made
-from rules.reading import methods, parts_of, self_attribute
+from rules.reading import file_of, methods, parts_of, self_attribute
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -64,6 +65,7 @@ class ModulesInPlainContainer(ProgramRule):
                     block = nn.Linear(2, 2)
                     setattr(self, f"block{index}", block)
                     self.blocks.append(block)
+                self.activations = [nn.ReLU(), nn.Tanh()]
                 self.body = nn.Sequential(*layers)
                 self.more = nn.ModuleList(self.all)
         model = Net()
@@ -205,11 +207,12 @@ class ModulesInPlainContainer(ProgramRule):
             for name, value in part.attributes.items():
                 plain = [inner for option in options(value) for inner in contained(option)]
                 picked = any(id(module) in registered for module in plain) and is_menu(part.cls, name)
-                loose = not picked and any(id(module) not in registered for module in plain)
+                learning = [module for module in plain if not has_no_parameters(module)]
+                loose = not picked and any(id(module) not in registered for module in learning)
                 statement = made(part.cls, name) if loose else None
                 if statement and statement not in seen:
                     seen.add(statement)
-                    yield cls.found(part.cls.file, statement)
+                    yield cls.found(file_of(part.cls, statement), statement)
 
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:

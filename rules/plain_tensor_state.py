@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.facts.values import Class, Object, objects
+from engine.facts.optimizers import PARAMETERS
+from engine.facts.source_text import contains
+from engine.facts.values import Class, Object, Value, objects, plain
 from engine.result import Result, Safety
 from rules.base import Invalid, ProgramRule
-from rules.reading import methods, parts_of, self_attribute
+from rules.reading import file_of, methods, parts_of, self_attribute
 
 if TYPE_CHECKING:
     import libcst as cst
 
     from engine.facts import Facts
+    from engine.facts.trace import Event
     from engine.names import Names
+    from engine.source import SourceFile
 
 MOVES = ("to", "cuda", "cpu", "type", "type_as", "float", "double", "half", "long")
 RANDOM = {"torch.rand", "torch.randn", "torch.randint", "torch.randperm", "torch.normal"}
@@ -23,6 +28,13 @@ TENSORS = RANDOM | {
     "torch.zeros", "torch.ones", "torch.full", "torch.empty", "torch.eye", "torch.tensor", "torch.Tensor",
     "torch.FloatTensor", "torch.LongTensor", "torch.arange", "torch.linspace",
 }  # fmt: skip
+
+
+BUFFER = "torch.nn.Buffer"
+DRAWS = re.compile(
+    r"^(torch\.(rand|randn|randint|randperm|normal|bernoulli)|numpy\.random\.(rand|randn|randint|random|permutation|normal"
+    r"|uniform|choice|standard_normal)|random\.(random|randint|randrange|uniform|gauss|sample|choices?))$"
+)
 
 
 class PlainTensorState(ProgramRule):
@@ -209,10 +221,10 @@ class PlainTensorState(ProgramRule):
     def check(cls, facts: Facts) -> Iterator[Result]:
         """The statements that make such tensors, in the classes the trained model is made of."""
         seen = set()
-        for part, _, statement in not_carried(facts):
+        for _, _, statement, file in not_carried(facts):
             if statement not in seen:
                 seen.add(statement)
-                yield cls.found(part.cls.file, statement)
+                yield cls.found(file, statement)
 
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
@@ -220,61 +232,91 @@ class PlainTensorState(ProgramRule):
         import libcst as cst
 
         if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call) and len(node.value.args) > 2:
+            if not isinstance(node.value.args[2].value, cst.Name) or node.value.args[2].value.value != "False":
+                return None
             kept = [*node.value.args[:1], node.value.args[1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
             return node.with_changes(value=node.value.with_changes(args=kept))
         if not isinstance(node, cst.Assign) or len(node.targets) != 1:
             return None
         target = node.targets[0].target
-        if not isinstance(target, cst.Attribute):
+        if not isinstance(target, cst.Attribute) or not makes_tensor(node.value, names):
             return None
         name = cst.Arg(cst.SimpleString(f'"{target.attr.value}"'))
         register = cst.Attribute(target.value, cst.Name("register_buffer"))
         return cst.Expr(cst.Call(register, [name, cst.Arg(node.value)]))
 
 
-def not_carried(facts: Facts) -> Iterator[tuple[Object, str, ast.stmt]]:
-    """The tensors of the trained models that their state_dict lacks: the part, the attribute, what makes it."""
-    made_at = {id(one.node): one.kind for one in facts.trace.objects}
-    for model in facts.models:
-        for part in parts_of(model.value):
-            if not part.cls or not part.is_module:
+def makes_tensor(value: cst.BaseExpression, names: Names) -> bool:
+    """True for an expression that calls a function of PyTorch which makes a tensor."""
+    import libcst as cst
+
+    from engine.tree import walk
+
+    called = [each.func for each in walk(value) if isinstance(each, cst.Call)]
+    return any(names.mean(function, kind) for function in called for kind in (*TENSORS, "torch.from_numpy"))
+
+
+def not_carried(facts: Facts) -> Iterator[tuple[Object, str, ast.stmt, SourceFile]]:
+    """The tensors of the trained models that their state_dict lacks: the part, the attribute, what makes it, where."""
+    drawing = {id(event.node) for event in facts.trace.events if DRAWS.match(event.name)}
+    for part in (part for model in facts.models for part in parts_of(model.value)):
+        if not part.cls or not part.is_module:
+            continue
+        for name, value in part.attributes.items():
+            found = objects(value)
+            kinds = {option.kind for option in found}
+            statement = made(part.cls, name)
+            if statement is None or any(one.is_module or one.kind in PARAMETERS for one in found if one.kind != BUFFER):
                 continue
-            for name, value in part.attributes.items():
-                kinds = {option.kind for option in objects(value)}
-                statement = made(part.cls, name) if kinds & TENSORS else None
-                if statement is not None and _matters(part.cls, name, kinds):
-                    yield part, name, statement
-            for name, statement in not_persistent(part.cls):
-                if _matters(part.cls, name, {made_at.get(id(node), "") for node in ast.walk(statement)}):
-                    yield part, name, statement
+            kept = not any(one.kind == BUFFER and plain(one.kwargs.get("persistent")) is not False for one in found)
+            random = is_random(part.cls, statement, drawing)
+            if kept and (kinds & {*TENSORS, BUFFER} or random) and _matters(part.cls, name, random):
+                yield part, name, statement, file_of(part.cls, statement)
+        for event in facts.trace.named(".register_buffer"):
+            name, tensor, persistent = (given(event, *at) for at in enumerate(("name", "tensor", "persistent")))
+            if event.receiver is part and plain(persistent) is False and isinstance(plain(name), str):
+                random = any(one.kind in RANDOM for one in objects(tensor))
+                if _matters(part.cls, plain(name), random):
+                    yield part, plain(name), event.statement, event.scope.file
 
 
-def _matters(cls: Class, name: str, kinds: set[str]) -> bool:
+def given(event: Event, position: int, name: str) -> Value | None:
+    """What a call is given, by position or by name."""
+    return event.args[position] if position < len(event.args) else event.kwargs.get(name)
+
+
+def _matters(cls: Class, name: str, random: bool) -> bool:
     """True for a tensor that training changes, and for a random one that is used as a constant."""
-    return changes(cls, name) or bool(kinds & RANDOM and constant(cls, name))
+    return changes(cls, name) or (random and constant(cls, name))
 
 
-def not_persistent(cls: Class) -> Iterator[tuple[str, ast.Expr]]:
-    """The buffers that the constructor registers as not persistent, and the statements that do."""
-    for method in methods(cls):
-        for node in ast.walk(method) if method.name == "__init__" else ():
-            call = node.value if isinstance(node, ast.Expr) else None
-            if not isinstance(call, ast.Call) or self_attribute(call.func) != "register_buffer":
-                continue
-            given = [*call.args[2:], *(each.value for each in call.keywords if each.arg == "persistent")]
-            if call.args and isinstance(call.args[0], ast.Constant) and any(map(_is_false, given)):
-                yield call.args[0].value, node
+def is_random(cls: Class, statement: ast.Assign, drawing: set[int]) -> bool:
+    """True where a constructor works out a value from random numbers, directly or through its own variables.
+
+    Args:
+        cls: the class of a module.
+        statement: of one of its methods.
+        drawing: the calls that draw random numbers, by identity.
+    """
+    drawn: set[str] = set()
+    constructor = next(method for method in methods(cls) if contains(method, statement))
+    for node in ast.walk(constructor):
+        if isinstance(node, ast.Assign) and node.lineno < statement.lineno and _draws(node.value, drawn, drawing):
+            drawn |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return _draws(statement.value, drawn, drawing)
 
 
-def _is_false(node: ast.expr) -> bool:
-    """True for ``False`` as it is written."""
-    return isinstance(node, ast.Constant) and node.value is False
+def _draws(node: ast.expr, drawn: set[str], drawing: set[int]) -> bool:
+    """True for an expression with a call that draws random numbers, or with what was drawn before."""
+    parts = list(ast.walk(node))
+    return any(id(part) in drawing or (isinstance(part, ast.Name) and part.id in drawn) for part in parts)
 
 
 def made(cls: Class, name: str) -> ast.Assign | None:
-    """The statement of the constructor that makes an attribute; ``None`` where it is not one plain assignment."""
-    constructor = next((method for method in methods(cls) if method.name == "__init__"), None)
-    return next((node for node in assignments(constructor, name) if len(node.targets) == 1), None)
+    """The statement of a constructor that makes an attribute; ``None`` where it is not one plain assignment."""
+    constructors = [method for method in methods(cls) if method.name == "__init__"]
+    found = (node for method in constructors for node in assignments(method, name) if len(node.targets) == 1)
+    return next(found, None)
 
 
 def assignments(method: ast.AST | None, name: str) -> list[ast.Assign]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.facts.source_text import FUNCTIONS
+from engine.facts.source_text import FUNCTIONS, contains
 from engine.facts.trace import Event, Loop
 from engine.facts.values import Choice, Class, Mapping, Object, Sequence, Value
 from engine.result import UserError
@@ -58,8 +58,22 @@ def parts_of(value: Value | None, depth: int = 0, seen: set[int] | None = None) 
 
 
 def methods(cls: Class) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """The methods that stand in the body of a class."""
-    return (node for node in cls.node.body if isinstance(node, FUNCTIONS))
+    """The methods of a class, those that it inherits from the project's classes among them."""
+    known: set[str] = set()
+    for base in local_bases(cls):
+        own = [node for node in base.node.body if isinstance(node, FUNCTIONS)]
+        yield from (node for node in own if node.name == "__init__" or node.name not in known)
+        known |= {node.name for node in own}
+
+
+def local_bases(cls: Class) -> list[Class]:
+    """A class and those of the project that it derives from."""
+    return [base for base in cls.ancestry() if isinstance(base, Class)]
+
+
+def file_of(cls: Class, node: ast.AST) -> SourceFile:
+    """The file of the class, of this one and those it derives from, in which a node stands."""
+    return next((base.file for base in local_bases(cls) if contains(base.node, node)), cls.file)
 
 
 def self_attribute(node: ast.AST) -> str | None:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from engine.facts.elements import known_elements
 from engine.facts.trace import Branch, Call, Entry, Loop
 from engine.facts.training import is_statement
-from engine.facts.values import objects, plain
+from engine.facts.values import ARGUMENTS, objects, source_of
 from engine.result import Result
 from rules.base import Invalid, ProgramRule
 from rules.reading import calls_of, outer_loops
@@ -52,6 +53,17 @@ class SeveralRuns(ProgramRule):
         "Make what varies (fold, seed, setting, model) an argument of the script, so that one run trains one model."
     )
     VALID = [
+        """
+        import torch
+        from torch import nn
+        for settings in [{"lr": 0.1}]:
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), **settings)
+            for epoch in range(3):
+                for x, y in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+        """,
         """
         import torch
         def train(epochs):
@@ -122,6 +134,20 @@ class SeveralRuns(ProgramRule):
                         optimizer.step()
             """
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            def train(lr):
+                model = nn.Linear(2, 1)
+                optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+                for epoch in range(3):
+                    for x, y in loader:
+                        model(x).sum().backward()
+                        optimizer.step()
+            losses = {lr: train(lr) for lr in (0.1, 0.01)}
+            """
+        ),
         Invalid("import optuna\nstudy = optuna.create_study()\nstudy.optimize(objective, n_trials=20)"),
     ]
 
@@ -129,7 +155,7 @@ class SeveralRuns(ProgramRule):
     def check(cls, facts: Facts) -> Iterator[Result]:
         """The outermost loop on each pass of which a model is built and trained, or what else runs trainings."""
         for loop in outer_loops(facts):
-            if over_folds(loop) or builds_model(facts, loop):
+            if not is_single(loop) and (over_folds(loop) or builds_model(facts, loop)):
                 yield cls.found(loop.scope.file, loop.node)
                 return
             if is_statement(loop) and passes(loop) != 1:
@@ -152,12 +178,15 @@ def over_folds(loop: Loop) -> bool:
 
 
 def passes(loop: Loop) -> int | None:
-    """How often a loop over a range is passed through; None where that is not known, and for any other loop."""
-    for counted in objects(loop.iterable):
-        numbers = [plain(argument) for argument in counted.args]
-        if counted.kind == "builtins.range" and numbers and all(isinstance(number, int) for number in numbers[:3]):
-            return len(range(*numbers[:3]))
-    return None
+    """How often a loop over known elements is passed through; None where that is not known, and for a ``while``."""
+    known = known_elements(loop.iterable)
+    return None if known is None else len(known)
+
+
+def is_single(loop: Loop) -> bool:
+    """True for a loop that is passed through once, whatever options the user sets."""
+    known = known_elements(loop.iterable) or []
+    return len(known) == 1 and source_of(known[0]) != ARGUMENTS
 
 
 def second_run(facts: Facts) -> Call | None:

@@ -132,7 +132,7 @@ class StateBesideModel(ProgramRule):
     @classmethod
     def check(cls, facts: Facts) -> Iterator[Result]:
         """Where the state that evaluations go by is changed; tensors of the model are for FLR111 to tell."""
-        told = {(id(part), name) for part, name, _ in not_carried(facts)} if facts.local_state else set()
+        told = {(id(part), name) for part, name, *_ in not_carried(facts)} if facts.local_state else set()
         for state in facts.local_state:
             if state.measures and (id(state.holder), state.name.rpartition(".")[2]) not in told:
                 message = f"The evaluation goes by {state.name}, which training changes here and no state_dict carries."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.facts import builtin_calls, configuration
 from engine.facts.library import ENDS_PROGRAM, MOST_ELEMENTS
+from engine.facts.optimizers import ADDED_GROUPS
 from engine.facts.source_text import defaults_of
 from engine.facts.trace import Branch, Context, Loop
 from engine.facts.values import (
@@ -115,6 +116,8 @@ def call_method(
             return receiver if method != "prepare" or not args else _prepared(receiver, args)
         if method == "step":
             _call_closures(interpreter, node, scope, args)
+        if method == "add_param_group":
+            receiver.attributes.setdefault(ADDED_GROUPS, Sequence([])).items.extend([*args, *kwargs.values()])
         if method == "compile" and receiver.is_module:
             return Literal(None)
         result = interpreter.trace.add_object(f"{receiver.kind}.{method}", node, scope, args, kwargs, receiver)
@@ -125,6 +128,8 @@ def call_method(
     if isinstance(receiver, Mapping):
         return _mapping_method(receiver, method, args, kwargs)
     if isinstance(receiver, Parameters):
+        if method in ("extend", "append"):
+            receiver.owners.extend(owner for each in args if isinstance(each, Parameters) for owner in each.owners)
         return receiver
     if isinstance(receiver, Literal) and isinstance(receiver.value, str):
         return _text_method(receiver, method, args)

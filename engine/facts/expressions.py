@@ -244,7 +244,7 @@ def comprehension(interpreter: Interpreter, node: Any, scope: Scope) -> Value:
     """What a comprehension makes: an object whose argument is an element."""
     inner = Scope(scope.file, scope.qualified_name, scope)
     if isinstance(node, (ast.ListComp, ast.DictComp)) and len(node.generators) == 1:
-        known = _element_by_element(interpreter, node, node.generators[0], inner)
+        known = _element_by_element(interpreter, node, node.generators[0], scope, inner)
         if known is not None:
             return known
     loops = []
@@ -275,12 +275,27 @@ def _calls(node: ast.ListComp | ast.DictComp) -> bool:
 
 
 def _element_by_element(
-    interpreter: Interpreter, node: ast.ListComp | ast.DictComp, generator: ast.comprehension, inner: Scope
+    interpreter: Interpreter,
+    node: ast.ListComp | ast.DictComp,
+    generator: ast.comprehension,
+    scope: Scope,
+    inner: Scope,
 ) -> Value | None:
     """The list or dictionary that a comprehension over known elements gives; None where they are not all known."""
-    elements = known_elements(evaluate(interpreter, generator.iter, inner))
+    iterable = evaluate(interpreter, generator.iter, inner)
+    elements = known_elements(iterable)
     if elements is None or (_calls(node) and len(elements) > MOST_CALLED):
         return None
+    loops = [Loop(node, scope.file.place(node), scope, iterable)] if len(elements) > 1 else []
+    with interpreter.entered(*loops):
+        return _made_of(interpreter, node, generator, inner, elements)
+
+
+def _made_of(
+    interpreter: Interpreter, node: ast.ListComp | ast.DictComp, generator: ast.comprehension, inner: Scope,
+    elements: list[Value],
+) -> Value | None:  # fmt: skip
+    """The list or dictionary that a comprehension makes of its elements; None where a test or a key is not known."""
     made = Mapping({}) if isinstance(node, ast.DictComp) else Sequence([])
     for element in elements:
         binding.bind(interpreter, generator.target, element, inner)

@@ -18,7 +18,11 @@ from engine.facts.values import External, Object, Scope, Sequence, Unknown, Valu
 from engine.result import Place
 
 DEEPEST_PART = 5
-PLAIN_LOSS = re.compile(r"^torch\.nn\.(modules\.loss\.)?(?!Adaptive)\w+Loss$")
+PLAIN_MODULE = re.compile(
+    r"^torch\.nn\.(modules\.\w+\.)?(?!Adaptive\w+Loss|Linear|PReLU)\w*"
+    r"(Loss|Pool\dd|Pad\dd|Dropout(\dd)?|LU6?|[Tt]anh|[Ss]igmoid|[Ss]hrink|[Ss]oft(max|max2d|min|sign|plus)|swish|Mish"
+    r"|[Ff]latten|Identity|Upsample|Shuffle)$"
+)
 WRAPPER_NAME = re.compile(r"(DataParallel|^DDP|^compile)$")
 
 
@@ -39,7 +43,7 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
     if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
-    groups = [group for group in groups if not all(map(_has_no_parameters, group))] or groups
+    groups = [group for group in groups if not all(map(has_no_parameters, group))] or groups
     owner = _owner_of_all(trace, training, groups) if len(groups) > 1 else None
     groups = [[owner]] if owner is not None else groups
     if wanted is not None:
@@ -52,17 +56,17 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
     return tuple(found)
 
 
-def _has_no_parameters(module: Object) -> bool:
+def has_no_parameters(module: Object) -> bool:
     """True for a module that surely holds nothing to train, as most losses do."""
     if module.cls is None:
-        return bool(PLAIN_LOSS.match(module.kind))
+        return bool(PLAIN_MODULE.match(module.kind))
     bases = [base.name for base in module.cls.ancestry() if isinstance(base, External)]
     classes = [base for base in module.cls.ancestry() if not isinstance(base, External)]
     if bases != ["torch.nn.Module"] or any("arameter" in text_of(base.node) for base in classes):
         return False
     held = [one for value in module.attributes.values() for one in options(value)]
     modules = [one for one in held if isinstance(one, Object) and (one.is_module or one.kind.startswith("?"))]
-    return not any(isinstance(one, Unknown) for one in held) and all(map(_has_no_parameters, modules))
+    return not any(isinstance(one, Unknown) for one in held) and all(map(has_no_parameters, modules))
 
 
 def _owner_of_all(trace: Trace, training: TrainingLoop, groups: list[list[Object]]) -> Object | None:

@@ -48,6 +48,10 @@ MOST_REPEATED = 200
 def binary(interpreter: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
     """``left + right`` and the like, folded where both are known."""
     left, right = interpreter.value(node.left, scope), interpreter.value(node.right, scope)
+    if isinstance(left, Parameters) and isinstance(right, Sequence):
+        return Sequence([left, *right.items], grows=right.grows)
+    if isinstance(left, Sequence) and isinstance(right, Parameters):
+        return Sequence([*left.items, right], grows=left.grows)
     if isinstance(left, Parameters) or isinstance(right, Parameters):
         return Parameters([owner for side in (left, right) if isinstance(side, Parameters) for owner in side.owners])
     if isinstance(node.op, ast.Add) and isinstance(left, Sequence) and isinstance(right, Sequence):

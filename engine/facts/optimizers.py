@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from engine.facts.source_text import text_of
 from engine.facts.trace import Event
-from engine.facts.values import Choice, Mapping, Object, Parameters, Sequence, Value, objects, options
+from engine.facts.values import Choice, Mapping, Object, Parameters, Sequence, Value, objects, options, plain
 
 SCALERS = {"GradScaler", "ShardedGradScaler"}
 OPTIMIZER_NAME = re.compile(r"opt(?!ion)|solver|sgd|adam", re.IGNORECASE)
@@ -18,6 +18,8 @@ NEVER_STEPS_WEIGHTS = re.compile(
 )
 BACKWARD = (".backward", ".manual_backward")
 DEEPEST_NESTING = 8
+ADDED_GROUPS = "added parameter groups"
+PARAMETERS = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 
 
 def stepped_optimizer(event: Event) -> Value | None:
@@ -157,12 +159,42 @@ def trained_by(optimizer: Value) -> list[list[Value]]:
 def _owners_of(optimizer: Object) -> list[Value]:
     """The modules an optimizer was built from: by their parameters, or handed over whole to a factory."""
     owners: list[Value] = []
-    given = [*optimizer.args, *optimizer.kwargs.values()]
+    given = given_to(optimizer)
     if optimizer.cls is not None:
         given += [value for name, value in optimizer.attributes.items() if "param" in name]
     for value in given:
         owners.extend(owner for parameters in parameters_in(value) for owner in parameters.owners)
     return owners or [module for value in given for module in _modules_in(value)]
+
+
+def given_to(optimizer: Object) -> list[Value]:
+    """What an optimizer was built from, and the groups that were added to it since."""
+    added = optimizer.attributes.get(ADDED_GROUPS)
+    return [*optimizer.args, *optimizer.kwargs.values(), *([added] if added is not None else [])]
+
+
+def loose_parameters(optimizer: Value | None) -> Iterator[Object]:
+    """The tensors that an optimizer was given and that are stored in no module."""
+    for option in options(optimizer):
+        for value in given_to(option) if isinstance(option, Object) and is_optimizer(option) else ():
+            yield from _loose(value)
+
+
+def _loose(value: Value, depth: int = 0) -> Iterator[Object]:
+    """The tensors in a value that require a gradient by themselves and belong to nothing."""
+    if isinstance(value, Object) and _asks_for_gradient(value):
+        owner = value.parent[0] if value.parent is not None else None
+        if owner is None or (owner.cls is not None and not owner.is_module):
+            yield value
+    elif not isinstance(value, (Object, Parameters)) and depth < DEEPEST_NESTING:
+        for part in _parts(value):
+            yield from _loose(part, depth + 1)
+
+
+def _asks_for_gradient(value: Object) -> bool:
+    """True for an ``nn.Parameter``, and for a tensor built with ``requires_grad``."""
+    tensor = value.kind.startswith("torch.") and not value.is_module
+    return value.kind in PARAMETERS or (tensor and plain(value.kwargs.get("requires_grad")) is True)
 
 
 def _modules_in(value: Value, depth: int = 0) -> Iterator[Value]:
