@@ -6,7 +6,8 @@ for each finding; here its rules run on its visitors alone. Fixes are edits of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,11 @@ def lint(
     results, errors = examine(relevant, selection, unsaved, jobs)
     fixed: list[Result] = []
     changed: dict[Path, bytes] = {}
+    safeties = {Safety.SAFE, Safety.UNSAFE} if unsafe else {Safety.SAFE}
+    kept = {path: why for path in relevant if absolute(path) not in unsaved and (why := _kept(path))} if fix else {}
+    writable = [path for path in relevant if path not in kept]
     for _ in range(ROUNDS if fix else 0):
-        safeties = {Safety.SAFE, Safety.UNSAFE} if unsafe else {Safety.SAFE}
-        landed, texts = apply_fixes(results, safeties, relevant, {**unsaved, **changed})
+        landed, texts = apply_fixes(results, safeties, writable, {**unsaved, **changed})
         if not landed:
             break
         fixed.extend(landed)
@@ -105,7 +108,18 @@ def lint(
     for path, text in changed.items():
         if path not in unsaved:
             write(path.parent, {path.name: text})
-    return Outcome((*fixed, *results), tuple(errors), len(files), changed)
+    fixable = {result.place.file for result in results if result.edit and result.safety in safeties}
+    told = [f"{path} is kept as it is: it is {why}" for path, why in kept.items() if name_of(path) in fixable]
+    return Outcome((*fixed, *results), (*errors, *told), len(files), changed)
+
+
+def _kept(path: Path) -> str:
+    """Why fixes may not write a file, and what to do; nothing where they may."""
+    if path.is_symlink():
+        return "a symbolic link; name the file that it stands for"
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return "read-only, or its folder is; make both writable"
+    return ""
 
 
 def python_files(paths: Sequence[Path], unsaved: Mapping[Path, bytes]) -> list[Path]:
@@ -117,10 +131,28 @@ def python_files(paths: Sequence[Path], unsaved: Mapping[Path, bytes]) -> list[P
         elif not path.exists():
             raise UserError(f"{path} does not exist; give a Python file or a folder")
         else:
-            from trailrunner import walk  # imports multiprocessing, which a single file does without
-
-            found.update(dict.fromkeys(sorted(walk(path))))
+            found.update(dict.fromkeys(sorted(_below(path))))
     return list(found)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The Python files below a folder, but for what ``.gitignore`` leaves out, Python environments and symbolic links,
+    which may lead anywhere and round in circles. Raises OSError for a folder that cannot be read."""
+    from trailrunner.core import gitignore, project_root  # imports multiprocessing, which a single file does without
+
+    root = project_root(folder)
+    ignored = gitignore(root)
+    for here, folders, files in os.walk(folder, onerror=_raised):
+        place = Path(here).resolve().relative_to(root)
+        if "pyvenv.cfg" in files:
+            folders[:], files = [], []
+        folders[:] = [name for name in folders if not ignored.match_file(f"{place / name}/")]
+        paths = (Path(here, name) for name in files if name.endswith((".py", ".pyi")))
+        yield from (each for each in paths if not each.is_symlink() and not ignored.match_file(place / each.name))
+
+
+def _raised(error: OSError) -> None:
+    raise error
 
 
 def is_mentioned(content: bytes) -> bool:

@@ -397,3 +397,44 @@ def test_a_file_that_cannot_be_fixed_keeps_no_other_from_it(folder: Path) -> Non
     outcome = linted(fix=True)
     assert (len(outcome.fixed), len(outcome.errors)) == (1, 1)
     assert Path("b.py").read_text() == FIXED
+
+
+def test_links_in_a_folder_are_not_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "b.py"
+    outside.write_text(LOAD)
+    (folder / "pyproject.toml").touch()
+    (folder / "a.py").write_text(LOAD)
+    for name, target in {"copy.py": "a.py", "out.py": outside, "round": ".", "again": "."}.items():
+        (folder / name).symlink_to(target)
+    outcome = linted(fix=True)
+    assert [(result.place.file, result.code) for result in outcome.fixed] == [("a.py", "FLR202")]
+    assert (outcome.exit_code, outside.read_text(), (folder / "copy.py").is_symlink()) == (0, LOAD, True)
+
+
+def test_what_gitignore_leaves_out_and_environments_are_left_alone(folder: Path) -> None:
+    (folder / ".gitignore").write_text("made/\n*_old.py\n")
+    (folder / ".git").mkdir()
+    for name in ("a.py", "made/b.py", "below/c_old.py", "env/lib/d.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(LOAD)
+    (folder / "env/pyvenv.cfg").touch()
+    assert {result.place.file for result in linted().left} == {"a.py"}
+    (folder / "below/deep").mkdir()
+    assert linted("below").files == 0
+
+
+def test_a_link_and_a_read_only_file_are_not_fixed_and_keep_no_other_from_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.py", "b.py", "shown.py"):
+        (folder / name).write_text(LOAD)
+    (folder / "link.py").symlink_to("shown.py")
+    monkeypatch.setattr("engine.lint.os.access", lambda path, mode: Path(path).name != "a.py")  # root may write to all
+    outcome = linted("a.py", "b.py", "link.py", fix=True)
+    assert outcome.errors == (
+        "a.py is kept as it is: it is read-only, or its folder is; make both writable",
+        "link.py is kept as it is: it is a symbolic link; name the file that it stands for",
+    )
+    assert {result.place.file for result in outcome.left} == {"a.py", "link.py"}
+    assert [(folder / name).read_text() for name in ("a.py", "b.py", "link.py")] == [LOAD, FIXED, LOAD]
+    assert (folder / "link.py").is_symlink()
