@@ -179,13 +179,16 @@ class HardCodedDataPath(ProgramRule):
         """Every known path that no option of the script sets, with an option for it where there is a parser."""
         known = facts.data.paths if facts.data else ()
         loose = [path for path in known if path.option is None and path.value and not path.configured]
+        defaults = default_values(facts.arguments.parse)
         for path in loose:
             found = cls.found(path.expression.scope.file, path.expression.node)
-            edit = with_option(facts.arguments, path, loose)
+            edit = with_option(facts.arguments, path, loose, defaults)
             yield replace(found, edit=edit, safety=cls.SAFETY if edit else Safety.DISPLAY_ONLY)
 
 
-def with_option(arguments: ArgumentsFact, path: PathFact, loose: list[PathFact]) -> TextEdit | None:
+def with_option(
+    arguments: ArgumentsFact, path: PathFact, loose: list[PathFact], defaults: frozenset[ast.expr | None]
+) -> TextEdit | None:
     """The edit that declares an option before the arguments are parsed, and reads the path from it wherever it stands.
 
     ``None`` where the arguments are not in reach of it, the option's name is taken, or the arguments are parsed on a
@@ -194,7 +197,7 @@ def with_option(arguments: ArgumentsFact, path: PathFact, loose: list[PathFact])
     option = OPTIONS[path.kind]
     same = [other.expression for other in loose if other.value == path.value]
     parse = arguments.parse
-    if parse is None or not all(in_reach(parse, each) for each in same):
+    if parse is None or not all(in_reach(parse, each, defaults) for each in same):
         return None
     indentation = indentation_of(parse)
     if indentation is None:
@@ -218,15 +221,20 @@ def indentation_of(parse: Expression) -> str | None:
     return None if start.strip() or continued else start
 
 
-def in_reach(parse: Expression, literal: Expression) -> bool:
+def default_values(parse: Expression | None) -> frozenset[ast.expr | None]:
+    """The default values of the parameters in the file where the arguments are parsed."""
+    nodes = parse.scope.file.nodes if parse else ()
+    functions = (node for node in nodes if isinstance(node, ast.arguments))
+    return frozenset(value for node in functions for value in (*node.defaults, *node.kw_defaults))
+
+
+def in_reach(parse: Expression, literal: Expression, defaults: frozenset[ast.expr | None]) -> bool:
     """True for a literal that runs after ``args = parser.parse_args()`` and where that name means the same."""
     if not (isinstance(parse.node, ast.Assign) and isinstance(parse.node.targets[0], ast.Name)):
         return False
     if not isinstance(literal.node, ast.Constant) or literal.scope.file is not parse.scope.file:
         return False
-    functions = (node for node in ast.walk(parse.scope.file.tree) if isinstance(node, ast.arguments))
-    is_default = any(literal.node is default for node in functions for default in (*node.defaults, *node.kw_defaults))
     visible = literal.scope is parse.scope or (
         parse.scope.parent is None and parse.node.targets[0].id not in literal.scope.variables
     )
-    return visible and not is_default and literal.place > parse.place
+    return visible and literal.node not in defaults and literal.place > parse.place

@@ -64,6 +64,26 @@ def test_odd_files_give_an_answer_or_one_sentence(content: bytes, said: str | No
     assert said is None or said in told[0]
 
 
+def test_a_file_with_many_paths_is_walked_as_often_as_one_with_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[ast.AST] = []
+    walk = ast.walk
+    monkeypatch.setattr("ast.walk", lambda node: calls.append(node) or walk(node))
+    head = "import argparse\nimport torch\nparser = argparse.ArgumentParser()\nargs = parser.parse_args()\n"
+    train = "model = torch.nn.Linear(1, 1)\noptimizer = torch.optim.SGD(model.parameters())\nfor epoch in range(3):\n"
+    train += "    model(x0).sum().backward()\n    optimizer.step()\n"
+    trees = []
+    for number in (2, 40):
+        path = tmp_path / f"paths{number}.py"
+        path.write_text(head + "".join(f"x{i} = torch.load('{i}.pt')\n" for i in range(number)) + train)
+        calls.clear()
+        found = lint([path], lambda: RULES).results
+        assert sum(result.code == "FLR203" for result in found) == number
+        trees.append(sum(isinstance(node, ast.Module) for node in calls))
+    assert trees[0] == trees[1]
+
+
 def test_a_file_with_many_fixes_looks_at_its_statements_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[ast.AST] = []
     walk = ast.walk
