@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,16 @@ class Commands(click.Group):
         from engine.result import UserError
 
         try:
+            _require_working_directory()
             return super().invoke(ctx)
         except UserError as error:
             click.echo(f"error: {error}", err=True)
+            ctx.exit(ERROR)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads the output has enough, which click takes care of
+                raise
+            what = f"{error.filename} cannot be read or written" if error.filename else "what is told cannot be written"
+            click.echo(f"error: {what} ({error.strerror}); mend that and try again", err=True)
             ctx.exit(ERROR)
         except KeyboardInterrupt:
             click.echo("error: interrupted", err=True)
@@ -59,6 +67,16 @@ class Commands(click.Group):
         except RecursionError:
             click.echo("error: the code is nested too deeply to be analysed; flatten it and try again", err=True)
             ctx.exit(ERROR)
+
+
+def _require_working_directory() -> None:
+    """Raises UserError where the working directory was removed: no relative path means anything then."""
+    from engine.result import UserError
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the working directory does not exist any more; change to one that does") from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def as_text(outcome: Outcome, folder: Path, comparison: Comparison | None) -> st
     for label, text, otherwise in judgements(outcome):
         lines += [f"  {label:8} {text}", *([f"           otherwise: {otherwise}"] if otherwise else [])]
     lines += [f"  stale    {name} is no longer written; delete it" for name in comparison.stale]
-    lines += ["", f"Next: python -m codemods verify {folder}", f"      python -m codemods simulate {folder}"]
+    typed = shlex.quote(str(folder))
+    lines += ["", f"Next: python -m codemods verify {typed}", f"      python -m codemods simulate {typed}"]
     return redacted("\n".join(lines))
 
 

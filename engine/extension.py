@@ -5,6 +5,7 @@ Nothing is looked for before a command needs steps or rules. What is broken ends
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -135,7 +136,10 @@ def _installed() -> Iterator[tuple[str, Any]]:
             origin = f"{_package(point)} ({point.name} = {point.value})"
             try:
                 loaded = point.load()
-            except Exception as error:  # the package may fail in any way, and none must pass for having no rules
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # it may fail in any way, and none must pass for having no rules
                 raise UserError(f"{origin} cannot be loaded: {type(error).__name__}: {error}") from error
             for each in loaded if isinstance(loaded, (list, tuple)) else [loaded]:
                 yield origin, check(each, origin)
@@ -162,9 +166,20 @@ def _checked_step(each: Any, origin: str) -> Step:
 
     def edits(plan: Plan) -> list[Edit]:
         with naming(f"the step {each.name}", origin):
-            return list(each.edits(plan))
+            return [_checked_edit(edit) for edit in each.edits(plan)]
 
     return replace(each, edits=edits)
+
+
+def _checked_edit(edit: Any) -> Edit:
+    """An edit, whose text parses where it holds statements."""
+    from engine.edit import Edit, Insert, ReplaceStatement
+
+    if not isinstance(edit, Edit):
+        raise TypeError(f"{edit!r} is no edit of engine.edit")
+    if isinstance(edit, (Insert, ReplaceStatement)):
+        ast.parse(edit.text)
+    return edit
 
 
 def _checked_rule(each: Any, origin: str) -> type[LintRule]:

@@ -51,18 +51,28 @@ def folders(paths: Iterable[Path]) -> list[Path]:
     """The converted folders that paths are, or have below them, but for hidden folders and Python environments.
 
     Raises:
-        UserError: a path that is not a folder.
+        UserError: a path that is not a folder, or neither is a converted folder nor has one below it.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path} is not a folder; give a converted folder, or one that has some below it")
-        for here, below, files in os.walk(path):
-            installed = "pyvenv.cfg" in files
-            below[:] = [] if installed else sorted(name for name in below if not name.startswith("."))
-            if CONVERSION in files and MARK in (Path(here) / CONVERSION).read_bytes():
-                found.append(Path(here))
+        here = below(path)
+        if not here:
+            raise UserError(f"{path} is no converted folder and has none below it; give one that `apply` wrote")
+        found += here
     return list(dict.fromkeys(found))
+
+
+def below(path: Path) -> list[Path]:
+    """The converted folders that a folder is, or has below it, but for hidden folders and Python environments."""
+    found: list[Path] = []
+    for here, folders, files in os.walk(path):
+        installed = "pyvenv.cfg" in files
+        folders[:] = [] if installed else sorted(name for name in folders if not name.startswith("."))
+        if CONVERSION in files and MARK in (Path(here) / CONVERSION).read_bytes():
+            found.append(Path(here))
+    return found
 
 
 def renew(folder: Path, load: Load) -> Renewal:
@@ -172,7 +182,7 @@ def as_text(renewal: Renewal, check: bool) -> str:
     if not renewal.files:
         return f"{renewal.folder} is up to date with {source}"
     if check:
-        remedy = f"run python -m codemods renew {renewal.folder}"
+        remedy = f"run python -m codemods renew {shlex.quote(str(renewal.folder))}"
         return f"{renewal.folder} is out of date with {source}: {names}\n    {remedy}"
     stale = "".join(f"\n{renewal.folder / name} is no longer made; delete it" for name in renewal.stale)
     return f"{renewal.folder} is renewed from {source}: {names}{stale}"

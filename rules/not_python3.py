@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from engine.result import Result
@@ -55,7 +54,7 @@ class NotPython3(ProgramRule):
     @classmethod
     def unreadable(cls, error: UserError) -> Result | None:
         """The refusal, for an error that has a place in the source."""
-        return replace(cls.refusal(error), source=getattr(error, "source", "")) if error.place else None
+        return cls.refusal(error) if error.place else None
 
     @classmethod
     def refusal(cls, error: UserError, file: SourceFile | None = None) -> Result:
@@ -65,6 +64,6 @@ class NotPython3(ProgramRule):
             error: what the parser said, with its place.
             file: the file it is about, to show the line.
         """
-        line = file.line(error.place.line) if file and error.place else ""
+        line = file.line(error.place.line) if file and error.place else getattr(error, "source", "")
         message = error.message[:1].upper() + error.message[1:] + "."
         return Result(cls.__name__, message, cls.CODE, error.place, remedy=cls.REMEDY, source=line)

@@ -129,6 +129,49 @@ def test_bad_input_in_a_process_of_its_own_shows_no_traceback(folder: Path) -> N
     assert done.stderr == ""
 
 
+def test_what_the_system_refuses_is_one_sentence(training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "client.py":  # root may read everything
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    result = run("apply", "train.py", "--rounds", "9")
+    assert result.exit_code == ERROR
+    assert result.stderr.endswith("client.py cannot be read or written (Permission denied); mend that and try again\n")
+    assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_output_that_cannot_be_written_is_one_sentence(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "codemods", "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == ERROR
+    assert done.stderr.startswith("error: what is told cannot be written (No space left on device)")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for arguments in (("inspect", str(folder)), ("lint", "."), ("list",)):
+        result = run(*arguments)
+        assert result.exit_code == ERROR
+        assert result.stderr == "error: the working directory does not exist any more; change to one that does\n"
+    assert run("--help").exit_code == OK
+
+
+def test_what_is_to_be_typed_next_is_quoted_where_it_has_to_be(folder: Path) -> None:
+    write(folder, {"my work/train.py": TRAINING})
+    assert "Next: python -m codemods verify 'my work/federated'\n" in run("apply", "my work/train.py").stdout
+
+
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python beside the packages."""
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -26,7 +26,6 @@ def command(
     Exits with 0 where it converts, 3 where it is refused or a value is needed.
     """
     collect_rarely()
-    from dataclasses import replace
     from functools import partial
 
     from engine.inspection import as_json, as_text, inspect_program, refused_file
@@ -42,7 +41,6 @@ def command(
             first_weights=bool(initial_ckpt), script_arguments=script_arguments,
         )  # fmt: skip
     except NotPython3 as error:
-        refusal = not_python3.NotPython3.refusal(error)
-        report = refused_file(path.name, replace(refusal, source=error.source))
+        report = refused_file(path.name, not_python3.NotPython3.refusal(error))
     click.echo(as_json(report) if form == "json" else as_text(report))
     ctx.exit(OK if report["verdict"] == "convert" else REFUSED)

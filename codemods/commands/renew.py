@@ -26,7 +26,7 @@ def command(ctx: click.Context, folders: tuple[Path, ...], check: bool, force: b
     from engine.result import UserError
 
     codes = [OK]
-    converted = renewal.folders(folders or [Path(".")])
+    converted = renewal.folders(folders) if folders else renewal.below(Path("."))
     if not converted:
         click.echo("there is no converted folder here", err=True)
     for folder in converted:

@@ -60,6 +60,8 @@ def convert(path: Path, texts: Texts, tools: Tools) -> Converted:
     from engine.configuration import Configuration
     from engine.plan import Choices
 
+    if not path.is_file():
+        raise UserError(f"{path} is not on disk; save it there and convert it again")
     facts = facts_of(path.resolve(), reader(texts))
     folder = facts.project.entry.path.parent / "federated"
     usual = Configuration().of(facts.project.entry.path).apply

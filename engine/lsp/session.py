@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -220,7 +221,8 @@ class Session:
         documents = self.documents()
         texts = {each: document.text for each, document in documents.items()}
         if not self.creates_files():
-            reason = f"this editor cannot create files by an edit; run python -m codemods apply {path}"
+            typed = shlex.quote(str(path))
+            reason = f"this editor cannot create files by an edit; run python -m codemods apply {typed}"
             self.say(reason, types.MessageType.Error)
             return
         try:
@@ -245,7 +247,8 @@ class Session:
         answer = await self.server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, CONVERT_TITLE))
         folder = Path(os.path.commonpath([file.path.parent for file in converted.files]))
         if answer.applied:
-            done = f"{name} is now a federated job in {folder}. Next: python -m codemods verify {folder}"
+            typed = shlex.quote(str(folder))
+            done = f"{name} is now a federated job in {folder}. Next: python -m codemods verify {typed}"
             self.say("\n".join([done, *converted.notes]), types.MessageType.Info)
         else:
             reason = f" ({answer.failure_reason})" if answer.failure_reason else ""

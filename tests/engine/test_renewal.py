@@ -209,6 +209,13 @@ def test_that_there_is_nothing_to_renew_is_said() -> None:
     assert (found.exit_code, found.stderr) == (OK, "there is no converted folder here\n")
 
 
+def test_a_folder_that_is_named_and_holds_no_conversion_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    found = run("renew", "--check", "other")
+    assert found.exit_code == ERROR
+    assert found.stderr == "error: other is no converted folder and has none below it; give one that `apply` wrote\n"
+
+
 def test_a_path_that_is_no_folder(folder: Path) -> None:
     found = run("renew", "train.py")
     assert (found.exit_code, found.stderr.startswith("error: train.py is not a folder")) == (ERROR, True)

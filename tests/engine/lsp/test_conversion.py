@@ -57,6 +57,14 @@ async def test_a_script_becomes_a_job_by_one_edit_that_is_shown_first(editor: Ed
     assert "\ndecided: metrics: no metrics are sent: " in editor.said()
 
 
+async def test_a_script_that_is_not_on_disk_is_to_be_saved_first(editor: Editor, tmp_path: Path) -> None:
+    path = editor.open(tmp_path / "train.py", TRAINING)
+    path.unlink()
+    await editor.convert(path)
+    assert not editor.asked
+    assert "train.py is not on disk; save it there and convert it again" in editor.said()
+
+
 async def test_a_job_is_brought_up_to_date_by_small_edits(editor: Editor, tmp_path: Path) -> None:
     path = editor.open(tmp_path / "train.py", TRAINING)
     applied(path, tmp_path / "federated")
