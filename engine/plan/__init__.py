@@ -10,6 +10,7 @@ from typing import Any
 from engine.facts import Facts
 from engine.plan.algorithm import check_algorithm, decide_algorithm, recipe_for
 from engine.plan.arrays import ArraysPlan, decide_arrays, plan_array_model, plan_arrays
+from engine.plan.counts import decide_counts
 from engine.plan.decision import Decision
 from engine.plan.evaluation import EvaluationPlan, decide_evaluation, plan_evaluation
 from engine.plan.first_weights import FirstWeightsPlan, plan_first_weights
@@ -250,6 +251,7 @@ def _decisions(plan: Plan, evaluation: EvaluationPlan | str, partition: Partitio
     facts = plan.facts
     yield from plan.rounds.decisions
     yield from plan.schedules.decisions
+    yield from decide_counts(facts, plan.frame, plan.rounds.resets, plan.schedules.edits)
     yield from decide_algorithm(facts, plan.recipe)
     yield from decide_arrays(facts.arrays) if facts.arrays else ()
     yield from plan.first_weights.decisions

@@ -224,7 +224,7 @@ def _beside(
         written: the arguments of the function the statements stand in, as its call writes them.
         followed: the calls of functions of the project, which are looked into themselves.
     """
-    for root in (root for inner in bodies(body) for statement in inner for root in _expressions(statement)):
+    for root in (root for inner in bodies(body) for statement in inner for root in expressions_of(statement)):
         parts, passed = list(_parts(root, followed)), _passed(root)
         used = [part for part in parts if isinstance(part, (ast.Name, ast.Attribute))]
         if any(text_of(part) in names for part in used):
@@ -233,7 +233,7 @@ def _beside(
                 yield from number_behind(facts, *written.get(text_of(part), (part, scope)))
 
 
-def _expressions(statement: ast.stmt) -> list[ast.expr]:
+def expressions_of(statement: ast.stmt) -> list[ast.expr]:
     """The expressions of a statement itself, reports aside."""
     if isinstance(statement, ast.Expr):
         call = statement.value
