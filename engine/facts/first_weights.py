@@ -17,6 +17,8 @@ from engine.facts.values import Function, Object, objects, plain
 IN_PLACE = re.compile(r"^\.(copy|fill|zero|normal|uniform|trunc_normal|constant|mul|div|add|sub|clamp)_$")
 DOWNLOADS = re.compile(r"load_url$|load_state_dict_from_url$|get_state_dict$")
 REPARAMETRISES = re.compile(r"^torch\.nn\.utils\.(prune|parametriz\w+|(remove_)?(weight|spectral)_norm)\b")
+MISSING = ("FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException")
+"""What may be caught where a file is missing."""
 INITIALISES = re.compile(r"\binit\.|\.\w+_\(")
 """What the body of a function handed to ``model.apply`` says where it sets weights."""
 
@@ -37,10 +39,10 @@ def first_weights(trace: Trace, training: TrainingLoop, model: Object) -> Iterat
         if event.name == ".load_state_dict":
             if any(belongs(one, model) for one in objects(event.receiver)):
                 file, read = _reading(trace, event, model)
-                yield FirstWeights(event, place, _origin(event), file, _is_certain(trace, event), read)
+                yield FirstWeights(event, place, _origin(event), file, _is_certain(trace, training, event), read)
         elif _sets(event, model, training):
             origin = "file" if event.name == ".copy_" and any(map(comes_from_data, event.args)) else "drawn"
-            yield FirstWeights(event, place, origin, None, _is_certain(trace, event))
+            yield FirstWeights(event, place, origin, None, _is_certain(trace, training, event))
 
 
 def _sets(event: Event, model: Object, training: TrainingLoop) -> bool:
@@ -99,10 +101,33 @@ def _reading(trace: Trace, event: Event, model: Object) -> tuple[str | None, Eve
     return (path, trace.events[loaded.event]) if isinstance(path, str) else (None, None)
 
 
-def _is_certain(trace: Trace, event: Event) -> bool:
+def _is_certain(trace: Trace, training: TrainingLoop, event: Event) -> bool:
     """True for what happens whenever the program runs with its defaults, and nothing fails before."""
-    return all(entry.default for entry in event.path if isinstance(entry, Branch)) and not _may_be_left_out(
-        trace, event
+    by_default = all(entry.default for entry in event.path if isinstance(entry, Branch))
+    return by_default and not _may_be_left_out(trace, event) and not _may_do_without(training, event)
+
+
+def _may_do_without(training: TrainingLoop, event: Event) -> bool:
+    """True where a program trains without the file that it would load: ``except FileNotFoundError: pass``."""
+    trains = {training.epoch.node, *(entry.node for entry in training.path)}
+    loads = {event.node, *(call.node for call in event.calls)}
+    files = {id(scope.file): scope.file for scope in (event.scope, *(call.caller for call in event.calls))}
+    tries = [node for file in files.values() for node in ast.walk(file.tree) if isinstance(node, ast.Try)]
+    for node in (one for one in tries if any(_goes_on_without(handler) for handler in one.handlers)):
+        tried = {inner for statement in node.body for inner in ast.walk(statement)}
+        if tried & loads and not tried & trains:
+            return True
+    return False
+
+
+def _goes_on_without(handler: ast.ExceptHandler) -> bool:
+    """True for a handler of a missing file that does not end the program."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    catches = any(kind is None or text_of(kind).rpartition(".")[2] in MISSING for kind in kinds)
+    ends = [node for statement in handler.body for node in ast.walk(statement)]
+    return catches and not any(
+        isinstance(node, ast.Raise) or isinstance(node, ast.Call) and text_of(node.func).endswith("exit")
+        for node in ends
     )
 
 

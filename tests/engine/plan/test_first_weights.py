@@ -133,10 +133,29 @@ def test_initialisation_that_cannot_be_repeated_is_told(tmp_path: Path) -> None:
     assert "--initial-ckpt" in decision.otherwise
 
 
-def test_a_checkpoint_that_may_be_there_is_told(tmp_path: Path) -> None:
-    plan = planned(tmp_path, script(f"if os.path.exists('first.pt'):\n    {WHOLE}"))
+@pytest.mark.parametrize(
+    ("statements", "line"),
+    [
+        (f"if os.path.exists('first.pt'):\n    {WHOLE}", 25),
+        (f"try:\n    {WHOLE}\nexcept FileNotFoundError:\n    print('new weights')", 25),
+        (f"try:\n    {WHOLE}\nexcept (KeyError, OSError):\n    pass", 25),
+        (f"def load():\n    {WHOLE}\ntry:\n    load()\nexcept Exception as error:\n    print(error)", 27),
+    ],
+)
+def test_a_checkpoint_that_may_be_there_is_told(statements: str, line: int, tmp_path: Path) -> None:
+    plan = planned(tmp_path, script(statements))
     (decision,) = plan.first_weights.decisions
-    assert decision.decision == "the job starts from new weights, also where train.py:25 would load some"
+    assert decision.decision == f"the job starts from new weights, also where train.py:{line} would load some"
+
+
+@pytest.mark.parametrize("handler", ["except KeyError:\n    pass", "except OSError:\n    raise SystemExit(1)"])
+def test_a_checkpoint_that_has_to_be_there_is_started_from(handler: str, tmp_path: Path) -> None:
+    assert planned(tmp_path, script(f"try:\n    {WHOLE}\n{handler}")).first_weights.checkpoint == "first.pt"
+
+
+def test_a_handler_around_the_training_says_nothing_of_a_checkpoint(tmp_path: Path) -> None:
+    text = script(WHOLE).replace("\n\nmain()\n", "\n\ntry:\n    main()\nexcept Exception as error:\n    print(error)\n")
+    assert planned(tmp_path, text).first_weights.checkpoint == "first.pt"
 
 
 @pytest.mark.parametrize(
