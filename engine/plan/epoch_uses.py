@@ -44,6 +44,8 @@ def _is_number(facts: Facts, node: ast.AST, scope: Scope) -> TypeGuard[ast.expr]
     counts: list[Value] = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
     counts += _made_of(loop.count.node, loop.count.scope)
     counts += [one for one in value_of(loop.count.node, loop.count.scope) if plain(one) == loop.epochs]
+    if scope is loop.count.scope and text_of(node) == text_of(loop.count.node):
+        return True
     return any(is_same(value, count) for value in value_of(node, scope) for count in counts)
 
 

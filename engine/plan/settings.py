@@ -78,7 +78,7 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
     if loop is None or loop.count is None:
         return None
     counts = [leaf for leaf in leaves(loop.count) if isinstance(leaf.value, int) and leaf.value > 1]
-    counts = [leaf for leaf in counts if not _is_factor(leaf)]
+    counts = [leaf for leaf in counts if not _is_part(leaf)]
     counts = [leaf for leaf in counts if leaf.option is not None] or counts
     for leaf in counts:
         beyond = _beyond(loop, leaf)
@@ -93,13 +93,16 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
     return None
 
 
-def _is_factor(leaf: Literal) -> bool:
-    """True for a number that is written as a factor or divisor, such as the 2 in ``EPOCHS // 2``."""
+def _is_part(leaf: Literal) -> bool:
+    """True for a number that is written as a factor or divisor, such as the 2 in ``EPOCHS // 2``, or as one of two
+    numbers of epochs: ``4 if cuda else 2``."""
     if leaf.written is None:
         return False
     node, scope = leaf.written
-    products = [one for one in ast.walk(scope.file.tree) if isinstance(one, ast.BinOp) and isinstance(one.op, FACTORS)]
-    return any(node in (one.left, one.right) for one in products)
+    around = next((one for one in ast.walk(scope.file.tree) if node in ast.iter_child_nodes(one)), None)
+    if isinstance(around, ast.IfExp):
+        return isinstance(around.body, ast.Constant) and isinstance(around.orelse, ast.Constant)
+    return isinstance(around, ast.BinOp) and isinstance(around.op, FACTORS)
 
 
 def _written_epochs(facts: Facts, parser: ParserPlan, names: Names, leaf: Literal, beyond: int) -> Setting:
@@ -139,7 +142,8 @@ def _beyond(loop: LoopFact, leaf: Literal) -> int | None:
     It is the number of epochs itself, or the end of a count whose start or last pass make up the difference.
     """
     if loop.epochs is None:
-        return None if loop.kind == "while" else 0
+        computed = any(isinstance(one, ast.BinOp) and isinstance(one.op, FACTORS) for one in ast.walk(loop.count.node))
+        return None if loop.kind == "while" or computed else 0
     beyond = leaf.value - loop.epochs
     starts = [plain(value) for value in value_of(loop.start.node, loop.start.scope)] if loop.start else []
     ends = [plain(value) for value in value_of(loop.count.node, loop.count.scope)] if loop.kind == "while" else []

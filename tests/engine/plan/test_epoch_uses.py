@@ -157,6 +157,7 @@ for epoch in range({count}):
         ("weight = lambda number: number / <args.epochs>", "args.epochs", "weight(epoch)"),
         ("kept.weight = lambda number: number / <args.epochs>", "args.epochs", "kept.weight(epoch)"),
         ("passes = args.epochs // 2", "passes", "epoch / <passes>"),
+        ("vars(kept).update(passes=4)", "kept.passes", "epoch / <kept.passes>"),
         ("kept.passes = args.epochs // 2", "kept.passes", "epoch / <kept.passes>"),
     ],
 )

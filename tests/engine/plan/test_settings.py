@@ -100,6 +100,8 @@ def passes(text: str, told: int) -> int:
         "while epoch < args.epochs:\n    STEP\n    epoch *= 2\n",
         "for epoch in range(4 // 2):\n    STEP\n",
         "half = 4 // 2\nfor epoch in range(half):\n    STEP\n",
+        "for epoch in range(4 if torch.cuda.is_available() else 2):\n    STEP\n",
+        "for epoch in range(args.epochs // int(torch.rand(1)) + 1):\n    STEP\n",
     ],
 )
 def test_a_count_that_is_not_of_epochs_cannot_be_set(loop: str, tmp_path: Path) -> None:
