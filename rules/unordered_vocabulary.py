@@ -83,16 +83,13 @@ class UnorderedVocabulary(ProgramRule):
     def check(cls, facts: Facts) -> Iterator[Result]:
         """The sets in whose order ids are given out: what is gone through, or the value of the name that is."""
         nodes = list(live_nodes(facts))
-        sets = Sets(nodes)
-        found = []
-        for file, node in nodes:
-            words = numbered(node)
-            unordered = sets.behind(words, file) if words is not None else None
-            if unordered is not None and unordered not in found:
-                found.append(unordered)
+        yield from (cls.found(file, node, cls.HASHED) for file, node in nodes if is_hashed(node))
+        enumerated = [(file, words) for file, words in ((file, numbered(node)) for file, node in nodes) if words]
+        sets = Sets(nodes if enumerated else [])
+        found = [(file, sets.behind(words, file)) for file, words in enumerated]
+        for index, (file, unordered) in enumerate(found):
+            if unordered is not None and (file, unordered) not in found[:index]:
                 yield cls.found(file, unordered)
-            if is_hashed(node):
-                yield cls.found(file, node, cls.HASHED)
 
     @classmethod
     def fix(cls, node: cst.CSTNode, names: Names) -> cst.CSTNode | None:
@@ -216,7 +213,7 @@ def _numbered_by(
     loop: ast.For | ast.comprehension, stored: list[tuple[ast.expr, ast.expr]], counters: Collection[str] = ()
 ) -> ast.expr | None:
     """What a loop goes through, or looks up, to number it."""
-    target = ast.unparse(loop.target)
+    target = ast.unparse(loop.target) if stored else ""
     for key, value in stored:
         match _counted(value), loop.iter, loop.target:
             case ast.Name(index), ast.Call(func=ast.Name("enumerate"), args=[words, *_]), ast.Tuple(
