@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from engine.facts import Facts
-from engine.facts.source_text import LOOPS, names_in, own_nodes, text_of
+from engine.facts.source_text import LOOPS, contains, names_in, own_nodes, text_of
 from engine.facts.trace import Call
 from engine.facts.values import Class, Literal, LocalModule, Mapping, Object, Scope, Value, contents, options, value_of
-from engine.plan.frame import Frame, function_node
+from engine.plan.frame import Frame, bodies, function_node
 
 ADDS = ("append", "appendleft", "extend", "add", "update", "insert")
 DEEPEST = 3
@@ -149,7 +149,26 @@ def _changed(node: ast.AST) -> Iterator[Change]:
         parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
         pairs = isinstance(node.value, (ast.Tuple, ast.List)) and len(node.value.elts) == len(parts) > 1
         values = node.value.elts if pairs else [node.value] * len(parts)
-        yield from (Change(node, one, value) for one, value in zip(parts, values, strict=True))
+        yield from (_assigned(node, one, value) for one, value in zip(parts, values, strict=True))
+
+
+def _assigned(node: ast.Assign, target: ast.expr, value: ast.expr) -> Change:
+    """The change of an assignment; that of an element which is not known changes what holds it."""
+    if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
+        return Change(node, target.value)
+    return Change(node, target, value)
+
+
+def set_before(node: ast.AST, code: Code, how: Iterable[Change]) -> bool:
+    """True for a value that is set anew before an expression of some code reads it, whenever it does."""
+    for one in how:
+        block = next((part for part in bodies(code.body) if one.node in part), None)
+        if one.sets is not None and block is not None:
+            if any(contains(later, node) for later in block[block.index(one.node) + 1 :]):
+                return True
+        elif isinstance(one.sets, ast.Constant) and one.always:
+            return True
+    return False
 
 
 def at_start(kept: Kept) -> Value | None:

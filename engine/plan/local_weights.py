@@ -12,6 +12,7 @@ from engine.facts.source_text import names_bound, names_read, text_of
 from engine.facts.trace import Call, DataStore, Entry, Event, Loop, leads_through, path_inside
 from engine.facts.values import Object, Parameters, Value, objects, options, value_of
 from engine.plan.frame import Frame
+from engine.plan.kept_values import changes, code_of_round, kept_at, lives_on, set_before
 from engine.plan.passed import arguments_written
 from engine.result import Place
 from engine.source import SourceFile
@@ -33,10 +34,10 @@ def weights_brought_back(facts: Facts, frame: Frame) -> Found | None:
     if facts.model is None or model is None:
         return None  # arrays that are replaced in the loop are a problem that the facts know of
     for event in facts.trace.events:
-        if event.within_node(frame.node) and (_loads(event, model) or _copies(event, model, frame)):
+        if event.within_node(frame.node) and (_loads(event, model) or _copies(event, model, facts, frame)):
             return event.scope.file, event.place
     for store in facts.trace.data_stores:
-        if _assigns(store, model, frame):
+        if _assigns(store, model, facts, frame):
             return store.scope.file, store.scope.file.place(store.written)
     for node in ast.walk(frame.node):
         if isinstance(node, ast.Assign) and text_of(node.targets[0]) == facts.model.variable:
@@ -73,7 +74,7 @@ def _loads(event: Event, model: Object) -> bool:
     return any(one is not None and belongs(one, model) and (one is model or not within) for one in loaded)
 
 
-def _copies(event: Event, model: Object, frame: Frame) -> bool:
+def _copies(event: Event, model: Object, facts: Facts, frame: Frame) -> bool:
     """True for a call that writes values into the parameters of the model that were kept from before the round."""
     if event.name == "torch.nn.utils.vector_to_parameters" and not _by_optimizer(event.path):
         return len(event.args) > 1 and _parameters_of(event.args[1], model)
@@ -83,18 +84,19 @@ def _copies(event: Event, model: Object, frame: Frame) -> bool:
     if isinstance(written, ast.Attribute) and written.attr == "data":
         written = written.value
     values = [event.receiver, *value_of(written, event.scope)]
-    return _are_kept(values, written, event.node.args[0], event.path, model, frame)
+    return _are_kept(values, written, event.node.args[0], event.path, model, facts, frame)
 
 
-def _assigns(store: DataStore, model: Object, frame: Frame) -> bool:
+def _assigns(store: DataStore, model: Object, facts: Facts, frame: Frame) -> bool:
     """True for an assignment that gives the parameters of the model the values that were kept from before the round."""
     within = leads_through(store.path, frame.node)
-    return within and _are_kept(options(store.owner), store.written, store.given, store.path, model, frame)
+    return within and _are_kept(options(store.owner), store.written, store.given, store.path, model, facts, frame)
 
 
 def _are_kept(
-    values: list[Value | None], written: ast.expr, given: ast.expr, path: tuple[Entry, ...], model: Object, frame: Frame
-) -> bool:
+    values: list[Value | None], written: ast.expr, given: ast.expr, path: tuple[Entry, ...], model: Object,
+    facts: Facts, frame: Frame,
+) -> bool:  # fmt: skip
     """True where parameters of the model are given what was kept from before the round, by no optimizer.
 
     Args:
@@ -102,6 +104,7 @@ def _are_kept(
         written, given: as expressions, what is written to and what it is given.
         path: the loops, calls and branches around.
         model: the model.
+        facts: of the program.
         frame: what becomes a round.
     """
     if _by_optimizer(path):
@@ -109,7 +112,28 @@ def _are_kept(
     reads_itself = re.search(rf"(?<![\w.]){re.escape(text_of(written))}\b", text_of(given))
     if reads_itself or not any(_parameters_of(value, model) for value in values):
         return False
-    return bool(_names_behind(given, path, frame) & frame.bound_outside - {"self", *model.names})
+    names = _names_behind(given, path, frame) & frame.bound_outside - {"self", *model.names}
+    return bool(names) or _is_kept_at_times(given, path, facts, frame)
+
+
+def _is_kept_at_times(given: ast.expr, path: tuple[Entry, ...], facts: Facts, frame: Frame) -> bool:
+    """True for what a round gives to variables or attributes that live on, under a condition only: the weights of the
+    best epoch may be those of an earlier round."""
+    code = code_of_round(facts, frame)
+    inside = [entry for entry in path_inside(path, frame.node) if isinstance(entry, (Loop, Call))]
+    calls = [entry.scope for entry in inside if isinstance(entry, Call)]
+    part = next((one for one in code if one.scope in calls[-1:]), code[0])
+    loops = [one.node for one in inside if isinstance(one, Loop) and isinstance(one.node, ast.For)]
+    read = [given, *(one.iter for one in loops if names_bound(one.target) & names_read(given))]
+    changed = changes(code)
+    kept = {at for expression in read for node in ast.walk(expression) for at in kept_at(node, part.scope)}
+    return any(
+        at in changed
+        and lives_on(at, code, frame)
+        and not any(one.always for one in changed[at])
+        and not set_before(given, part, changed[at])
+        for at in kept
+    )
 
 
 def _by_optimizer(path: tuple[Entry, ...]) -> bool:

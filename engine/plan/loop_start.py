@@ -16,8 +16,14 @@ from engine.plan.refusals import LOOP_ENDS_FOR_GOOD
 from engine.result import Result
 
 
-def counter_resets(facts: Facts, frame: Frame) -> tuple[str, ...] | Result:
-    """The assignments that let a ``while`` loop run again: of the names its test and its exits depend on."""
+def counter_resets(facts: Facts, frame: Frame, known: tuple[str, ...] = ()) -> tuple[str, ...] | Result:
+    """The assignments that let a ``while`` loop run again: of the names its test and its exits depend on.
+
+    Args:
+        facts: of the program.
+        frame: what becomes a round.
+        known: assignments that are known to be repeated in every round.
+    """
     loop = facts.loop
     assert loop is not None and isinstance(loop.loop.node, ast.While)
     node, function = loop.loop.node, ast.Module(body_of(loop.scope), [])
@@ -43,6 +49,9 @@ def counter_resets(facts: Facts, frame: Frame) -> tuple[str, ...] | Result:
         reachable = bool(constant) and frame.is_loop
         if not reachable and not before and name not in ast.unparse(node.test):
             continue  # set anew in every pass
+        if not reachable and _counted_on(["0"], name, function.body, node):
+            if any(one.startswith(f"{name} = ") for one in known):
+                continue
         if not reachable:
             return _ends_for_good(loop, frame, name)
         resets.append(f"{name} = {constant[0]}")
@@ -140,7 +149,7 @@ def _followed(value: ast.expr, function: ast.Module, loop: ast.While) -> list[as
 def _counted_on(constant: list[str], name: str, body: list[ast.stmt], loop: ast.While) -> list[str]:
     """The numbers a counter may start at, moved by what is added to it before the loop: ``epoch = 0``, ``epoch += 1``;
     none where that is not said by a number, or only under a condition."""
-    added = [s for s in ast.walk(ast.Module(body, [])) if isinstance(s, ast.AugAssign) and s.lineno < loop.lineno]
+    added = [s for s in own_nodes(body) if isinstance(s, ast.AugAssign) and s.lineno < loop.lineno]
     for statement in (one for one in added if ast.unparse(one.target) == name):
         if (
             statement not in body

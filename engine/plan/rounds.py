@@ -78,10 +78,12 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
         trouble = trouble or look(facts, frame)
     if trouble is not None:
         raise Refused([trouble])
-    counters, ends = counter_resets(facts, frame) if loop.kind == "while" else (), early_ends(facts, frame)
+    ends = early_ends(facts, frame)
+    resets = limit_resets(ends, frame)
+    counters = counter_resets(facts, frame, resets) if loop.kind == "while" else ()
     if isinstance(counters, Result):
         raise Refused([counters])
-    counters = tuple(dict.fromkeys((*counters, *limit_resets(ends, frame))))
+    counters = tuple(dict.fromkeys((*counters, *resets)))
     start = start_reset(loop, frame)
     if isinstance(start, Result):
         raise Refused([start])

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from engine.edit import Replace
 from engine.facts import Facts
-from engine.facts.source_text import contains, names_bound, names_read, own_nodes, text_of
+from engine.facts.source_text import names_bound, names_read, own_nodes, text_of
 from engine.facts.trace import Branch, Call, path_inside
 from engine.facts.values import Scope
-from engine.plan.frame import Frame, bodies
+from engine.plan.frame import Frame
 from engine.plan.horizons import rate_expressions
 from engine.plan.kept_values import (
     Change,
@@ -27,9 +27,11 @@ from engine.plan.kept_values import (
     lives_on,
     number_at_start,
     reset_of,
+    set_before,
 )
 from engine.plan.loop_start import breaks
 from engine.plan.names import Names
+from engine.plan.passed import arguments_written
 from engine.result import Place
 
 TIME = re.compile(r"\b(time|perf_counter|monotonic|now)\(\)")
@@ -104,12 +106,10 @@ def early_ends(facts: Facts, frame: Frame) -> EarlyEnds:
     for test in _leaving(facts, frame, code, _left_out(facts, code, changed)):
         found = list(_limits_in(test, changed, rates))
         limits += found
-        others = {kept for kept in _kept_in(test.node, test.scope) if kept in changed} - {one.kept for one in found}
-        given = {
-            kept for node in ast.walk(test.node) if isinstance(node, ast.Call) for kept in _kept_in(node, test.scope)
-        }
-        others = {kept for kept in others if kept in given or not all(one.counts for one in changed[kept])}
-        judged = judged or any(not _set_before(test, changed[kept]) for kept in others)
+        read = {kept for node in ast.walk(test.node) for kept in _kept_of(node, test)}
+        others = {kept for kept in read & changed.keys() if not all(one.counts for one in changed[kept])}
+        others -= {limit.kept for limit in found}
+        judged = judged or any(not set_before(test.node, test.code, changed[kept]) for kept in others)
         judged = judged or bool(OF_RATE.search(text_of(test.node)))
     return EarlyEnds(tuple(limits), judged)
 
@@ -120,14 +120,23 @@ def _kept_in(expression: ast.expr, scope: Scope) -> Iterator[Kept]:
         yield from kept_at(node, scope)
 
 
+def _kept_of(node: ast.AST, test: Test) -> list[Kept]:
+    """Where what a test reads is kept; for the parameter of a function that is asked, also what it is given."""
+    call, found = test.code.call, kept_at(node, test.scope)
+    if isinstance(node, ast.Name) and call is not None and isinstance(call.node, ast.Call):
+        given = arguments_written(call.function, call.node).get(node.id)
+        found += kept_at(given, call.caller) if given is not None else []
+    return found
+
+
 def _limits_in(test: Test, changed: dict[Kept, list[Change]], rates: set[Kept]) -> Iterator[Limit]:
     """The numbers that only grow, or only shrink, to a limit in a test, and the flags that stay as it has them."""
     for part, holds in _operands(test.node, test.holds):
         for node, end, direction in _compared(part, holds):
-            for kept in kept_at(node, test.scope):
+            for kept in _kept_of(node, test):
                 how = changed.get(kept, [])
                 comes = _comes_to(test, kept, how, direction) if direction else _is_raised(kept, how)
-                if comes and not _set_before(test, how):
+                if comes and not set_before(test.node, test.code, how):
                     yield Limit(kept, node, end, test, kept in rates)
 
 
@@ -172,18 +181,6 @@ def _is_raised(kept: Kept, how: list[Change]) -> bool:
     given = [one.sets for one in how]
     values = {value.value for value in given if isinstance(value, ast.Constant) and type(value.value) is bool}
     return len(values) == 1 and number_at_start(kept) not in values
-
-
-def _set_before(test: Test, how: list[Change]) -> bool:
-    """True for a value that is set anew before a test asks for it, in every epoch."""
-    for one in how:
-        block = next((part for part in bodies(test.code.body) if one.node in part), None)
-        if one.sets is not None and block is not None:
-            if any(contains(later, test.node) for later in block[block.index(one.node) + 1 :]):
-                return True
-        elif isinstance(one.sets, ast.Constant) and one.always:
-            return True
-    return False
 
 
 def _left_out(facts: Facts, code: list[Code], changed: dict[Kept, list[Change]]) -> set[ast.stmt]:
@@ -241,7 +238,7 @@ def _guards(part: Code, left_out: set[ast.stmt]) -> Iterator[Test]:
             leaves = [inner for inner in own_nodes(side) if isinstance(inner, EXITS) and inner not in left_out]
             if leaves:
                 yield Test(node.test, part.scope, part, holds is not all(map(_gives_false, leaves)))
-        if isinstance(node, ast.While) and part.call is not None:
+        if isinstance(node, ast.While):
             yield Test(node.test, part.scope, part, False)
 
 

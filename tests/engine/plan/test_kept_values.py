@@ -205,3 +205,40 @@ def test_a_learning_rate_that_ends_the_training_goes_on(tmp_path: Path) -> None:
     test = 'optimizer.param_groups[0]["lr"] < 0.01'
     plan = planned(tmp_path, INLINE.format(init="    pass", first="False", count=count, test=test))
     assert told(plan) == ["early stopping"]
+
+
+WHILE = """
+def main():
+    {init}
+    epoch = 0
+    while {test}:
+        epoch += 1
+        for x in batches:
+            optimizer.zero_grad()
+            loss = model(x).sum()
+            loss.backward()
+            optimizer.step()
+        {count}
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("init", "test", "count", "reset"),
+    [
+        ('s = {"stop": False}', 'not s["stop"]', "if loss < 0:\n            s['stop'] = True", "s['stop'] = False"),
+        ("s = Stopper(3)", "not s.stopped", "s.look(loss)", "s.stopped = False"),
+        ("s = Budget(3)", "s.used < 3", "s.spend()", "s.used = 0"),
+    ],
+)
+def test_a_while_loop_that_an_object_or_a_dictionary_ends(
+    init: str, test: str, count: str, reset: str, tmp_path: Path
+) -> None:
+    plan = planned(tmp_path, WHILE.format(init=init, test=test, count=count))
+    assert reset in plan.rounds.resets
+
+
+def test_a_while_loop_that_a_function_inside_counts_for(tmp_path: Path) -> None:
+    count = "tell()"
+    init = "step = 0\n    def tell():\n        nonlocal step\n        step += 1"
+    assert planned(tmp_path, WHILE.format(init=init, test="step < 3", count=count)).rounds.resets == ("step = 0",)

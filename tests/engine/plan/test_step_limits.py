@@ -105,10 +105,6 @@ def test_a_limit_of_steps_that_a_learning_rate_goes_by_moves_with_the_rounds(cou
     assert [decision.subject for decision in plan.decisions].count("step limit") == 1
 
 
-def test_what_a_function_is_asked_of_a_number_of_steps_is_told(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
+def test_a_number_of_steps_that_a_function_is_asked_of(tmp_path: Path) -> None:
     before = "step = 0\ndef look(step):\n    if step >= 8:\n        return True"
-    script.write_text(SCRIPT.format(before=before, test="look(step)", count="step += 1", start="pass", limit=8))
-    plan = make_plan(gather(Project(script)))
-    assert isinstance(plan, Plan)
-    assert (plan.rounds.resets, [one.subject for one in plan.rounds.decisions]) == ((), ["early stopping"])
+    assert resets(tmp_path, "look(step)", before, "step += 1") == ("step = 0",)
