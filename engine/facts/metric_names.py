@@ -22,15 +22,23 @@ WORDS = (
     ({"bleu"}, "bleu", "max"),
     ({"rouge"}, "rouge", "max"),
     ({"kappa", "qwk"}, "kappa", "max"),
+    ({"mcc", "matthews"}, "mcc", "max"),
+    ({"pearson", "pearsonr"}, "pearson", "max"),
+    ({"spearman", "spearmanr"}, "spearman", "max"),
     ({"r2"}, "r2", "max"),
     ({"recall"}, "recall", "max"),
     ({"precision", "prec"}, "precision", "max"),
+    ({"sensitivity"}, "sensitivity", "max"),
+    ({"specificity"}, "specificity", "max"),
     ({"top5", "acc5", "prec5"}, "top5_accuracy", "max"),
     ({"ppl", "perplexity"}, "perplexity", "min"),
     ({"rmsle"}, "rmsle", "min"),
     ({"rmse"}, "rmse", "min"),
     ({"mse"}, "mse", "min"),
     ({"mae"}, "mae", "min"),
+    ({"mape"}, "mape", "min"),
+    ({"smape"}, "smape", "min"),
+    ({"eer"}, "eer", "min"),
     ({"wer"}, "wer", "min"),
     ({"cer"}, "cer", "min"),
     (set(), "hit_ratio", "max"),  # beside NDCG alone
@@ -38,7 +46,7 @@ WORDS = (
     ({"mrr"}, "mrr", "max"),
     ({"fid"}, "fid", "min"),
     ({"elbo"}, "elbo", "max"),
-    ({"loss", "losses", "nll", "bce", "objective"}, "loss", "min"),
+    ({"loss", "losses", "nll", "bce", "objective", "logloss"}, "loss", "min"),
     ({"err", "error", "errors", "err1"}, "error", "min"),
     ({"score", "scores"}, "score", "max"),
 )
@@ -79,7 +87,7 @@ def words_of(text: str) -> list[str]:
 
 def _identifiers(text: str) -> list[str]:
     """The identifiers and words in a piece of source; ``map(float, losses)`` is no metric's name."""
-    text = re.sub(r"(?<![\w.])map\(", "(", text.replace("IoU", "Iou"))
+    text = re.sub(r"(?<![\w.])map\(", "(", text.replace("IoU", "Iou").replace("top_5", "top5"))
     return re.findall(r"[A-Za-z]\w*", LONG_NAMES.sub(lambda match: LONG[match[0]], text))
 
 
@@ -90,6 +98,8 @@ def _words(identifier: str) -> list[str]:
 
 def _telling(words: list[str]) -> list[str]:
     """The words of an identifier that tell what it is: ``dice_loss`` is a loss, ``top1_err`` an error."""
+    if "top5" in words and not LOSSES & set(words):
+        return ["top5"]
     return [word for word in words if word not in BETTER_HIGH] if LOSSES & set(words) else words
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from engine.facts import Facts
 from engine.facts.models import belongs
-from engine.facts.source_text import assigned, names_read, own_nodes, text_of
+from engine.facts.source_text import assigned, contains, names_read, own_nodes, text_of
 from engine.facts.trace import Event, leads_through
 from engine.facts.training import PASSED_THROUGH
 from engine.facts.values import Function, Object, Value, objects
@@ -46,16 +46,19 @@ def changes_training(facts: Facts, event: Event, frame: Frame) -> str:
         return "changes the weights of the model"
     globals_ = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
     targets = [text_of(target) for node in nodes for target in assigned(node)]
-    stored = {name for function in functions for name in stored_around(function)}
-    changed = {
-        target.rpartition(".")[2] for target in (*targets, *stored) if "." in target or target in globals_ | stored
-    }
+    stored = dict(sorted(kept for function in functions for kept in stored_around(function)))
+    around = globals_ | stored.keys()
+    changed = {target.rpartition(".")[2] for target in (*targets, *stored) if "." in target or target in around}
     ends = sorted(changed & (_tested_to_leave(frame.node) | _tested_to_raise(nodes)))
     if ends:
         return f"sets {ends[0]}, which ends the training"
-    counted = {text_of(target) for node in nodes for target in assigned(node) if _goes_on(node, target)} | stored
-    found = next(_counted(frame, event, inside, beside, counted, globals_ | stored), "") or _counting_loss(
-        facts, inside, beside
+    counted = {text_of(target) for node in nodes for target in assigned(node) if _goes_on(node, target)}
+    counted |= {name for name, goes_on in stored.items() if goes_on}
+    theirs = {name for name in {*targets, *stored} if name in around or name.startswith("self.")}
+    found = (
+        next(_counted(frame, event, inside, beside, counted & theirs), "")
+        or _set_for_next(frame, event, inside, beside, theirs - counted)
+        or _counting_loss(facts, inside, beside)
     )
     if found:
         return f"changes {found}, by which the training goes"
@@ -112,9 +115,7 @@ def _named_in(tests: list[ast.expr]) -> set[str]:
     return {text_of(part).rpartition(".")[2] for part in parts}
 
 
-def _counted(
-    frame: Frame, event: Event, inside: list[Event], beside: list[Event], counted: set[str], around: set[str]
-) -> Iterator[str]:
+def _counted(frame: Frame, event: Event, inside: list[Event], beside: list[Event], counted: set[str]) -> Iterator[str]:
     """What an evaluation counts or collects, around it or on an object, and the training goes by.
 
     Args:
@@ -122,20 +123,33 @@ def _counted(
         event: the call of the evaluation.
         inside, beside: what it does, and what else a round does.
         counted: what it makes a new value of from the old one, as it writes it.
-        around: the names among these that do not belong to it.
     """
+    bodies = [getattr(frame.node, "body", []), *_bodies(frame, inside, beside)]
+    for name in sorted(counted):
+        seen = _seen_from(frame, name, event, inside)
+        if seen and any(reaches_training(body, seen, beside) for body in bodies):
+            yield seen
+
+
+def _set_for_next(frame: Frame, event: Event, inside: list[Event], beside: list[Event], anew: set[str]) -> str:
+    """What an evaluation sets anew, where the training goes by what the evaluation of the epoch before has set."""
+    body = getattr(frame.node, "body", [])
+    holder = next((position for position, statement in enumerate(body) if contains(statement, event.node)), 0)
+    bodies = [body[:holder], *_bodies(frame, inside, [one for one in beside if one.number < event.number])]
+    nodes = [node for statements in bodies for node in own_nodes(statements)]
+    set_before = {text_of(target) for node in nodes for target in assigned(node)}
+    seen = (_seen_from(frame, name, event, inside) for name in sorted(anew))
+    read = (name for name in seen if name and name not in set_before)
+    return next((name for name in read if any(reaches_training(body, name, beside) for body in bodies)), "")
+
+
+def _bodies(frame: Frame, inside: list[Event], beside: list[Event]) -> list[list[ast.stmt]]:
+    """The bodies of the functions that the training runs beside an evaluation."""
     trainer = frame.scope.look_up("self")
     evaluating = {id(function.node) for one in inside for function in functions_of(one)}
     training = [f for one in beside for f in functions_of(one) if id(f.node) not in evaluating]
-    bodies = {
-        id(f.node): f.node.body for f in training if not isinstance(f.node, ast.Lambda) and _is_trainers(f, trainer)
-    }
-    for name in sorted(name for name in counted if name in around or name.startswith("self.")):
-        seen = _seen_from(frame, name, event, inside)
-        for body in (getattr(frame.node, "body", []), *bodies.values()) if seen else ():
-            if reaches_training(body, seen, beside):
-                yield seen
-                break
+    called = {id(f.node): f.node for f in training if _is_trainers(f, trainer)}
+    return [node.body for node in called.values() if not isinstance(node, ast.Lambda)]
 
 
 def _seen_from(frame: Frame, name: str, event: Event, inside: list[Event]) -> str:
@@ -148,10 +162,12 @@ def _seen_from(frame: Frame, name: str, event: Event, inside: list[Event]) -> st
     return text_of(function.value) + name.removeprefix("self") if isinstance(function, ast.Attribute) else ""
 
 
-def stored_around(function: Function) -> Iterator[str]:
-    """What a function adds to or stores in that is not its own, as it writes it: ``state["calls"]``, ``history``."""
+def stored_around(function: Function) -> Iterator[tuple[str, bool]]:
+    """What a function adds to or stores in that is not its own, as it writes it: ``state["calls"]``, ``history``; with
+    it, whether it goes on from what was there."""
     nodes = list(_own(function))
     own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    goes_on = {target for node in nodes for target in _entries(node) if _goes_on(node, target)}
     for node in nodes:
         method = node.func if isinstance(node, ast.Call) else None
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
@@ -163,7 +179,13 @@ def stored_around(function: Function) -> Iterator[str]:
         while isinstance(held, ast.Subscript) and not isinstance(held.slice, ast.Constant):
             held = held.value
         if root(held) not in own:
-            yield text_of(held)
+            yield text_of(held), node in goes_on or node is not held
+
+
+def _entries(node: ast.AST) -> list[ast.Subscript]:
+    """The entries that a statement assigns to."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target for target in targets if isinstance(target, ast.Subscript)]
 
 
 def _sets_groups(node: ast.AST) -> bool:

@@ -269,6 +269,10 @@ def test_the_key_tells_what_a_score_is() -> None:
         ("mean_absolute_error(y, out)", "mae", "min"),
         ("10 * math.log10(1 / mse)", "psnr", "max"),
         ("-10 * torch.log10(mse)", "psnr", "max"),
+        ("val_top_5_accuracy", "top5_accuracy", "max"),
+        ("top5_err", "error", "min"),
+        ("matthews_corrcoef(y, out)", "mcc", "max"),
+        ("test_mape", "mape", "min"),
     ],
 )
 def test_a_metric_is_what_its_expression_makes_of_the_words(text: str, name: str, direction: str) -> None:

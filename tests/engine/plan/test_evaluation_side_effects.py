@@ -155,6 +155,7 @@ class Evaluator:
 
 evaluator = Evaluator(model)
 for epoch in range(3):
+    {before}
     model.train()
     for x in (torch.ones(4, 2), torch.zeros(4, 2)):
         optimizer.zero_grad()
@@ -182,6 +183,9 @@ LOWER = "optimizer.param_groups[0]['lr'] = 0.1 / (1 + {})"
         ("for p in model.parameters(): p.data.clamp_(-1, 1)", "pass", "changes the weights of the model"),
         ("for p in model.parameters(): p.requires_grad = False", "pass", "changes the weights of the model"),
         ("state['seen'] = loss", LOWER.format("state['calls']"), ""),
+        ("state['lr'] = loss", "", "changes state['lr']"),
+        ("self.rate = loss", "", "changes evaluator.rate"),
+        ("state['lr'] = loss", LOWER.format("state['lr']"), ""),
         ("self.history.append(loss)", "print(evaluator.history)", ""),
         ("self.seen['loss'].append(loss)", LOWER.format("evaluator.calls"), ""),
         ("pass", "if len(parts) > 2: break", ""),
@@ -190,7 +194,9 @@ LOWER = "optimizer.param_groups[0]['lr'] = 0.1 / (1 + {})"
     ],
 )
 def test_what_an_evaluation_keeps_around_it(inside: str, after: str, reason: str, tmp_path: Path) -> None:
-    plan = plan_of(written(tmp_path, KEEPING.format(inside=inside, after=after), {}))
+    kept = "evaluator.rate" if "rate" in inside else "state['lr']"
+    before = "pass" if after else f"optimizer.param_groups[0]['lr'] = {kept}"
+    plan = plan_of(written(tmp_path, KEEPING.format(inside=inside, after=after, before=before), {}))
     told = [decision.decision for decision in plan.decisions if decision.subject == "metrics"]
     assert (plan.evaluation is None) == bool(reason)
     assert not reason or f"Evaluator.run() also {reason}" in told[0]
