@@ -172,7 +172,8 @@ def _measures(trace: Trace, event: Event, training: TrainingLoop) -> bool:
     if any(isinstance(entry, Call) and EVALUATION_NAME.search(entry.function.name) for entry in event.path):
         return True
     modes = (e for e in reversed(trace.events[: event.number]) if _sets_mode(e))
-    scopes = [event.scope, *(call.caller for call in event.calls)]
+    held = event.calls[-1].scope if event.calls else event.scope.module  # around a comprehension, which has its own
+    scopes = [event.scope, held, *(call.caller for call in event.calls)]
     mode = next((e for e in modes if e.scope in scopes), None)
     return mode is not None and (mode.name == ".eval" or plain(next(iter(mode.args), None)) is False)
 

@@ -486,3 +486,19 @@ def test_the_received_model_is_measured_on_other_data_than_the_trainings_where_t
 ) -> None:
     called = called.replace("print(evaluate(test", "test_loader = val_loader; print(evaluate(test")
     assert f"float(evaluate({loader}))" in lines_of(tmp_path, "correct / n", called)[-1]
+
+
+def test_an_evaluation_that_is_one_expression(tmp_path: Path) -> None:
+    head, _, rest = GIVEN.partition("def evaluate(loader):")
+    own = """\
+def rate(net, loader):
+    net.eval()
+    return sum((net(x).argmax(1) == y).sum().item() for x, y in loader) / len(loader.dataset)
+
+
+"""
+    text = head + own + "for epoch" + rest.partition("for epoch")[2]
+    called = "train_acc = rate(model, train_loader); val_acc = rate(model, val_loader); print(train_acc, val_acc)"
+    found = plan_of(written(tmp_path, text.replace("CALLED", called), {})).evaluation
+    assert found is not None
+    assert found.lines == ('metrics = {"accuracy": float(rate(model, val_loader))}',)
