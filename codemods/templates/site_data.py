@@ -29,10 +29,38 @@ def part(dataset, seed=0):
         raise ValueError(f"{len(dataset)} samples cannot be split by --partitions {partitions}: a site would have none")
     labels = None if kind == "even" else labels_of(dataset)
     if kind != "dirichlet":
-        return Subset(dataset, dealt(sizes, labels, site_index(parts), seed))
+        return chosen(dataset, dealt(sizes, labels, site_index(parts), seed))
     if labels is None:
         raise ValueError("a Dirichlet partition needs classes, and the data set has no targets, labels or y with them")
-    return Subset(dataset, skewed(sizes, labels, site_index(parts), seed, float(options["alpha"])))
+    return chosen(dataset, skewed(sizes, labels, site_index(parts), seed, float(options["alpha"])))
+
+
+def chosen(dataset, positions):
+    """The samples at some positions; of a Subset, with their positions in the data set that it was taken from."""
+    if type(dataset) is Subset:
+        return Subset(dataset.dataset, [dataset.indices[position] for position in positions])
+    return Part(dataset, positions)
+
+
+class Part(Subset):
+    """Some samples of a data set that in all else is that data set: ``loader.dataset.classes`` is what it was."""
+
+    def __getattr__(self, name):
+        if name.startswith("__") or "dataset" not in vars(self):
+            raise AttributeError(name)
+        return self._own(getattr(self.dataset, name))
+
+    def __setattr__(self, name, value):
+        whole = vars(self).get("dataset")
+        super().__setattr__(name, value) if name in ("dataset", "indices") else setattr(whole, name, value)
+
+    def _own(self, value):
+        """A value, cut down to the chosen samples where it has one item for each of all."""
+        if type(value) is list and len(value) == len(self.dataset):
+            return [value[position] for position in self.indices]
+        if tuple(getattr(value, "shape", ()))[:1] == (len(self.dataset),):
+            return getattr(value, "iloc", value)[self.indices]
+        return tuple(map(self._own, value)) if type(value) is tuple else value
 
 
 def site_index(parts):

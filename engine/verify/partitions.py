@@ -41,9 +41,8 @@ def watch_partitions() -> list[dict[str, Any]]:
 def _samples(whole: Any, part: Any) -> dict[str, Any]:
     if part is whole:
         return {"whole": None, "part": None, "same": True}
-    if getattr(part, "dataset", None) is whole and hasattr(part, "indices"):
-        names = _positions(whole)
-        return {"whole": names, "part": [names[index] for index in part.indices], "same": False}
+    if hasattr(part, "dataset") and hasattr(part, "indices"):
+        return {"whole": _positions(whole), "part": _positions(part), "same": False}
     if isinstance(whole, numpy.ndarray) and whole.shape[:1] == part.shape[:1]:
         whole, part = whole.T.copy(), part.T.copy()  # samples stand in columns
     try:

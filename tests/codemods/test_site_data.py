@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("nvflare")
+
+from torch.utils.data import Subset  # noqa: E402
 
 import codemods.templates.site_data as site_data  # noqa: E402
 
@@ -133,3 +138,60 @@ def test_what_cannot_be_split_is_said(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         parts(helper, monkeypatch, Data(30, labels), how)
+
+
+class Described(Data):
+    """A data set with more to it than its samples."""
+
+    classes = ("cat", "dog")
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length, np.arange(length) % 2)
+        self.names = [f"{position}.png" for position in range(length)]
+        self.arrays = (np.arange(length), np.ones(3))
+        self.transform, self.epoch = str, 0
+
+    def __getitem__(self, position: int) -> str:
+        return self.transform(position)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+@pytest.fixture
+def described(helper: ModuleType, monkeypatch: pytest.MonkeyPatch) -> tuple[Described, Any]:
+    """A data set and the second half of it."""
+    monkeypatch.setattr(helper, "partitions", "2")
+    monkeypatch.setattr(helper.flare, "get_site_name", lambda: "site-2")
+    data = Described(10)
+    return data, helper.part(data)
+
+
+def test_a_part_is_asked_what_its_data_set_is(described: tuple[Described, Any]) -> None:
+    data, part = described
+    part.set_epoch(3)
+    assert (part.classes, data.epoch, part.epoch, hasattr(part, "colour")) == (("cat", "dog"), 3, 3, False)
+    part.transform = float
+    assert part[0] == float(part.indices[0])
+
+
+def test_of_what_its_data_set_has_for_each_sample_a_part_has_its_own(described: tuple[Described, Any]) -> None:
+    data, part = described
+    assert len(part) == len(part.targets) == len(part.names) == len(part.arrays[0]) == 5
+    assert part.names == [data.names[position] for position in part.indices]
+    assert part.arrays[0].tolist() == part.indices
+    assert part.arrays[1].tolist() == [1, 1, 1]
+
+
+def test_a_part_travels_to_the_processes_of_a_loader(described: tuple[Described, Any]) -> None:
+    data, part = described
+    for copy in (pickle.loads(pickle.dumps(part)), deepcopy(part)):
+        assert (copy.indices, copy.classes, copy[1]) == (part.indices, data.classes, part[1])
+
+
+def test_a_part_of_a_subset_has_its_positions_in_the_whole(helper: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Described(30)
+    chosen = range(20, 30)
+    found = parts(helper, monkeypatch, Subset(whole, chosen), "2")
+    assert sorted(found[0] + found[1]) == list(chosen)
+    assert helper.part(Subset(whole, chosen)).dataset is whole
