@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def _choice(facts: Facts, result: Result) -> dict[str, Any]:
     return {
         "name": "loop",
         "message": result.message,
-        "option": f"--loop {facts.loop.place if facts.loop else 'FILE:LINE'}",
+        "option": f"--loop {shlex.quote(str(facts.loop.place)) if facts.loop else 'FILE:LINE'}",
         "choices": [str(loop.place) for loop in facts.loops],
         **_at(result.place),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 
 from engine.facts.arguments import command_line
@@ -128,11 +129,11 @@ def choose_loop(trained: Trained, wanted: str | None) -> Trained:
     """
     if wanted is None:
         return trained
-    name, _, line = wanted.replace("\\", "/").rpartition(":")
+    named = wanted.replace("\\", "/")
     places = {loop.epoch.place: loop for loop, _ in trained}
-    found = [place for place in places if str(place.line) == line and f"/{place.file}".endswith(f"/{name}")]
+    found = [place for place in places if f"/{place}".endswith(f"/{named}")]
     if not found:
-        known = ", ".join(map(str, places))
+        known = ", ".join(shlex.quote(str(place)) for place in places)
         raise UserError(f"no training loop stands at {wanted}; choose --loop {known}")
     return [(loop, models) for loop, models in trained if loop.epoch.place == found[0]]
 

@@ -240,3 +240,19 @@ def test_a_notebook_is_converted_into_a_script_and_a_job(folder: Path) -> None:
     assert (folder / "federated/job.py").is_file()
     assert (folder / "train.ipynb").read_bytes() == before
     assert run("apply", "train.ipynb", "--check").exit_code == OK
+
+
+def test_a_loop_of_a_notebook_is_chosen_as_inspect_says(folder: Path) -> None:
+    Path("train.ipynb").write_text(notebook(*TRAINING[:4], TRAINING[3]))
+    result = run("inspect", "train.ipynb")
+    assert result.exit_code == REFUSED
+    assert result.stdout.rstrip().endswith("--loop 'train.ipynb:cell 5:2'")
+    converted = run("apply", "train.ipynb", "--loop", "train.ipynb:cell 6:2")
+    assert converted.exit_code == OK
+    assert "a round  is the loop at train.ipynb:cell 6:2" in converted.stdout
+    wrong = run("apply", "train.ipynb", "--loop", "train.ipynb:cell 3:1")
+    assert (wrong.exit_code, wrong.stderr) == (
+        ERROR,
+        "error: no training loop stands at train.ipynb:cell 3:1; "
+        "choose --loop 'train.ipynb:cell 5:2', 'train.ipynb:cell 6:2'\n",
+    )
