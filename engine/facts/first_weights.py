@@ -109,7 +109,7 @@ def _is_certain(trace: Trace, training: TrainingLoop, event: Event) -> bool:
 
 def _may_do_without(training: TrainingLoop, event: Event) -> bool:
     """True where a program trains without the file that it would load: ``except FileNotFoundError: pass``."""
-    trains = {training.epoch.node, *(entry.node for entry in training.path)}
+    trains = {training.epoch.node, *(getattr(entry, "node", None) for entry in training.path)}
     loads = {event.node, *(call.node for call in event.calls)}
     files = {id(scope.file): scope.file for scope in (event.scope, *(call.caller for call in event.calls))}
     tries = [node for file in files.values() for node in ast.walk(file.tree) if isinstance(node, ast.Try)]

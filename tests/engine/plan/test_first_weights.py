@@ -153,8 +153,11 @@ def test_a_checkpoint_that_has_to_be_there_is_started_from(handler: str, tmp_pat
     assert planned(tmp_path, script(f"try:\n    {WHOLE}\n{handler}")).first_weights.checkpoint == "first.pt"
 
 
-def test_a_handler_around_the_training_says_nothing_of_a_checkpoint(tmp_path: Path) -> None:
-    text = script(WHOLE).replace("\n\nmain()\n", "\n\ntry:\n    main()\nexcept Exception as error:\n    print(error)\n")
+@pytest.mark.parametrize("call", ["main()", "with torch.enable_grad():\n        main()"])
+def test_a_handler_around_the_training_says_nothing_of_a_checkpoint(call: str, tmp_path: Path) -> None:
+    text = script(WHOLE).replace(
+        "\n\nmain()\n", f"\n\ntry:\n    {call}\nexcept Exception as error:\n    print(error)\n"
+    )
     assert planned(tmp_path, text).first_weights.checkpoint == "first.pt"
 
 
