@@ -120,3 +120,8 @@ def ties(statement: ast.stmt) -> bool:
         return False
     names = [target.attr for target in statement.targets if isinstance(target, ast.Attribute)]
     return statement.value.attr in ("weight", "bias") and statement.value.attr in names
+
+
+def breaks(statement: ast.If) -> bool:
+    """True for an ``if`` whose body leaves a loop."""
+    return any(isinstance(inner, ast.Break) for inner in ast.walk(statement))

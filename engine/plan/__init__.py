@@ -17,6 +17,7 @@ from engine.plan.first_weights import FirstWeightsPlan, plan_first_weights
 from engine.plan.followed import decide_followed
 from engine.plan.frame import Frame, ModelName, choose_frame, name_model
 from engine.plan.init_call import InitPlan, plan_init
+from engine.plan.kept_values import counts
 from engine.plan.layout import lay_out
 from engine.plan.local_state import decide_local_state
 from engine.plan.model import decide_arguments, plan_model
@@ -184,7 +185,8 @@ def _plan(facts: Facts, choices: Choices) -> Plan:
     evaluation, partition = plan_evaluation(facts, frame, names), plan_partition(facts, parser)
     taken = {option.destination for option in facts.arguments.options}
     rounds_name = free_option("num_rounds", taken)
-    schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(rounds.shifts))
+    counted = set().union(*counts(facts, frame).values())
+    schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(rounds.shifts), counted)
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
     model = leaving(model, facts.project.entry, _changed_for_a_site(epochs, paths, schedules))
     splits = isinstance(partition, PartitionPlan)

@@ -17,6 +17,7 @@ REPORTS = {
     "log_metrics", "record", "tqdm", "isfile", "mkdir", "makedirs", "Path", "plot", "extend", "imwrite",
     "imsave", "report", "progress_bar", "save_checkpoint",
 }  # fmt: skip
+RATES = ("lr", "momentum", "weight_decay")
 ADDS = ("append", "extend", "update", "add")
 CHANGES = re.compile(r"^(load_state_dict|set_\w+|resample\w*|shuffle\w*|sync\w*|refresh\w*|\w*[a-z]_)$")
 """Methods that change what they are called on: a teacher that takes the weights over, a data set that is drawn anew."""
@@ -60,7 +61,7 @@ def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Eve
     while node in parents:
         inside, node = node, parents[node]
         if isinstance(node, ast.Call) and inside is not node.func:
-            if _called(node) in REPORTS:
+            if is_report(node):
                 return False
             followed = _followed(node, inside, events, depth)
             if followed is not None:
@@ -85,6 +86,11 @@ def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Eve
 def _called(call: ast.Call) -> str:
     """The last name of what is called."""
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def is_report(call: ast.Call) -> bool:
+    """True for a call that only reports or keeps what it is given; not for ``group.update(lr=rate)``."""
+    return _called(call) in REPORTS and not any(keyword.arg in RATES for keyword in call.keywords)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeGuard
 
 from engine.facts import Facts
-from engine.facts.source_text import defaults_of, parameters_in, positional_parameters, text_of
+from engine.facts.source_text import breaks, defaults_of, parameters_in, positional_parameters, text_of
 from engine.facts.trace import Event
 from engine.facts.values import Object, Scope, Unknown, Value, plain, value_of
-from engine.plan.epoch_number import REPORTS
+from engine.plan.epoch_number import is_report, reaches_training
 from engine.plan.frame import bodies, body_of
 from engine.plan.literals import is_same, leaves
-from engine.plan.passed import Written, arguments_written, given_before, scope_in, written_in
+from engine.plan.passed import arguments_written, given_before, written_in
 
 ROUNDING = ("int", "float", "round", "ceil", "floor", "min", "max")
 Use = tuple[ast.expr, Scope, bool]
@@ -188,59 +188,70 @@ def _arguments(call: ast.AST | None) -> list[ast.expr]:
     return [*call.args, *[one.value for one in call.keywords]] if isinstance(call, ast.Call) else []
 
 
-def beside_epoch(facts: Facts) -> Iterator[Use]:
-    """The number of epochs where the epoch's number meets it: compared or divided, in the loop or in what it calls.
+def beside(facts: Facts, numbers: Collection[str], leaving: bool = False) -> Iterator[Use]:
+    """The number of epochs where a number that goes on over the rounds meets it: the epoch's, or a count of steps;
+    compared or divided, in the loop or in what it calls.
 
     A list that has an element for every epoch is among them, where it is built.
+
+    Args:
+        facts: of the program.
+        numbers: what these numbers are called in the epoch loop; attributes are called so everywhere.
+        leaving: with the tests that leave the loop.
     """
     loop = facts.loop
     assert loop is not None and isinstance(loop.loop.node, ast.For)
-    number = text_of(loop.loop.node.target)
-    everywhere = {number} if isinstance(loop.loop.node.target, ast.Attribute) else set()
+    everywhere = {number for number in numbers if "." in number}
     inside = [event for event in facts.trace.events if event.within_node(loop.loop.node)]
     followed = {event.node: event for event in inside if event.function is not None}
-    yield from _beside(facts, loop.loop.node.body, loop.scope, {number}, {}, followed)
+    yield from _beside(facts, loop.loop.node.body, loop.scope, set(numbers), followed, leaving)
     seen: set[ast.AST] = set()
-    for event in followed.values():
-        function = event.function
-        if function is None or function.node in seen:
+    for call in facts.trace.calls:
+        event = followed.get(call.node)
+        if event is None or call.function.node in seen:
             continue
-        written = written_in(event)
-        names = everywhere | {name for name, (node, _) in written.items() if text_of(node) == number}
+        given = written_in(event).items()
+        names = everywhere | {name for name, (node, _) in given if text_of(node) in numbers}
         if names:
-            seen.add(function.node)
-            body = function.node.body if isinstance(function.node.body, list) else [ast.Expr(function.node.body)]
-            yield from _beside(facts, body, scope_in(event, written), names, written, followed)
+            seen.add(call.function.node)
+            body = call.function.node.body
+            statements = body if isinstance(body, list) else [ast.Expr(body)]
+            yield from _beside(facts, statements, call.scope, names, followed, leaving)
 
 
 def _beside(
-    facts: Facts, body: list[ast.stmt], scope: Scope, names: set[str], written: Written,
-    followed: dict[ast.Call, Event],
+    facts: Facts, body: list[ast.stmt], scope: Scope, names: set[str], followed: dict[ast.Call, Event],
+    leaving: bool,
 ) -> Iterator[Use]:  # fmt: skip
-    """The number of epochs in the expressions of some statements that also use the epoch's number.
+    """The number of epochs in the expressions of some statements that also use one of some numbers.
 
     Args:
         facts: of the program.
         body, scope: the statements.
-        names: what the epoch's number is called there.
-        written: the arguments of the function the statements stand in, as its call writes them.
+        names: what the numbers are called there.
         followed: the calls of functions of the project, which are looked into themselves.
+        leaving: with the tests that leave the loop.
     """
-    for root in (root for inner in bodies(body) for statement in inner for root in expressions_of(statement)):
+    statements = [s for inner in bodies(body) for s in inner if leaving or not (isinstance(s, ast.If) and breaks(s))]
+    for root in (root for s in statements if not _is_for_reports(s, body, followed) for root in expressions_of(s)):
         parts, passed = list(_parts(root, followed)), _passed(root)
-        used = [part for part in parts if isinstance(part, (ast.Name, ast.Attribute))]
+        used = [part for part in parts if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript))]
         if any(text_of(part) in names for part in used):
             yield from ((part, scope, part in passed) for part in parts if _is_number(facts, part, scope))
             for part in used:
-                yield from number_behind(facts, *written.get(text_of(part), (part, scope)))
+                yield from number_behind(facts, part, scope)
+
+
+def _is_for_reports(statement: ast.stmt, body: list[ast.stmt], followed: dict[ast.Call, Event]) -> bool:
+    """True for what gives a name a value that only reports use: the time that is left."""
+    name = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    return isinstance(name, ast.Name) and reaches_training(body, name.id, list(followed.values())) is False
 
 
 def expressions_of(statement: ast.stmt) -> list[ast.expr]:
     """The expressions of a statement itself, reports aside."""
-    if isinstance(statement, ast.Expr):
-        call = statement.value
-        called = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
-        return [] if called in REPORTS else [call]
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and is_report(statement.value):
+        return []
     return [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.expr)]
 
 

@@ -9,7 +9,19 @@ from engine.facts import Facts
 from engine.facts.array_flow import outer_names
 from engine.facts.optimizers import is_scheduler
 from engine.facts.source_text import contains, names_in, positional_parameters, text_of
-from engine.facts.values import Function, Object, Scope, Sequence, Value, objects, options, value_of
+from engine.facts.values import (
+    Bound,
+    Function,
+    Literal,
+    Mapping,
+    Object,
+    Scope,
+    Sequence,
+    Value,
+    objects,
+    options,
+    value_of,
+)  # fmt: skip
 from engine.plan.epoch_uses import Use, is_length, number_behind, number_in, set_from, set_to
 from engine.plan.frame import bodies
 
@@ -54,38 +66,39 @@ def _of_scheduler(facts: Facts, scheduler: Object, call: ast.Call, scope: Scope)
         scheduler: what is built.
         call, scope: where.
     """
-    for name, position in HORIZONS.get(scheduler.short_kind, ()):
+    lengths = HORIZONS.get(scheduler.short_kind, ())
+    for name, position in lengths:
         node = _argument(call, name, position)
         if node is not None and not (isinstance(node, ast.Constant) and node.value is None):
             yield from _terms(facts, node, scope) or [(node, scope, True)]
             return
-    given = [
-        use
-        for argument in [*call.args[1:], *[keyword.value for keyword in call.keywords]]
-        for use in _given_to_scheduler(facts, argument, scope)
-    ]
-    yield from given or _in_own_scheduler(facts, scheduler)
+    arguments = [*call.args[1:], *[keyword.value for keyword in call.keywords]]
+    given = [use for argument in arguments for use in _in_argument(facts, argument, scope)]
+    for value in (one for each in (*scheduler.args[1:], *scheduler.kwargs.values()) for one in options(each)):
+        given += _in_function(facts, value)
+    given = given or [*_in_method(facts, scheduler, "get_lr")]
+    yield from given or _unpacked(call, [name for name, _ in lengths], scope)
 
 
-def _given_to_scheduler(facts: Facts, argument: ast.expr, scope: Scope) -> Iterator[Use]:
-    """The number of epochs in an argument of a scheduler, or in the function that it gives the scheduler."""
-    yield from _in_argument(facts, argument, scope)
-    if isinstance(argument, ast.Lambda):
-        yield from _around(facts, argument, scope)
-    for value in value_of(argument, scope):
-        if isinstance(value, Function):
-            if not isinstance(value.node, ast.Lambda):
-                yield from number_in(facts, value.node, value.scope)
-            yield from _around(facts, value.node, value.scope)
+def _in_function(facts: Facts, value: Value) -> Iterator[Use]:
+    """The number of epochs in a function, or an object called like one, that gives a scheduler its rates."""
+    if isinstance(value, Function):
+        if not isinstance(value.node, ast.Lambda):
+            yield from number_in(facts, value.node, value.scope)
+        yield from _around(facts, value.node, value.scope)
+    elif isinstance(value, Bound) and isinstance(value.receiver, Object):
+        yield from _in_method(facts, value.receiver, value.function.name)
+    elif isinstance(value, Object):
+        yield from _in_method(facts, value, "__call__")
 
 
-def _in_own_scheduler(facts: Facts, scheduler: Object) -> Iterator[Use]:
-    """The number of epochs in the rates that a scheduler class of the script's own gives, and behind them."""
-    rates = scheduler.cls.find("get_lr") if scheduler.cls is not None else None
-    if isinstance(rates, Function) and not isinstance(rates.node, ast.Lambda):
-        own = positional_parameters(rates.node)[:1]
-        inside = Scope(rates.file, rates.qualified_name, rates.scope, dict.fromkeys(own, scheduler))
-        for statement in rates.node.body:
+def _in_method(facts: Facts, owner: Object, name: str) -> Iterator[Use]:
+    """The number of epochs in a method that gives rates, of an object of a class of the script's own, and behind it."""
+    method = owner.cls.find(name) if owner.cls is not None else None
+    if isinstance(method, Function) and not isinstance(method.node, ast.Lambda):
+        own = positional_parameters(method.node)[:1]
+        inside = Scope(method.file, method.qualified_name, method.scope, dict.fromkeys(own, owner))
+        for statement in method.node.body:
             yield from number_in(facts, statement, inside)
             for part in ast.walk(statement):
                 yield from number_behind(facts, part, inside)
@@ -200,9 +213,20 @@ def _where_given(facts: Facts, length: ast.expr, scope: Scope) -> tuple[ast.expr
 
 def rate_expressions(body: list[ast.stmt]) -> list[ast.expr]:
     """The expressions that a learning rate set in some statements is computed from, conditions included."""
-    statements = [s for inner in bodies(body) for s in inner if isinstance(s, (ast.Assign, ast.AugAssign))]
-    rates = [part for s in statements if _sets_rate(s) for part in (s.value, *_conditions(s, body))]
+    statements = [s for inner in bodies(body) for s in inner]
+    rates = [part for s in statements for rate in _rates_set(s) for part in (rate, *_conditions(s, body))]
     return _leading_to(rates, body)
+
+
+def _rates_set(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement sets a learning rate to: ``group["lr"] = rate``, ``group.update(lr=rate)``."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        updates = text_of(statement.value.func).endswith(".update")
+        return [keyword.value for keyword in statement.value.keywords if updates and keyword.arg == "lr"]
+    if not isinstance(statement, (ast.Assign, ast.AugAssign)):
+        return []
+    keys = [target.slice for target in _assigned(statement) if isinstance(target, ast.Subscript)]
+    return [statement.value] if any(isinstance(key, ast.Constant) and key.value == "lr" for key in keys) else []
 
 
 def _leading_to(expressions: list[ast.expr], body: list[ast.stmt]) -> list[ast.expr]:
@@ -211,9 +235,15 @@ def _leading_to(expressions: list[ast.expr], body: list[ast.stmt]) -> list[ast.e
     found = list(dict.fromkeys(expressions))
     for expression in found:  # which grows
         for statement in statements:
-            if _targets(statement) & names_in(expression):
+            names = {target.id for target in _assigned(statement) if isinstance(target, ast.Name)}
+            if names & names_in(expression):
                 found += [part for part in (statement.value, *_conditions(statement, body)) if part not in found]
     return found
+
+
+def _assigned(statement: ast.Assign | ast.AugAssign) -> list[ast.expr]:
+    """What an assignment sets."""
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
 
 
 def _conditions(statement: ast.stmt, body: list[ast.stmt]) -> list[ast.expr]:
@@ -221,26 +251,16 @@ def _conditions(statement: ast.stmt, body: list[ast.stmt]) -> list[ast.expr]:
     return [s.test for inner in bodies(body) for s in inner if isinstance(s, ast.If) and contains(s, statement)]
 
 
-def _targets(statement: ast.Assign | ast.AugAssign) -> set[str]:
-    """The names that an assignment sets."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
-
-def _sets_rate(statement: ast.Assign | ast.AugAssign) -> bool:
-    """True for an assignment of a learning rate."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    keys = [target.slice for target in targets if isinstance(target, ast.Subscript)]
-    return any(isinstance(key, ast.Constant) and key.value == "lr" for key in keys)
-
-
 def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
     """An argument of a call by keyword or position."""
     named = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-    if named is not None:
-        return named
-    return (
-        call.args[position]
-        if position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args)
-        else None
-    )
+    unpacks = any(isinstance(argument, ast.Starred) for argument in call.args)
+    return named or (call.args[position] if position < len(call.args) and not unpacks else None)
+
+
+def _unpacked(call: ast.Call, names: list[str], scope: Scope) -> Iterator[Use]:
+    """The numbers that a dictionary which a call unpacks holds under some names."""
+    for held in [one for keyword in call.keywords if keyword.arg is None for one in value_of(keyword.value, scope)]:
+        for given in [held.items.get(name) for name in names] if isinstance(held, Mapping) else ():
+            if isinstance(given, Literal) and given.written is not None and given.source != "config":
+                yield (*given.written, True)

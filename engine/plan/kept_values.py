@@ -129,6 +129,14 @@ def changes(code: Iterable[Code]) -> dict[Kept, list[Change]]:
     return {kept: list(how.values()) for kept, how in found.items()}
 
 
+def counts(facts: Facts, frame: Frame) -> dict[Kept, set[str]]:
+    """The numbers that the epoch loop only adds to, and that go on over the rounds: where each is kept, and how it is
+    written; none where a round is not the loop itself."""
+    code = code_of_round(facts, frame) if frame.is_loop and isinstance(frame.node, ast.For) else []
+    grown = {kept: how for kept, how in changes(code).items() if all(one.adds == 1 for one in how)}
+    return {kept: {text_of(one.target) for one in how} for kept, how in grown.items() if lives_on(kept, code, frame)}
+
+
 def _unconditional(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements that are reached whenever those around them are, loops not counted."""
     for statement in body:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.facts import Facts, LoopFact
-from engine.facts.source_text import assigned, names_in, own_nodes, text_of
+from engine.facts.source_text import assigned, breaks, names_in, own_nodes, text_of
 from engine.facts.values import Literal, value_of
 from engine.plan.epoch_uses import set_from
 from engine.plan.frame import Frame, bodies, body_of
@@ -185,11 +185,6 @@ def is_constant(node: ast.expr) -> bool:
 def _ends(statement: ast.If) -> bool:
     """True for an ``if`` whose body leaves a loop, or the function around it."""
     return breaks(statement) or any(isinstance(inner, ast.Return) for inner in ast.walk(statement))
-
-
-def breaks(statement: ast.If) -> bool:
-    """True for an ``if`` whose body leaves a loop."""
-    return any(isinstance(inner, ast.Break) for inner in ast.walk(statement))
 
 
 def assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:

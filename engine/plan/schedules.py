@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.edit import Replace
@@ -11,7 +11,7 @@ from engine.facts import Expression, Facts, source_text
 from engine.facts.source_text import text_of
 from engine.facts.values import Scope
 from engine.plan.decision import Decision
-from engine.plan.epoch_uses import Use, beside_epoch, number_in, set_from, set_to
+from engine.plan.epoch_uses import Use, beside, number_in, set_from, set_to
 from engine.plan.horizons import horizons
 from engine.plan.literals import Range, is_same, leaves
 from engine.plan.names import Names
@@ -37,7 +37,13 @@ class SchedulePlan:
 
 
 def plan_schedules(
-    facts: Facts, parser: ParserPlan, names: Names, destination: str, epochs: Setting | None, shifted: bool = False
+    facts: Facts,
+    parser: ParserPlan,
+    names: Names,
+    destination: str,
+    epochs: Setting | None,
+    shifted: bool,
+    counted: Collection[str],
 ) -> SchedulePlan:
     """Find what sizes a schedule for one run and stretch it over all rounds.
 
@@ -48,14 +54,16 @@ def plan_schedules(
         destination: what the number of rounds is called.
         epochs: the option that sets the local epochs of a round.
         shifted: True where the epoch's number goes on over the rounds, so that what is compared with it has to.
+        counted: counts of steps that go on likewise.
     """
     edits: list[Replace] = []
     lengths: list[Range] = []
     unreached: list[str] = []
     fixed: list[str] = []
     scheduled = list(horizons(facts))
-    beside = list(beside_epoch(facts)) if shifted else []
-    for node, scope, whole in _each_once(facts, [*scheduled, *beside]):
+    met = list(beside(facts, {text_of(facts.loop.loop.node.target)}, leaving=True)) if shifted else []
+    met += beside(facts, counted) if counted else []
+    for node, scope, whole in _each_once(facts, [*scheduled, *met]):
         reader = how_to_read(destination, parser, Range.of(node, scope), names)
         if reader is None:
             unreached.append(text_of(node))
@@ -111,7 +119,7 @@ def _decisions(stretched: bool, scheduled: bool, fixed: list[str], unreached: li
     if stretched and not scheduled:
         yield Decision(
             "epoch numbers",
-            "the number of epochs is multiplied by that of the rounds where the epoch's number meets it",
+            "the number of epochs is multiplied by that of the rounds where a count that goes on over them meets it",
             "remove the factor from client.py to reach the end in the first round",
         )
     elif stretched:

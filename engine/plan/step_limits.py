@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from engine.edit import Replace
 from engine.facts import Facts
-from engine.facts.source_text import names_bound, names_read, own_nodes, text_of
+from engine.facts.source_text import breaks, names_bound, names_read, own_nodes, text_of
 from engine.facts.trace import Branch, Call, path_inside
 from engine.facts.values import Scope
+from engine.plan.epoch_uses import beside
 from engine.plan.frame import Frame
 from engine.plan.horizons import rate_expressions
 from engine.plan.kept_values import (
@@ -23,13 +24,13 @@ from engine.plan.kept_values import (
     Kept,
     changes,
     code_of_round,
+    counts,
     kept_at,
     lives_on,
     number_at_start,
     reset_of,
     set_before,
 )
-from engine.plan.loop_start import breaks
 from engine.plan.names import Names
 from engine.plan.passed import arguments_written
 from engine.result import Place
@@ -73,7 +74,7 @@ class Limit:
         node: the number or flag in the test.
         end: the limit that it is compared with; None for a flag.
         test: the test.
-        rates: True where a learning rate goes by it.
+        rates: True where a learning rate goes by it, or whatever else has a length.
     """
 
     kept: Kept
@@ -101,6 +102,7 @@ def early_ends(facts: Facts, frame: Frame) -> EarlyEnds:
     code = code_of_round(facts, frame)
     changed = {kept: how for kept, how in changes(code).items() if lives_on(kept, code, frame)}
     rates = {kept for part in code for rate in rate_expressions(part.body) for kept in _kept_in(rate, part.scope)}
+    rates |= {kept for kept, written in counts(facts, frame).items() if any(beside(facts, written))}
     limits: list[Limit] = []
     judged = False
     for test in _leaving(facts, frame, code, _left_out(facts, code, changed)):

@@ -174,6 +174,14 @@ OF_LENGTH = POLY.format(parameters="total", body="self.total = total", length="s
 OF_SETTINGS = POLY.format(parameters="s", body='self.total = s["epochs"] * s["steps"]', length="self.total")
 OF_PARTS = POLY.format(parameters="epochs, steps", body="self.total = epochs * steps", length="self.total")
 OF_OPTIONS = POLY.format(parameters="o, n", body="self.o, self.n = o, n", length="(<self.o.epochs> * self.n)")
+OF_AN_OBJECT = """\
+class Poly:
+    def __init__(self, o):
+        self.o = o
+
+    def __call__(self, it):
+        return 1 - it / <self.o.epochs>
+"""
 OF_A_PARAMETER = "def poly(it, total):\n    return 0.1 * (1 - it / total)\n"
 FROM_ANYWHERE = """\
 import argparse
@@ -181,6 +189,7 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 {definitions}
 
@@ -256,6 +265,13 @@ def test_a_length_is_stretched_once_wherever_a_rate_has_it_from(definitions: str
     check_stretched(FROM_ANYWHERE.format(definitions=definitions, before=before, rate=rate))
 
 
+@pytest.mark.parametrize("rate", ["Poly(args)", "Poly(args).__call__"])
+def test_a_length_that_an_object_which_gives_the_rate_keeps(rate: str) -> None:
+    before = f"scheduler = LambdaLR(optimizer, {rate})"
+    script = FROM_ANYWHERE.format(definitions=OF_AN_OBJECT, before=before, rate="scheduler.get_last_lr()[0]")
+    check_stretched(script.replace("it += 1", "scheduler.step()"))
+
+
 @pytest.mark.parametrize(
     ("definitions", "before", "rate"),
     [
@@ -269,6 +285,62 @@ def test_a_length_is_stretched_once_wherever_a_rate_has_it_from(definitions: str
 def test_a_length_that_a_trainer_keeps(definitions: str, before: str, rate: str) -> None:
     """The number of epochs that its loop runs over stays as it is."""
     check_stretched(OF_A_TRAINER.format(definitions=definitions, before=before, rate=rate))
+
+
+GOES_ON = """\
+import torch
+from torch import nn
+
+{definitions}
+
+EPOCHS = 3
+batches = [torch.ones(4, 2), torch.zeros(4, 2)]
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{before}
+it = 0
+for epoch in range(EPOCHS):
+    for x in batches:
+        {batch}
+        optimizer.zero_grad()
+        (model(x).mean() * weight).backward()
+        optimizer.step()
+        it += 1
+"""
+ANNEALER = """\
+class Annealer:
+    def __init__(self, total):
+        self.total, self.done = total, 0
+
+    def weight(self):
+        self.done += 1
+        return min(1.0, self.done / self.total)
+"""
+
+
+@pytest.mark.parametrize(
+    ("definitions", "before", "batch"),
+    [
+        ("", "", "weight = min(1.0, it / (<EPOCHS> * 2))"),
+        ("", "total = <EPOCHS> * 2", "weight = min(1.0, it / total)"),
+        ("", "weights = torch.linspace(0, 1, <EPOCHS> * 2)", "weight = weights[it]"),
+        ("def share(n, total):\n    return n / total\n", "", "weight = share(it, <EPOCHS> * 2)"),
+        (ANNEALER, "annealer = Annealer(<EPOCHS> * 2)", "weight = annealer.weight()"),
+    ],
+)
+def test_a_count_of_steps_that_goes_on_over_the_rounds(definitions: str, before: str, batch: str) -> None:
+    check_stretched(GOES_ON.format(definitions=definitions, before=before, batch=batch))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        "left = EPOCHS * 2 - it\n        print(left)\n        weight = 1.0",
+        "weight = 1.0\n        if it >= EPOCHS * 2:\n            break",
+    ],
+)
+def test_a_count_of_steps_that_training_does_not_go_by(batch: str) -> None:
+    check_unchanged(GOES_ON.format(definitions="", before="", batch=batch))
 
 
 @pytest.mark.parametrize(
