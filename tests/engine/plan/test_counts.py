@@ -42,9 +42,9 @@ for epoch in range(args.epochs):
 @pytest.mark.parametrize(
     ("weight", "after", "told"),
     [
-        ("(1 - done / total)", "pass", ["done / total"]),
-        ("(1 - done / (args.epochs * len(batches)))", "pass", ["done / (args.epochs * len(batches))"]),
-        ("ramp.value()", "ramp.step()", ["self.done / self.total"]),
+        ("(1 - done / total)", "pass", []),  # which is stretched, as the two below
+        ("(1 - done / (args.epochs * len(batches)))", "pass", []),
+        ("ramp.value()", "ramp.step()", []),
         ("weight", "weight = min(1.0, weight + 1 / args.epochs)", ["1 / args.epochs"]),
         ("weight", "weight += 1 / args.epochs", ["1 / args.epochs"]),
         ("(1 - done / 1000)", "pass", []),
