@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 
 from engine.facts import Facts
-from engine.facts.source_text import names_read, text_of
+from engine.facts.source_text import contains, names_read, text_of
 from engine.facts.trace import Event
 from engine.plan.passed import arguments_written, given_before
 
@@ -35,8 +36,18 @@ def epoch_number_matters(facts: Facts, loop: ast.For, variable: str) -> bool:
     return given_on or bool(reaches_training(loop.body, variable, inside, depth=0))
 
 
-def reaches_training(body: list[ast.stmt], variable: str, events: list[Event], depth: int = 0) -> bool | None:
-    """True where a variable is used for more than reports in some statements; None where it is only handed back."""
+def reaches_training(
+    body: list[ast.stmt], variable: str, events: list[Event], depth: int = 0, but_for: Collection[ast.AST] = ()
+) -> bool | None:
+    """True where a variable is used for more than reports in some statements; None where it is only handed back.
+
+    Args:
+        body: the statements.
+        variable: its name, or the attribute.
+        events: the calls that are looked into.
+        depth: how many calls lead to the statements.
+        but_for: calls that do not count.
+    """
     parents = {
         child: node for statement in body for node in ast.walk(statement) for child in ast.iter_child_nodes(node)
     }
@@ -45,7 +56,7 @@ def reaches_training(body: list[ast.stmt], variable: str, events: list[Event], d
         for statement in body
         for node in ast.walk(statement)
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Load)
-        if text_of(node) == variable
+        if text_of(node) == variable and not any(contains(call, node) for call in but_for)
     ]
     return _worst([_use_matters(use, parents, events, depth) for use in uses])
 

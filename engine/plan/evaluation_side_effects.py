@@ -125,9 +125,10 @@ def _counted(frame: Frame, event: Event, inside: list[Event], beside: list[Event
         counted: what it makes a new value of from the old one, as it writes it.
     """
     bodies = [getattr(frame.node, "body", []), *_bodies(frame, inside, beside)]
+    evaluating = [one.node for one in (event, *beside) if one.function is not None and one.function is event.function]
     for name in sorted(counted):
         seen = _seen_from(frame, name, event, inside)
-        if seen and any(reaches_training(body, seen, beside) for body in bodies):
+        if seen and any(reaches_training(body, seen, beside, but_for=evaluating) for body in bodies):
             yield seen
 
 

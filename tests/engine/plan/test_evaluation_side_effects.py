@@ -200,3 +200,48 @@ def test_what_an_evaluation_keeps_around_it(inside: str, after: str, reason: str
     told = [decision.decision for decision in plan.decisions if decision.subject == "metrics"]
     assert (plan.evaluation is None) == bool(reason)
     assert not reason or f"Evaluator.run() also {reason}" in told[0]
+
+
+MEASURING = """\
+import torch
+from torch import nn
+
+
+class Meter:
+    def __init__(self):
+        self.losses = []
+
+    def reset(self):
+        self.losses = []
+
+    def update(self, loss):
+        self.losses.append(loss)
+
+    def mean(self):
+        return sum(self.losses) / len(self.losses)
+
+
+def test(model, meter):
+    model.eval()
+    meter.reset()
+    with torch.no_grad():
+        meter.update(nn.functional.mse_loss(model(torch.ones(4, 2)), torch.ones(4, 1)).item())
+    return meter.mean()
+
+
+meter = Meter()
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    model.train()
+    for x in (torch.ones(4, 2), torch.zeros(4, 2)):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+    loss = test(model, meter=meter)
+    print(f"loss {loss}")
+"""
+
+
+def test_a_meter_that_the_loop_gives_an_evaluation(tmp_path: Path) -> None:
+    assert plan_of(written(tmp_path, MEASURING, {})).evaluation is not None
