@@ -22,8 +22,9 @@ from engine.facts.values import (
     options,
     value_of,
 )  # fmt: skip
-from engine.plan.epoch_uses import Use, is_length, number_behind, number_in, set_from, set_to
+from engine.plan.epoch_uses import Use, is_length, number_behind, number_in
 from engine.plan.frame import bodies
+from engine.plan.written_before import set_from, set_to
 
 HORIZONS = {
     "CosineAnnealingLR": (("T_max", 1),),

@@ -16,6 +16,7 @@ from engine.plan.arrays import Split, plan_split
 from engine.plan.decision import Decision
 from engine.plan.draws import unseeded_draw
 from engine.plan.parser import ParserPlan
+from engine.plan.set_orders import set_behind
 from engine.plan.settings import Setting, runs_early
 from engine.result import Place
 
@@ -90,6 +91,10 @@ def _problem(facts: Facts, parser: ParserPlan, loader: ast.AST) -> str | None:
         return drawn
     if _before_arguments(facts, parser, loader):
         return "its DataLoader is built before the script reads its arguments, of which one says how to split"
+    built = next((event for event in facts.trace.events if event.node is loader), None)
+    unordered = set_behind(facts, loader, built.scope) if built is not None else None
+    if unordered is not None:
+        return f"its order is that of the set at {unordered}, which every site would have in another order"
     ways = [event.path for event in facts.trace.events if event.node is loader]
     if any(not exclude(one, other) for one, other in combinations(ways, 2)):
         return "the function that builds its DataLoader builds those of other data too"

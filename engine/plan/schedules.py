@@ -11,12 +11,13 @@ from engine.facts import Expression, Facts, source_text
 from engine.facts.source_text import text_of
 from engine.facts.values import Scope
 from engine.plan.decision import Decision
-from engine.plan.epoch_uses import Use, beside, number_in, set_from, set_to
+from engine.plan.epoch_uses import Use, beside, number_in
 from engine.plan.horizons import horizons
 from engine.plan.literals import Range, is_same, leaves
 from engine.plan.names import Names
 from engine.plan.parser import ParserPlan, how_to_read
 from engine.plan.settings import Setting
+from engine.plan.written_before import set_from, set_to
 
 
 @dataclass(frozen=True)
