@@ -14,7 +14,7 @@ from engine.facts.program import Expression, ModelFact, Wrapper
 from engine.facts.source_text import expression, text_of
 from engine.facts.trace import Branch, Call, Store, Trace, is_default
 from engine.facts.training import TrainingLoop, owners_of
-from engine.facts.values import External, Object, Scope, Sequence, Unknown, Value, objects, options
+from engine.facts.values import Class, External, Object, Scope, Sequence, Unknown, Value, objects, options
 from engine.result import Place
 
 DEEPEST_PART = 5
@@ -43,6 +43,7 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
     if not groups and any(_is_unknown(optimizer) for _, optimizer in training.steps):
         called = _called_models(trace, training)
         groups = [[model] for model in called[:1]]
+    groups = [_modules_among(group) for group in groups]
     groups = [group for group in groups if not all(map(has_no_parameters, group))] or groups
     owner = _owner_of_all(trace, training, groups) if len(groups) > 1 else None
     groups = [[owner]] if owner is not None else groups
@@ -54,6 +55,21 @@ def trained_models(trace: Trace, training: TrainingLoop, wanted: str | None = No
         taken = any(fact.variable == other.variable for other in found)
         found.append(replace(fact, variable=_listed_as(training, group[0]) or fact.variable) if taken else fact)
     return tuple(found)
+
+
+def _modules_among(group: list[Object]) -> list[Object]:
+    """What a model may be, without what else has a name that is chosen: tensors that losses and metrics give back, and
+    plain objects."""
+    return [one for one in group if not _is_no_module(one)] or group
+
+
+def _is_no_module(value: Object) -> bool:
+    """True for a tensor, and for an object of a class of the project that no library's class is behind."""
+    if value.cls is not None:
+        return all(
+            isinstance(base, Class) or getattr(base, "name", "") == "builtins.object" for base in value.cls.ancestry()
+        )
+    return value.kind.startswith("torch.") and not (value.is_module or _is_restored(value))
 
 
 def has_no_parameters(module: Object) -> bool:
@@ -145,10 +161,11 @@ def _is_part(part: Object, whole: Object) -> bool:
 
 
 def belongs(value: Object, model: Object) -> bool:
-    """True for a model, a wrapper of it and what is stored in it, however deep."""
+    """True for a model, a wrapper of it and what is stored in it, however deep; layers that it has taken over from
+    another module among them."""
     part = unwrapped(value)
     for _ in range(20):
-        if part is model:
+        if isinstance(part, Object) and _holds(model, part):
             return True
         if not isinstance(part, Object) or part.parent is None:
             return False

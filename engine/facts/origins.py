@@ -29,6 +29,7 @@ KEEPS = {"requires_grad_", "clip_grad_norm_", "clip_grad_value_"}
 OF_SHAPE = {
     "len", "size", "numel", "dim", "shape", "ndim", "dtype", "device", "isinstance", "hasattr", "type", "nelement",
 }  # fmt: skip
+OF_TYPE = {"type_as", "to", "view_as", "expand_as", "reshape_as"}
 NUMBERS = ("builtins.int", "builtins.float", "builtins.round", "builtins.min", "builtins.max", "builtins.abs", "math.")
 WITH_STATISTICS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 STATISTICS = "running statistics"
@@ -159,6 +160,8 @@ def _of_followed(run: Pass, node: ast.Call, scope: Scope, evaluation: Evaluation
     if node in run.backward:
         run.trains |= every
     found |= _kept(run, receiver, scope) if entered and not weights else every
+    if not entered and _name(node) in OF_TYPE:  # what it is given says only a type, a device or a shape
+        return origins_of(run, receiver, scope)
     if not entered:
         _change_in_place(run, node, scope, every)
     return found | _statistics(run, node, callees, every)

@@ -367,6 +367,20 @@ NOTHING = {
     "clipped": {
         "inner": "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
     },
+    "type of the output": {
+        "before": "weights = torch.ones(3, dtype=torch.float64)",
+        "inner": "weights = weights.type_as(out).to(out)",
+        "measured": "(weights * model(xb))",
+        "more": " + weights[0]",
+    },
+    "layers of another module": {
+        "before": "class Trunk(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layer = self.block()\n    def block(self):\n        return nn.Sequential(nn.BatchNorm1d(2))\n"
+        "class Whole(nn.Module):\n    def __init__(self):\n        super().__init__()\n        trunk = Trunk()\n"
+        "        self.layer, self.head = trunk.layer, nn.Linear(2, 3)\n"
+        "    def forward(self, x):\n        return self.head(self.layer(x))\n"
+        "model = Whole()\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
+    },
 }
 
 
