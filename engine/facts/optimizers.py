@@ -117,11 +117,13 @@ def parameters_in(value: Value | None, depth: int = 0) -> Iterator[Parameters]:
     if isinstance(value, Parameters):
         yield value
         return
-    if isinstance(value, Choice) and all(isinstance(option, Parameters) for option in value.options):
-        yield Parameters([Choice([owner for option in value.options for owner in option.owners], value.default_first)])
-        return
-    for part in _parts(value):
-        yield from parameters_in(part, depth + 1)
+    parts = _parts(value)
+    either = [part for part in parts if isinstance(part, Parameters)] if isinstance(value, Choice) else []
+    if either:
+        yield Parameters([Choice([owner for part in either for owner in part.owners], value.default_first)])
+    for part in parts:
+        if part not in either:
+            yield from parameters_in(part, depth + 1)
 
 
 def _parts(value: Value) -> list[Value]:

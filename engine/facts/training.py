@@ -14,6 +14,7 @@ from engine.facts.values import Object, Sequence, Value, choose, objects, option
 from engine.result import Place
 
 EPOCH_NAME = re.compile(r"epoch", re.IGNORECASE)
+LENGTH_OF_EPOCH = re.compile(r"len\(|iter|per_?epoch|epoch_?(len|size|steps)", re.IGNORECASE)
 DATA_NAME = re.compile(r"load|batch|data|iter\b|train_it|sample|dl\b|perm|chunk|slice", re.IGNORECASE)
 PASSED_THROUGH = ("tqdm", "rich.progress", "builtins.enumerate", "builtins.iter", "builtins.zip", "itertools.islice")
 
@@ -114,7 +115,19 @@ def _training_loop(steps: list[Step]) -> TrainingLoop:
         elif stepping.within(epoch):
             unique[key] = (known[0], choose([known[1], optimizer]))
     found = sorted(unique.values(), key=lambda step: not is_default(step[0].path))
-    return TrainingLoop(epoch, batch, event.path[:position], tuple(found))
+    return TrainingLoop(epoch, batch, event.path[:position], tuple(_by_default(found)))
+
+
+def _by_default(steps: list[tuple[Event, Value]]) -> list[tuple[Event, Value]]:
+    """The steps without those that train something else, and only where the user sets an option of the script."""
+    usual = [owner for event, optimizer in steps if is_default(event.path) for owner in owners_of(optimizer)]
+    if not usual:
+        return steps
+    return [
+        (event, optimizer)
+        for event, optimizer in steps
+        if is_default(event.path) or not owners_of(optimizer) or any(one in usual for one in owners_of(optimizer))
+    ]
 
 
 def _swept(event: Event, optimizer: Value) -> bool:
@@ -182,7 +195,7 @@ def names_epochs(loop: Loop) -> bool:
         return bool(EPOCH_NAME.search(text_of(node.test)))
     if EPOCH_NAME.search(text_of(node.target)):
         return True
-    return bool(EPOCH_NAME.search(text_of(node.iter))) and not re.search(r"len\(|iter", text_of(node.iter))
+    return bool(EPOCH_NAME.search(text_of(node.iter))) and not LENGTH_OF_EPOCH.search(text_of(node.iter))
 
 
 def runs_over_phases(loop: Loop) -> bool:

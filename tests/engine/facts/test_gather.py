@@ -284,3 +284,27 @@ def test_a_wrapper_around_the_step_of_an_optimizer_still_steps(tmp_path: Path) -
     facts = facts_of(tmp_path, WRAPS_STEP)
     assert facts.optimizer is not None and facts.optimizer.step is not None
     assert facts.model is not None and facts.model.name == "Net"
+
+
+@pytest.mark.parametrize(("given", "trained"), [((), ["model"]), (("--decoder",), ["model", "decoder"])])
+def test_a_model_that_only_an_option_trains_is_no_second_model(given, trained, tmp_path: Path) -> None:
+    shape = Path(__file__).parent / "shapes/second_model_by_option.py"
+    facts = gather(Project(shape), Choices(arguments=given))
+    assert [model.variable for model in facts.models] == trained
+
+
+def test_a_function_that_could_have_the_chosen_name_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self, hidden):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(hidden, 1)\n\n    def forward(self, x):\n        return self.fc(x)\n\n\n"
+        "class Shift:\n    def __init__(self, by):\n        self.by = by\n\n\n"
+        "def squared(out, y):\n    return nn.functional.mse_loss(out, y)\n"
+    )
+    facts = facts_of(
+        tmp_path,
+        "import os\nimport nets\nmodel = getattr(nets, os.environ['NET'])(2)\n"
+        "loss = getattr(nets, os.environ['LOSS'])\n"
+        "optimizer = optim.SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)\n"
+        "for epoch in range(3):\n    loss(model(torch.ones(2)), torch.ones(1)).backward()\n    optimizer.step()\n",
+    )
+    assert [(model.name, model.alternatives) for model in facts.models] == [("Net", ())]

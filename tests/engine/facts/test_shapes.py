@@ -87,6 +87,8 @@ TABLE = {
     ),
     "steps_over_data": Expected(loop="other", epochs=None),
     "steps_per_slice": Expected(),
+    "steps_per_epoch": Expected(),
+    "second_model_by_option": Expected(),
     "phase_loop": Expected(train="train_model", where="loop", metrics=("accuracy",), scheduler="epoch"),
     "flag_function": Expected(
         train="run_epoch", evaluate="run_epoch", where="loop", metrics=("loss",), returns="value"
