@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ITEM = RewriteRule("$loss.data[0]", "$loss.item()")
 ITEM_OF_SUM = RewriteRule("$total[0]", "$total.item()")
+REDUCES = re.compile(r"mean|sum|loss|entropy|nll|mse|bce|norm|criterion|crit\b|dot\(|item", re.IGNORECASE)
 
 
 class ObsoleteApi(ProgramRule):
@@ -64,6 +66,10 @@ class ObsoleteApi(ProgramRule):
         "def unused(loss):\n    return loss.data[0]\nloss.backward()",
         "total = [0.0]\nloss.backward()\ntotal += loss.data\nfirst = total[0]",
         "total = 0\nloss.backward()\ntotal += losses.data\nfirst = total[0]",
+        "import torch\nif int(torch.__version__[0]) > 0:\n    total = loss.item()\nelse:\n    total = loss.data[0]\n"
+        "loss.backward()",
+        "def objective(out, y):\n    return -1.0 * (y * out.log() + (1 - y) * (1 - out).log())  # of shape (1, 1)\n"
+        "loss = objective(model(x), y)\nloss.backward()\ntotal = loss.data[0]",
     ]
     INVALID = [
         Invalid(
@@ -107,8 +113,12 @@ class ObsoleteApi(ProgramRule):
         yield from (cls.found(file, node, cls.NOT_STATIC) for file, node in not_static(facts))
         backward = [event.node.func for event in facts.trace.named(".backward")]
         losses = {ast.unparse(func.value) for func in backward if isinstance(func, ast.Attribute)}
+        losses -= with_dimensions(facts)
+        older = for_older_versions(facts)
         sums: dict[str, set[str]] = {}
         for file, node in live_nodes(facts):
+            if node in older:
+                continue
             if is_first_of_data(node) and ast.unparse(node.value.value) in losses:
                 yield cls.found(file, node)
             elif is_first(node) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -122,6 +132,24 @@ class ObsoleteApi(ProgramRule):
         """``loss.item()``, or ``total.item()``."""
         match = ITEM.match(node, names) or ITEM_OF_SUM.match(node, names)
         return match.replacement if match else None
+
+
+def with_dimensions(facts: Facts) -> set[str]:
+    """The names of what functions of the project give back that seem to reduce nothing to one number: a loss of shape
+    ``(1, 1)`` may be indexed."""
+    found = set()
+    for event in facts.trace.events:
+        statement, function = event.statement, event.function
+        if function is not None and isinstance(statement, ast.Assign) and statement.value is event.node:
+            names = {ast.unparse(name) for target in assigned(statement) for name in ast.walk(target)}
+            found |= set() if REDUCES.search(ast.unparse(function.node)) else names
+    return found
+
+
+def for_older_versions(facts: Facts) -> set[ast.AST]:
+    """What stands under a test of a version."""
+    tests = [node for _, node in live_nodes(facts) if isinstance(node, ast.If) and "version" in ast.unparse(node.test)]
+    return {inner for test in tests for inner in ast.walk(test)}
 
 
 def not_static(facts: Facts) -> Iterator[tuple[SourceFile, ast.AST]]:
