@@ -186,7 +186,10 @@ def _plan(facts: Facts, choices: Choices) -> Plan:
     taken = {option.destination for option in facts.arguments.options}
     rounds_name = free_option("num_rounds", taken)
     counted = set().union(*counts(facts, frame).values())
-    schedules = plan_schedules(facts, parser, names, rounds_name, epochs, bool(rounds.shifts), counted)
+    anew = {reset.partition(" = ")[0] for reset in rounds.resets}
+    schedules = plan_schedules(
+        facts, parser, names, rounds_name, epochs, bool(rounds.shifts), counted, frame.is_loop, anew
+    )
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
     model = leaving(model, facts.project.entry, _changed_for_a_site(epochs, paths, schedules))
     splits = isinstance(partition, PartitionPlan)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from engine.edit import Replace
 from engine.facts import Expression, Facts, source_text
-from engine.facts.source_text import text_of
+from engine.facts.source_text import contains, text_of
 from engine.facts.values import Scope
+from engine.plan.after_loop import counted_after
 from engine.plan.decision import Decision
 from engine.plan.epoch_uses import Use, beside, number_in
 from engine.plan.horizons import horizons
@@ -45,6 +46,8 @@ def plan_schedules(
     epochs: Setting | None,
     shifted: bool,
     counted: Collection[str],
+    goes_on: bool,
+    anew: Collection[str] = (),
 ) -> SchedulePlan:
     """Find what sizes a schedule for one run and stretch it over all rounds.
 
@@ -56,15 +59,18 @@ def plan_schedules(
         epochs: the option that sets the local epochs of a round.
         shifted: True where the epoch's number goes on over the rounds, so that what is compared with it has to.
         counted: counts of steps that go on likewise.
+        goes_on: True where what follows the epoch loop is done after the last round.
+        anew: counts that begin again in every round, and come to the end of what they are divided by in each.
     """
     edits: list[Replace] = []
     lengths: list[Range] = []
     unreached: list[str] = []
     fixed: list[str] = []
-    scheduled = list(horizons(facts))
+    scheduled = [use for use in horizons(facts) if not _counts_in(use, anew)]
     met = list(beside(facts, {text_of(facts.loop.loop.node.target)}, leaving=True)) if shifted else []
     met += beside(facts, counted) if counted else []
-    for node, scope, whole in _each_once(facts, [*scheduled, *met]):
+    after = list(counted_after(facts)) if goes_on else []
+    for node, scope, whole in _each_once(facts, [*scheduled, *met, *after]):
         reader = how_to_read(destination, parser, Range.of(node, scope), names)
         if reader is None:
             unreached.append(text_of(node))
@@ -84,6 +90,14 @@ def plan_schedules(
         edits.append(_replaced(Range.of(node, scope), _times(node, reader), whole))
     decisions = tuple(_decisions(bool(edits), bool(scheduled), fixed, unreached))
     return SchedulePlan(tuple(dict.fromkeys(edits)), bool(edits), decisions, tuple(dict.fromkeys(lengths)))
+
+
+def _counts_in(use: Use, counts: Collection[str]) -> bool:
+    """True for a length that some counts are divided by: ``1 - step / steps``."""
+    node, scope, _ = use
+    quotients = [n for n in ast.walk(scope.file.tree) if isinstance(n, ast.BinOp) and contains(n.right, node)]
+    divided = [part for one in quotients if isinstance(one.op, ast.Div) for part in ast.walk(one.left)]
+    return bool(counts) and any(text_of(part) in counts for part in divided)
 
 
 def _each_once(facts: Facts, uses: Iterable[Use]) -> Iterator[Use]:

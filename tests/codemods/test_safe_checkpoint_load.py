@@ -189,3 +189,24 @@ def test_data_is_left_alone() -> None:
             optimizer.step()
         """
     check_converted(source.format(safe=""), source.format(safe=", weights_only=True"))
+
+
+def test_a_model_that_the_script_saves_whole() -> None:
+    """weights_only=True would refuse it, after the last round; a state from elsewhere is loaded safely all the same."""
+    source = """\
+        import torch
+        from torch import nn
+
+        x, y = torch.ones(4, 2), torch.ones(4, 1)
+        model = nn.Linear(2, 1)
+        model.load_state_dict(torch.load("start.pt"{safe}))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(3):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            torch.save(model, "best_model.pt")
+        best = torch.load("best_model.pt", weights_only=False)
+        print(nn.functional.mse_loss(best(x), y))
+        """
+    check_converted(source.format(safe=""), source.format(safe=", weights_only=True"))

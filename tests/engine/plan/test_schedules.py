@@ -535,3 +535,34 @@ def test_the_number_of_epochs_written_once_more_in_the_number_of_steps() -> None
                 scheduler.step()
         """
     check_converted(script.format(length="3"), script.format(length="(args.epochs * args.num_rounds)"))
+
+
+def test_a_rate_by_a_count_that_begins_again_in_every_round() -> None:
+    """It comes to its end in each: stretched, it would begin again before it has."""
+    check_unchanged(
+        """\
+        import torch
+        from torch import nn
+
+
+        class Trainer:
+            def __init__(self, model, max_steps=6):
+                self.model, self.max_steps, self.step = model, max_steps, 0
+                self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+            def rate(self):
+                return 0.1 * max(0.0, 1 - self.step / self.max_steps)
+
+            def fit(self, x, y):
+                while self.step < self.max_steps:
+                    for group in self.optimizer.param_groups:
+                        group["lr"] = self.rate()
+                    self.optimizer.zero_grad()
+                    nn.functional.mse_loss(self.model(x), y).backward()
+                    self.optimizer.step()
+                    self.step += 1
+
+
+        Trainer(nn.Linear(2, 1)).fit(torch.ones(4, 2), torch.ones(4, 1))
+        """
+    )
