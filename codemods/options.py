@@ -8,6 +8,20 @@ from typing import Any
 
 import click
 
+
+def separated(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that an option was given, each time one or several with commas between them."""
+    names = [name.strip() for text in given for name in text.split(",")]
+    if not all(names):
+        raise click.BadParameter("a name is empty; give one, or several with commas between them")
+    return tuple(names)
+
+
+def names(option: str, metavar: str, help: str) -> Callable:
+    """An option for names: ``--select FLR1,FLR2``, or ``--select FLR1 --select FLR2``."""
+    return click.option(option, multiple=True, metavar=f"{metavar},...", callback=separated, help=help)
+
+
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 SIZE = (
     click.option("--clients", "num_clients", metavar="N", type=click.IntRange(1), help="Number of sites."),

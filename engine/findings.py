@@ -22,29 +22,6 @@ if TYPE_CHECKING:
 Rule = type[Any]  # a class of one of these kinds
 
 
-def in_program(
-    path: Path, rules: Sequence[Rule], read: Callable[[Path, Path], SourceFile] = read_file
-) -> Iterator[Result]:
-    """What the program rules find in the program that a file starts.
-
-    Args:
-        path: the file.
-        rules: the rules; others than program rules are passed over.
-        read: reads a file, see `Project`.
-
-    Raises:
-        UserError: the file cannot be read, or a rule fails.
-    """
-    if not any(hasattr(rule, "check") for rule in rules):
-        return
-    try:
-        facts = facts_of(path, read)
-    except UserError as error:
-        yield from in_unreadable(path, rules, error)
-    else:
-        yield from in_facts(facts, rules)
-
-
 def facts_of(path: Path, read: Callable[[Path, Path], SourceFile] = read_file) -> Facts:
     """The facts of the program that a file starts. Raises UserError where they cannot be gathered."""
     from engine.facts import gather
@@ -89,19 +66,31 @@ def naming(what: str, file: str) -> Iterator[None]:
         raise UserError(f"{file}: {what} failed: {type(error).__name__}: {error}") from error
 
 
-def in_file(source: SourceFile, rules: Sequence[Rule], known: list[Result]) -> list[Result]:
+def in_file(
+    source: SourceFile,
+    rules: Sequence[Rule],
+    known: list[Result],
+    *,
+    trained: bool = False,
+    all_rules: Sequence[Rule] = (),
+) -> list[Result]:
     """The findings in one file that no comment silences, and the comments that silence nothing.
 
     Args:
         source: the file.
         rules: the rules to run on it.
         known: what the program rules found in it.
+        trained: whether it is part of a program that trains and was examined. Otherwise a comment that silences a
+            program rule may be of use there.
+        all_rules: those that there are; by default those to run.
     """
     found = with_fixes(source, rules, known)
     comments = suppressions(source.text, source.name)
-    keys = frozenset(key for rule in rules for key in (rule.__name__, getattr(rule, "CODE", "")))
     left = [result for result in found if not any(comment.silences(result) for comment in comments)]
-    everything = [*left, *unused(comments, found, keys)]
+    ran = [rule for rule in rules if trained or not hasattr(rule, "check")]
+    keys = frozenset(key for rule in ran for key in (rule.__name__, getattr(rule, "CODE", "")))
+    codes = frozenset(getattr(rule, "CODE", "") for rule in all_rules or rules)
+    everything = [*left, *unused(comments, found, keys, codes)]
     return [in_cell(result, source) for result in everything] if source.cells else everything
 
 

@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.atomic import write
 from engine.configuration import Configuration
-from engine.findings import Rule, in_file, in_program
+from engine.findings import Rule, facts_of, in_facts, in_file, in_unreadable
 from engine.fixes import apply_fixes
 from engine.result import Result, Safety, Status, UserError
 from engine.selection import Selection
@@ -23,7 +23,20 @@ from engine.source import absolute, name_of, unsaved_first
 MENTIONED = (b"torch", b"numpy")
 ROUNDS = 20
 MANY = 32  # files; for fewer it takes longer to start processes than to do the work
-Told = tuple[list[Result], list[str]]
+
+
+class Told(NamedTuple):
+    """What came of one program or file.
+
+    Attributes:
+        results: the findings.
+        errors: what went wrong.
+        trained: the files of a program that trains.
+    """
+
+    results: list[Result]
+    errors: list[str]
+    trained: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -177,15 +190,34 @@ def examine(
     known: dict[str, list[Result]] = {name_of(path): [] for path in paths}
     asked = set(known)
     errors: list[str] = []
-    for results, wrong in _all(examiner.program, paths, jobs):
-        for result in results:
+    trained: set[str] = set()
+    for told in _all(examiner.program, paths, jobs):
+        for result in told.results:
             known.setdefault(result.place.file, []).append(result)
-        errors += wrong
+        errors += told.errors
+        trained.update(told.trained)
     found: list[Result] = []
-    for results, wrong in _all(examiner.file, [(name, known[name], name in asked) for name in sorted(known)], jobs):
-        found += results
-        errors += wrong
+    tasks = [Task(name, known[name], name in asked, name in trained) for name in sorted(known)]
+    for told in _all(examiner.file, tasks, jobs):
+        found += told.results
+        errors += told.errors
     return sorted(found, key=lambda result: (result.place, result.code)), list(dict.fromkeys(errors))
+
+
+class Task(NamedTuple):
+    """A file to look at.
+
+    Attributes:
+        name: of the file.
+        known: what the program rules found in it.
+        asked: whether its own rules are to be run.
+        trained: whether it is part of a program that trains.
+    """
+
+    name: str
+    known: list[Result]
+    asked: bool
+    trained: bool
 
 
 @dataclass(frozen=True)
@@ -198,23 +230,32 @@ class Examiner:
     def program(self, path: Path) -> Told:
         """What the program rules find in the program that a file starts, and what went wrong."""
         found: list[Result] = []
+        trained: list[str] = []
         try:
-            found.extend(in_program(path, self.selection.started_by(path), unsaved_first(self.unsaved)))
+            rules = [rule for rule in self.selection.started_by(path) if hasattr(rule, "check")]
+            if not rules:
+                return Told([], [])
+            try:
+                facts = facts_of(path, unsaved_first(self.unsaved))
+            except UserError as error:
+                return Told(list(in_unreadable(path, rules, error)), [])
+            trained = [name_of(facts.project.root / name) for name in facts.project.files] if facts.loop else []
+            found.extend(in_facts(facts, rules))
         except UserError as error:
-            return found, [str(error)]
-        return found, []
+            return Told(found, [str(error)], trained)
+        return Told(found, [], trained)
 
-    def file(self, task: tuple[str, list[Result], bool]) -> Told:
-        """What is found in a file, given what is known of it and whether its own rules are asked for."""
-        name, known, asked = task
-        rules = self.selection.of(Path(name))
+    def file(self, task: Task) -> Told:
+        """What is found in a file."""
+        rules = self.selection.of(Path(task.name))
         names = {rule.__name__ for rule in rules}
-        found = [result for result in dict.fromkeys(known) if result.name in names]
+        found = [result for result in dict.fromkeys(task.known) if result.name in names]
         try:
-            source = unsaved_first(self.unsaved)(Path(name), Path())
-            return in_file(source, rules if asked else [], found), []
+            source = unsaved_first(self.unsaved)(Path(task.name), Path())
+            asked = rules if task.asked else []
+            return Told(in_file(source, asked, found, trained=task.trained, all_rules=self.selection.rules), [])
         except UserError as error:
-            return found, [str(error)]
+            return Told(found, [str(error)])
 
 
 def _all(work: Callable[[Any], Told], items: Sequence[Any], jobs: int | None) -> Iterable[Told]:
@@ -226,7 +267,9 @@ def _all(work: Callable[[Any], Told], items: Sequence[Any], jobs: int | None) ->
     return ordered(work, items, jobs or processes(), lost)
 
 
-def lost(item: Path | tuple[str, list[Result], bool]) -> Told:
+def lost(item: Path | Task) -> Told:
     """What is told of a file over which a process died."""
-    name = name_of(item) if isinstance(item, Path) else item[0]
-    return [], [f"{name}: the process that looked at it died, out of memory or by a crash; lint the file by itself"]
+    name = name_of(item) if isinstance(item, Path) else item.name
+    return Told(
+        [], [f"{name}: the process that looked at it died, out of memory or by a crash; lint the file by itself"]
+    )

@@ -16,6 +16,7 @@ _NOQA = re.compile(r"#\s*noqa(?P<codes>:\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?", re.
 _IGNORE = re.compile(r"#\s*lint-(?:ignore|fixme)(?P<names>:\s*\w+(?:,\s*\w+)*)?")
 MESSAGE = "This comment silences a rule that finds nothing here."
 REMEDY = "Remove the comment."
+OWN = re.compile(r"FLR\d+")  # what no other tool calls a rule of its own
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,14 @@ class Suppression:
 
     def silences(self, result: Result) -> bool:
         """True where a finding starts or ends on one of its lines and is named by it."""
+        return self.speaks_for(result) and (not self.keys or bool(self.keys & {result.code, result.name}))
+
+    def speaks_for(self, result: Result) -> bool:
+        """True where a finding starts or ends on one of its lines."""
         if result.place is None or result.place.file != self.place.file:
             return False
         end = result.end or result.place
-        spoken_for = result.place.line in self.lines or end.line in self.lines
-        return spoken_for and (not self.keys or bool(self.keys & {result.code, result.name}))
+        return result.place.line in self.lines or end.line in self.lines
 
 
 def suppressions(text: str, file: str) -> list[Suppression]:
@@ -54,19 +58,32 @@ def suppressions(text: str, file: str) -> list[Suppression]:
     return [found for comment in _comments(text) for found in _parse(*comment, file)]
 
 
-def unused(comments: Sequence[Suppression], results: Sequence[Result], keys: frozenset[str]) -> list[Result]:
-    """Findings for the comments that name a rule which was run and found nothing there.
+def unused(
+    comments: Sequence[Suppression], results: Sequence[Result], keys: frozenset[str], codes: frozenset[str]
+) -> Iterator[Result]:
+    """Findings for the comments that name a rule which was run and found nothing there, or one that there is not.
 
     Args:
         comments: the suppressing comments of a file.
         results: all findings in it, the silenced ones too.
         keys: codes and names of the rules that were run.
+        codes: those of all rules that there are.
     """
-    return [
-        Result("UnusedSuppression", MESSAGE, place=comment.place, remedy=REMEDY, source=comment.text)
-        for comment in comments
-        if comment.keys & keys and not any(comment.silences(result) for result in results)
-    ]
+    for comment in comments:
+        here = [result for result in results if comment.speaks_for(result)]
+        found = {key for result in here for key in (result.code, result.name)}
+        idle = sorted(comment.keys & keys - found)
+        unknown = sorted(key for key in comment.keys - codes if OWN.fullmatch(key))
+        if not idle and not unknown:
+            continue
+        message, remedy = MESSAGE, REMEDY
+        if unknown or comment.keys != {*idle}:
+            said = [f"{', '.join(idle)} finds nothing here"] * bool(idle)
+            said += [f"{', '.join(unknown)} is no rule of lint"] * bool(unknown)
+            message = f"{'; '.join(said)}."
+        if comment.keys != {*idle, *unknown}:
+            remedy = f"Remove {', '.join([*idle, *unknown])} from the comment."
+        yield Result("UnusedSuppression", message, place=comment.place, remedy=remedy, source=comment.text)
 
 
 def silencing(text: str, result: Result) -> TextEdit | None:

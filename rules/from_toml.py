@@ -80,6 +80,8 @@ def _rule(table: dict[str, Any], origin: str) -> type[PatternRule]:
         raise UserError(f"{origin}: a pattern cannot block a conversion; number it 2xx or 3xx")
     if ("step" in table or "before" in table or "safety" in table) and not replace:
         raise UserError(f"{origin}: `step`, `before` and `safety` are about a replacement; add `replace`")
+    if table.get("before") and not table.get("step"):
+        raise UserError(f"{origin}: `before` says where a step comes; add `step = true`")
     rewrite = _rewrite(table, _safety(table, origin), origin)
     attributes = {
         "CODE": code,

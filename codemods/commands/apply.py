@@ -11,7 +11,7 @@ import click
 
 from codemods.commands import FINDINGS, OK, REFUSED
 from codemods.commands.shared import check_page, collect_rarely, extended, model_arguments, read_facts
-from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, selection
+from codemods.options import FEDPROX_MU, FORMAT, PATH, RECIPE, REPORT, RULES, execution_options, names, selection
 
 if TYPE_CHECKING:
     from engine.apply import Choose, Outcome
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would change.")
 @click.option("--interactive", is_flag=True, help="Show the change of each step and ask whether to make it.")
 @click.option("--force", is_flag=True, help="Overwrite files that the tool did not write, or that were edited since.")
-@click.option("--only", multiple=True, metavar="STEP", help="Run only these steps.")
-@click.option("--skip", multiple=True, metavar="STEP", help="Leave these steps out.")
+@names("--only", "STEP", help="Run only these steps.")
+@names("--skip", "STEP", help="Leave these steps out.")
 @click.option("--clients", metavar="N", type=click.IntRange(1), help="Number of sites in the job.")
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="Number of rounds in the job.")
 @click.option("--local-epochs", metavar="N", type=click.IntRange(1), help="Epochs a site trains in one round.")

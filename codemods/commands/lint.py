@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from codemods.commands.shared import extended
-from codemods.options import RULES
+from codemods.options import RULES, names
 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--fix", is_flag=True, help="Apply the safe fixes and write the files.")
 @click.option("--unsafe", is_flag=True, help="With --fix, apply unsafe fixes, too.")
-@click.option("--select", multiple=True, metavar="RULE", help="Run only these rules, by code, its beginning or name.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Leave these rules out.")
+@names("--select", "RULE", help="Run only these rules, by code, its beginning or name.")
+@names("--ignore", "RULE", help="Leave these rules out.")
 @click.option("--statistics", is_flag=True, help="Only count the findings of each rule.")
 @click.option(
     "--jobs",
@@ -46,6 +46,8 @@ def command(
 
     if statistics and form != "text":
         raise click.UsageError(f"--statistics counts for a person; leave out --format {form}")
+    if unsafe and not fix:
+        raise click.UsageError("--unsafe says which fixes to apply; add --fix")
     paths, unsaved = standard_input(paths)
     outcome = lint_paths(
         paths, load_rules, fix=fix, unsafe=unsafe, select=select, ignore=ignore, unsaved=unsaved, jobs=jobs

@@ -79,7 +79,7 @@ class Analyser:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.programs: dict[Path, Program] = {}
-        self.found: dict[Path, tuple[tuple[bytes, Rules, list[Result]], list[Result]]] = {}
+        self.found: dict[Path, tuple[tuple[bytes, Rules, list[Result], bool], list[Result]]] = {}
 
     def forget(self) -> None:
         """Examine everything anew: files may have come or gone."""
@@ -110,6 +110,7 @@ class Analyser:
             errors += program.errors
             for result in program.results:
                 known[absolute(Path(result.place.file))].append(result)
+        trained = {path for program in programs.values() if program.trains for path in program.read}
         files: dict[Path, tuple[SourceFile, Sequence[Result]]] = {}
         for path in dict.fromkeys([*sources, *known]):
             try:
@@ -117,7 +118,10 @@ class Analyser:
                 rules = selection.of(path)
                 names = {rule.__name__ for rule in rules}
                 allowed = [result for result in dict.fromkeys(known[path]) if result.name in names]
-                files[path] = source, self.in_file(path, source, rules if path in programs else [], allowed)
+                files[path] = (
+                    source,
+                    self.in_file(path, source, rules if path in programs else [], allowed, path in trained),
+                )
             except UserError as error:
                 errors.append(str(error))
         self.found = {path: found for path, found in self.found.items() if path in files}
@@ -146,12 +150,12 @@ class Analyser:
         except UserError as error:
             return Program(rules, seen, errors=(str(error),))
 
-    def in_file(self, path: Path, source: SourceFile, rules: Rules, known: list[Result]) -> list[Result]:
+    def in_file(self, path: Path, source: SourceFile, rules: Rules, known: list[Result], trained: bool) -> list[Result]:
         """The findings in one file that no comment silences, sorted by place."""
-        given = source.raw, rules, known
+        given = source.raw, rules, known, trained
         if path not in self.found or self.found[path][0] != given:
-            found = sorted(in_file(source, rules, known), key=lambda each: (each.place, each.code))
-            self.found[path] = given, found
+            found = in_file(source, rules, known, trained=trained, all_rules=self.rules)
+            self.found[path] = given, sorted(found, key=lambda each: (each.place, each.code))
         return self.found[path][1]
 
 

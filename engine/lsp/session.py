@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -19,7 +20,7 @@ from pygls.uris import from_fs_path, to_fs_path
 
 from engine.fixes import apart, edited, offsets
 from engine.lsp import Tools
-from engine.lsp.analysis import Analyser, Findings
+from engine.lsp.analysis import Analyser, Findings, Texts
 from engine.lsp.conversion import Converted, convert
 from engine.lsp.edits import Positions, changes, trimmed
 from engine.report.sarif import level
@@ -71,13 +72,23 @@ class Session:
         self.examination: asyncio.Task | None = None
         self.marked: set[str] = set()
         self.told: tuple[str, ...] = ()
+        self.revision = 0  # counts the changes of the texts
         self.ended = False
 
     def documents(self) -> dict[Path, Document]:
         """The texts that are open, by absolute path."""
         opened = self.server.workspace.text_documents.values()
-        named = ((to_fs_path(each.uri), each) for each in opened)
-        return {absolute(Path(name)): Document(each.uri, each.version, each.source) for name, each in named if name}
+        placed = ((self.path(each.uri), each) for each in opened)
+        return {path: Document(each.uri, each.version, each.source) for path, each in placed if path}
+
+    def path(self, uri: str) -> Path | None:
+        """Where a text lies; of one that was never saved, where it would lie in the folder that the editor shows, so
+        that this folder's settings hold for it; nothing for what is no file, such as an earlier version of one."""
+        scheme, _, rest = uri.partition(":")
+        if scheme == "untitled":
+            return absolute(Path(self.server.workspace.root_path or ".", f"{unquote(rest).removesuffix('.py')}.py"))
+        name = to_fs_path(uri)
+        return absolute(Path(name)) if name else None
 
     async def beside(self, work: Callable[..., Returned], *arguments: Any) -> Returned:
         """Do work beside the conversation."""
@@ -87,8 +98,12 @@ class Session:
         """The open texts and what is found in them; nothing where they have changed meanwhile."""
         documents = self.documents()
         texts = {path: document.text for path, document in documents.items()}
-        findings = await self.beside(self.analyser.examine, texts)
-        return (documents, findings) if self.documents() == documents else None
+        findings = await self.beside(self.findings, texts, self.revision)
+        return (documents, findings) if findings and self.documents() == documents else None
+
+    def findings(self, texts: Texts, revision: int) -> Findings | None:
+        """What is found in texts; nothing, at once, where they have changed since they were to be examined."""
+        return self.analyser.examine(texts) if revision == self.revision else None
 
     def changed(self) -> None:
         """Examine the texts once the typing pauses."""
@@ -217,7 +232,10 @@ class Session:
 
     async def convert(self, uri: str) -> None:
         """Convert a script, and let the editor write the files; where that cannot be, say why."""
-        path = absolute(Path(to_fs_path(uri) or uri))
+        path = self.path(uri)
+        if path is None or not to_fs_path(uri):
+            self.say("only a file can be converted; save this text to one first", types.MessageType.Error)
+            return
         documents = self.documents()
         texts = {each: document.text for each, document in documents.items()}
         if not self.creates_files():
@@ -310,6 +328,7 @@ def make_session(tools: Tools) -> Session:
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     async def changed(params: Opened) -> None:
+        session.revision += 1
         session.changed()
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
@@ -340,12 +359,13 @@ def make_session(tools: Tools) -> Session:
 
 
 def run(tools: Tools) -> None:
-    """Converse over standard input and output, where nothing else is printed then.
+    """Converse over standard input and output, where nothing else is printed then, and end the process.
 
-    Ends with exit code 1 where the editor goes away without saying so, as the protocol has it.
+    Ends with exit code 1 where the editor goes away without saying so, as the protocol has it, and at once: an
+    examination that still runs, of a long text say, writes nothing and would only keep the process.
     """
     stream, sys.stdout = sys.stdout.buffer, sys.stderr
     session = make_session(tools)
     session.server.start_io(sys.stdin.buffer, stream)
-    if not session.ended:
-        sys.exit(1)
+    sys.stderr.flush()
+    os._exit(0 if session.ended else 1)

@@ -69,6 +69,8 @@ def parse(document: Any) -> Specification:
     Raises:
         UserError: one sentence with the JSON path of every fault and what is allowed there.
     """
+    if document is None:
+        raise UserError("The specification is empty: give it modelPath, dataConfig and trainingConfig.")
     faults = [*_nulls(document, "$")] or _faults(Specification, document, "$")
     if not faults:
         specification = Specification.model_validate(document)

@@ -169,6 +169,36 @@ def test_a_comment_that_silences_nothing_is_reported_for_rules_that_ran(folder: 
     assert codes(linted(select=["FLR201"])) == []
 
 
+@pytest.mark.parametrize(
+    ("comment", "told"),
+    [
+        ("# noqa: FLR202", []),
+        ("# noqa: FLR202, E501", []),
+        ("# noqa: FLR202, FLR201", ["FLR201 finds nothing here.", "Remove FLR201 from the comment."]),
+        ("# lint-ignore: UnsafeTorchLoad, WholeModelPickle", ["WholeModelPickle finds nothing here.",
+                                                              "Remove WholeModelPickle from the comment."]),
+        ("# noqa: FLR202, FLR999", ["FLR999 is no rule of lint.", "Remove FLR999 from the comment."]),
+        ("# lint-ignore: UnsafeTorchLoad  # noqa: FLR2", ["FLR2 is no rule of lint.", "Remove the comment."]),
+        ("# lint-ignore: UnsafeTorchLoad  # noqa: FLR201, FLR999", [
+            "FLR201 finds nothing here; FLR999 is no rule of lint.", "Remove the comment."]),
+    ],
+)  # fmt: skip
+def test_each_rule_of_a_comment_has_to_be_one_and_to_find_something(folder: Path, comment: str, told: list) -> None:
+    Path("train.py").write_text(f"import torch\nx = torch.load(p)  {comment}\n")
+    assert [text for result in linted().left for text in (result.message, result.remedy)] == told
+    unknown = [text.rpartition("; ")[2] for text in told[:1] if "no rule" in text]
+    assert [result.message for result in linted(select=["FLR202"]).left] == unknown
+
+
+def test_what_a_comment_silences_in_a_module_shows_only_with_the_script_that_trains_it(folder: Path) -> None:
+    Path("train.py").write_text(TRAIN)
+    Path("net.py").write_text(NET.replace("range(3)]", "range(3)]  # noqa: FLR112, FLR111"))
+    Path("other.py").write_text("import torch\n\nx = 1  # noqa: FLR111\n")
+    assert codes(linted()) == ["net.py:8 UnusedSuppression"]
+    assert linted().left[0].message == "FLR111 finds nothing here."
+    assert codes(linted("net.py", "other.py")) == []
+
+
 def test_fixes_are_applied_until_none_is_left(folder: Path) -> None:
     Path("train.py").write_text("import torch\nx = torch.load(torch.load(path))\n")
     outcome = linted(fix=True)
@@ -371,6 +401,24 @@ def test_standard_input_is_linted_as_the_file_of_a_path(folder: Path) -> None:
     Path("net.py").write_text(NET)
     assert "net.py:8:9: FLR112" in run("-", "train.py", text=TRAIN).stdout
     assert run("-", "elsewhere/new.py", text=LOAD).stdout.startswith("elsewhere/new.py:2:9: FLR202")
+
+
+def test_several_rules_are_named_with_commas(folder: Path) -> None:
+    text = LOAD + "torch.save(model, 'm.pt')\n"
+    assert run("--select", "FLR201, UnsafeTorchLoad", "--statistics", "-", "a.py", text=text).stdout.startswith(
+        "     1  FLR201  WholeModelPickle\n     1  FLR202  UnsafeTorchLoad\n"
+    )
+    assert run("--ignore", "FLR201,FLR202", "-", "a.py", text=text).exit_code == 0
+    for empty in ("", "FLR201,", ","):
+        result = run("--select", empty, "-", "a.py", text=text)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "a name is empty" in result.stderr
+
+
+def test_unsafe_alone_is_no_command(folder: Path) -> None:
+    result = run("--unsafe", "-", "a.py", text=LOAD)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "add --fix" in result.stderr
 
 
 def test_standard_input_is_fixed_to_standard_output(folder: Path) -> None:

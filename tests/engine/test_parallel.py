@@ -15,7 +15,7 @@ from fixit import LintRule
 
 from engine import parallel
 from engine.configuration import Configuration
-from engine.lint import Examiner, Outcome, lint
+from engine.lint import Examiner, Outcome, Task, lint
 from engine.selection import Selection
 from rules import RULES, PlainTensorState, UnsafeTorchLoad, from_toml
 
@@ -79,7 +79,8 @@ def test_a_process_that_dies_costs_its_file_alone(folder: Path) -> None:
 def test_the_work_can_be_sent_to_processes_that_are_not_forked() -> None:
     examiner = Examiner(Selection(RULES, Configuration(), ["FLR2"], []), {})
     sent = pickle.loads(pickle.dumps(examiner.file))
-    assert sent(("f01.py", [], True)) == examiner.file(("f01.py", [], True))
+    task = Task("f01.py", [], asked=True, trained=False)
+    assert sent(task) == examiner.file(task)
 
 
 STABLE = """

@@ -171,6 +171,7 @@ BROKEN = {
     "regular expression": ('"raw_.*"', '"raw_("', "`where.unlike.x` is no regular expression"),
     "captured": ("unlike = { x", "unlike = { z", r"`where` asks for \$z"),
     "before": ("step = true", 'step = true\nbefore = "nothing"', "is to come before nothing, which is no step"),
+    "before without a step": ("step = true", 'before = "send_params"', "`before` says where a step comes"),
     "nothing to do": ('replace = "torch.log_softmax($x, $...rest)"\n', "", "are about a replacement"),
     "taken": ('"StableSoftmax"', '"UnsafeTorchLoad"', "the name UnsafeTorchLoad is taken"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "codemods", "lsp", "--stdio"]
 CONVERT = "Convert to a NVIDIA FLARE job"
 LIMIT = 60.0
+AT_ONCE = 5.0  # seconds; to examine the long text takes longer
 TRAINING = """\
 import torch
 
@@ -147,6 +149,22 @@ def test_a_server_ends_with_its_editor(tmp_path: Path, farewell: str) -> None:
         pipe.send({"method": "exit"})
     assert pipe.process.wait(LIMIT) == 1
     assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize("farewell", ["shutdown", "gone"])
+def test_a_long_text_keeps_no_server(tmp_path: Path, farewell: str) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(TRAINING + "".join(f"x{number} = model(torch.ones({number}, 2))\n" for number in range(20_000)))
+    pipe = Pipe({}, tmp_path)
+    pipe.open(path)
+    time.sleep(1)  # past the pause after which it is examined
+    if farewell == "shutdown":
+        pipe.ask("shutdown")
+        pipe.send({"method": "exit"})
+    started = time.monotonic()
+    pipe.process.stdin.close()
+    assert pipe.process.wait(LIMIT) == (0 if farewell == "shutdown" else 1)
+    assert time.monotonic() - started < AT_ONCE
 
 
 def test_without_pygls_there_is_one_sentence(tmp_path: Path) -> None:

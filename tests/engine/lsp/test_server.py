@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from tests.engine.lsp.editor import FIXED, LOAD, ROOT, TRAINING, Editor, until, wait
+from tests.engine.lsp.editor import CONVERT, FIXED, LOAD, ROOT, TRAINING, Editor, action, until, wait
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -239,6 +239,30 @@ async def test_a_text_that_is_renamed_closed_and_opened_again(editor: Editor, tm
     editor.published.clear()
     again = editor.open(tmp_path / "old.py", FIXED)
     assert await editor.codes(again) == []
+
+
+async def test_a_text_that_was_never_saved_is_examined_in_the_folder_that_is_open(editor: Editor) -> None:
+    uri, earlier = "untitled:Untitled-1", "git:/work/train.py"
+    for each in (earlier, uri):
+        item = types.TextDocumentItem(each, types.LanguageKind.Python, 1, TRAINING + LOAD)
+        editor.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    await until(lambda: any(each.uri == uri for each in editor.published))
+    assert all(each.uri != earlier for each in editor.published)
+    assert [(each.code, each.range.start.line) for each in editor.published[-1].diagnostics] == [("FLR202", 9)]
+    span = types.Range(types.Position(0, 0), types.Position(99, 0))
+    params = types.CodeActionParams(types.TextDocumentIdentifier(uri), span, types.CodeActionContext([]))
+    answer = await wait(editor.client.text_document_code_action_async(params))
+    actions = {each.title: each for each in map(action, answer)}
+    (change,) = actions["Add weights_only=True"].edit.document_changes
+    assert change.text_document == types.OptionalVersionedTextDocumentIdentifier(uri, 1)
+    command = actions[CONVERT].command
+    for arguments in (command.arguments, [earlier]):
+        asked = types.ExecuteCommandParams(command.command, arguments)
+        await wait(editor.client.workspace_execute_command_async(asked))
+        assert editor.said() == "only a file can be converted; save this text to one first"
+    document = types.TextDocumentIdentifier(uri)
+    editor.client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+    await until(lambda: editor.published[-1].diagnostics == [])
 
 
 async def test_each_folder_has_the_settings_of_its_own(editor: Editor, tmp_path: Path) -> None:

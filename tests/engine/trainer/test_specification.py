@@ -72,6 +72,11 @@ def test_the_usage_example_is_a_specification():
     assert specification.data_config.format == "images"
 
 
+def test_an_empty_document_is_told_what_it_needs():
+    assert refusal(None) == "The specification is empty: give it modelPath, dataConfig and trainingConfig."
+    assert refusal({}).startswith("$.modelPath is missing")
+
+
 @pytest.mark.parametrize(("changes", "sentence"), BAD, ids=[sentence for _, sentence in BAD])
 def test_what_the_schema_forbids_is_told_with_its_path(changes, sentence):
     document = EXAMPLE | changes
