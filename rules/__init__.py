@@ -20,6 +20,7 @@ from rules.evaluation_leaves_mode import EvaluationLeavesMode
 from rules.exit_in_training import ExitInTraining
 from rules.hard_coded_data_path import HardCodedDataPath
 from rules.identical_seeds import IdenticalSeeds
+from rules.layers_beside_model import LayersBesideModel
 from rules.lazy_modules import LazyModules
 from rules.meta_learning import MetaLearning
 from rules.metric_not_finite import MetricNotFinite
@@ -77,6 +78,7 @@ RULES = (
     NoModule,
     ArraysNotFollowed,
     StateBesideModel,
+    LayersBesideModel,
     WholeModelPickle,
     UnsafeTorchLoad,
     HardCodedDataPath,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.facts.kept_weights import averages
 from engine.facts.models import belongs, unwrapped
 from engine.facts.trace import is_default
 from engine.facts.values import Object, Parameters, objects, options
@@ -33,8 +34,8 @@ class AveragedWeights(ProgramRule):
     """
     ## What it does
     Refuses a program that keeps an average of the model's weights beside the model: an exponential moving average, a
-    copy or a teacher that trails the model, stochastic weight averaging, the averages inside `torch.optim.ASGD`, or the
-    slow weights of Lookahead.
+    copy or a teacher that trails the model, a dictionary of averages that is worked out by hand, stochastic weight
+    averaging, the averages inside `torch.optim.ASGD`, or the slow weights of Lookahead.
 
     ## Why is this bad
     The average is what such a program evaluates and keeps. It is not in the model's `state_dict`, does not reach the
@@ -162,6 +163,22 @@ class AveragedWeights(ProgramRule):
                 print(evaluate(smooth))
             """
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            average = {name: value.clone() for name, value in model.state_dict().items()}
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+                for name, value in model.state_dict().items():
+                    average[name] = 0.9 * average[name] + 0.1 * value
+            model.load_state_dict(average)
+            """
+        ),
     ]
 
     @classmethod
@@ -175,7 +192,7 @@ class AveragedWeights(ProgramRule):
                 seen.add(event.place)
                 yield cls.found(event.scope.file, event.node)
         trailing = next((event for event in facts.trace.named("builtins.zip") if trails(facts, event)), None)
-        following = trailing or next(evaluated_copies(facts), None)
+        following = trailing or next(evaluated_copies(facts), None) or next(averages(facts), None)
         if following and not seen:
             yield cls.found(following.scope.file, following.node)
 

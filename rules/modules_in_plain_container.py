@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.facts import Facts
     from engine.names import Names
 
+DEEPEST = 4
 COMPREHENSIONS = ("builtins.list", "builtins.generator", "builtins.tuple")
 
 
@@ -194,6 +195,25 @@ class ModulesInPlainContainer(ProgramRule):
                     optimizer.step()
             """,
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.body = nn.Linear(2, 2)
+                    self.heads = [(nn.Linear(2, 1), 0.5), (nn.Linear(2, 1), 2.0)]
+                def forward(self, x):
+                    return sum(weight * head(self.body(x)) for head, weight in self.heads)
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """
+        ),
     ]
 
     @classmethod
@@ -220,13 +240,21 @@ class ModulesInPlainContainer(ProgramRule):
         import libcst as cst
 
         kinds = {cst.List: "ModuleList", cst.ListComp: "ModuleList", cst.Dict: "ModuleDict"}
-        if not isinstance(node, cst.Assign) or type(node.value) not in kinds:
+        if not isinstance(node, cst.Assign) or type(node.value) not in kinds or nested(node.value):
             return None
         try:
             container = cst.parse_expression(names.spelling(f"torch.nn.{kinds[type(node.value)]}"))
         except LookupError:
             return None
         return node.with_changes(value=cst.Call(container, [cst.Arg(node.value)]))
+
+
+def nested(container: cst.BaseExpression) -> bool:
+    """True for a container of containers, which takes more than one ``nn.ModuleList``."""
+    import libcst as cst
+
+    held = [container.elt] if isinstance(container, cst.ListComp) else [one.value for one in container.elements]
+    return any(isinstance(one, (cst.BaseList, cst.Tuple, cst.BaseDict)) for one in held)
 
 
 def is_menu(cls: Class, name: str) -> bool:
@@ -258,8 +286,8 @@ def holders(facts: Facts) -> list[Object]:
     ]
 
 
-def contained(value: Value) -> list[Object]:
-    """The modules directly in a plain list, tuple, dictionary or comprehension."""
+def contained(value: Value, depth: int = 0) -> list[Object]:
+    """The modules in a plain list, tuple, dictionary or comprehension, or in those inside it."""
     items: list[Value] = []
     if isinstance(value, Sequence):
         items = value.items
@@ -267,7 +295,9 @@ def contained(value: Value) -> list[Object]:
         items = [*value.items.values(), *value.rest]
     elif isinstance(value, Object) and value.kind in COMPREHENSIONS and not isinstance(value.node, ast.Call):
         items = value.args
-    return [one for item in items for one in options(item) if isinstance(one, Object) and one.is_module]
+    held = [one for item in items for one in options(item)] if depth < DEEPEST else []
+    modules = [one for one in held if isinstance(one, Object) and one.is_module]
+    return [*modules, *(inner for one in held if one not in modules for inner in contained(one, depth + 1))]
 
 
 def registered_in(module: Object) -> set[int]:

@@ -75,6 +75,25 @@ class NoModule(ProgramRule):
                 optimizer.step()
             """
         ),
+        Invalid(
+            """
+            import torch
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = nn.Linear(2, 2)
+                    self.scale = torch.ones(2, requires_grad=True)
+                def forward(self, x):
+                    return self.scale * self.layer(x)
+            model = Net()
+            optimizer = torch.optim.SGD([*model.parameters(), model.scale], lr=0.1)
+            for epoch in range(3):
+                for x in loader:
+                    model(x).sum().backward()
+                    optimizer.step()
+            """
+        ),
     ]
 
     @classmethod

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from engine.facts.locations import BATCH, MEASURED, NONE, OUTPUT, Location, Locations, Origins
 from engine.facts.optimizers import goes_backward
-from engine.facts.origins import origins_of
+from engine.facts.origins import follow_hooks, is_trained, origins_of
 from engine.facts.program import EvaluationFact
 from engine.facts.source_text import names_bound, names_read, parameters_in
 from engine.facts.trace import Call, Loop, Trace
@@ -39,6 +39,7 @@ class Pass:
         from_data, trained: what is known of values: that they are data, or parts of the models.
         counted: the names that count the passes of inner loops.
         forwards: what the ``forward`` of a module has given back, in training and in evaluation.
+        called: every call that was followed, with its scope, and the statement it stands in.
         active: the functions being followed; returned: what each of them has returned so far.
         evaluation: the evaluation being followed, with its scope.
         statements: how many have been followed.
@@ -67,6 +68,7 @@ class Pass:
         self.trained: dict[Value, bool] = {}
         self.counted: set[str] = set()
         self.forwards: dict[tuple[ast.AST, Value | None, bool], Origins] = {}
+        self.called: dict[tuple[ast.Call, Scope], tuple[ast.stmt, Scope] | None] = {}
         self.active: list[ast.AST] = []
         self.returned: list[Origins] = []
         self.evaluation: tuple[EvaluationFact, Scope] | None = None
@@ -90,6 +92,7 @@ class Pass:
         loop, locations = self.training.epoch, self.locations
         if isinstance(loop.node, (ast.For, ast.AsyncFor)):
             self.bind(loop.node.target, NONE, loop.scope)
+        follow_hooks(self)
         self.block(loop.node.body, loop.scope)
         for evaluation in self.inline.values():
             if evaluation.where in INSIDE:
@@ -169,6 +172,7 @@ class Pass:
             self.locations.assign(target, origins, scope, value)
         elif isinstance(target, ast.Attribute):
             self.locations.change(target.value, origins, scope)
+            self.trains |= origins if is_trained(self, target.value, scope) else NONE
 
     def assign(self, node: ast.Assign | ast.AnnAssign, scope: Scope) -> None:
         """``a = b``; two tuples element by element."""

@@ -13,8 +13,9 @@ from engine.facts.evaluation import evaluations
 from engine.facts.features import features, stops_early
 from engine.facts.first_weights import first_weights
 from engine.facts.interpreter import Interpreter
-from engine.facts.local_state import local_state
+from engine.facts.local_state import followed_epoch, local_state
 from engine.facts.loops import loop_fact
+from engine.facts.loose_layers import loose_layers
 from engine.facts.models import construction, trained_models, unwrapped
 from engine.facts.once import training_once
 from engine.facts.optimizers import stepped_name
@@ -67,7 +68,7 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
     found = evaluations(trace, chosen, [models[0].value, *models[0].alternatives] if models else [])
     forward = forward_pass(trace, chosen, models)
     models = tuple(replace(m, first_weights=tuple(first_weights(trace, chosen, m.value))) for m in models)
-    state, limit = local_state(trace, chosen, models, found)
+    followed = followed_epoch(trace, chosen, models, found) if models else None
     return Facts(
         project,
         trace,
@@ -81,8 +82,9 @@ def gather(project: Project, choices: Choices = Choices()) -> Facts:
         data=training_data(trace, chosen, [w.read for m in models for w in m.first_weights if w.read and w.certain]),
         arguments=arguments,
         features=features(trace, chosen),
-        local_state=state,
-        local_state_limit=limit,
+        local_state=tuple(local_state(followed)) if followed else (),
+        local_state_limit=followed.limit if followed else "",
+        loose_layers=tuple(loose_layers(followed)) if followed else (),
     )
 
 

@@ -22,35 +22,34 @@ REGISTERS = ("register_buffer", "register_parameter")
 PARAMETERS = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 
 
-def local_state(
+def followed_epoch(
     trace: Trace, training: TrainingLoop, models: tuple[ModelFact, ...], evaluations: tuple[EvaluationFact, ...]
-) -> tuple[tuple[LocalStateFact, ...], str]:
-    """What training learns beside the model and goes by, and why that was not looked for to the end.
+) -> Pass:
+    """A pass of the epoch loop, followed.
 
     Args:
         trace: of the program.
         training: the epoch loop.
         models: the trained models.
         evaluations: how the program measures them.
-
-    Returns:
-        What was found, in the order of the program; and the reason, empty where a whole epoch was followed.
     """
     trained = [value for model in models for value in (model.value, *model.alternatives)]
-    if not trained:
-        return (), ""
     done = Pass(trace, training, trained, evaluations)
     done.run()
     stored = frozenset(at for at in done.locations.changes if _gives_data(at.holder))
     if stored:
         done = Pass(trace, training, trained, evaluations, stored)
         done.run()
-    return tuple(_facts(done, trained)), done.limit
+    return done
 
 
-def _facts(done: Pass, models: list[Object]) -> Iterator[LocalStateFact]:
-    """The facts of a pass that has been followed."""
-    locations = done.locations
+def local_state(done: Pass) -> Iterator[LocalStateFact]:
+    """What training learns beside the model and goes by, in the order of the program.
+
+    Args:
+        done: a pass that has been followed.
+    """
+    locations, models = done.locations, done.models
     now = {at: locations.read(at) for at in locations.changes}
     learned = {at: origins for at, origins in now.items() if origins & LEARNED and not _is_known(done, at, models)}
     trains = _behind(done.trains, learned)

@@ -186,7 +186,8 @@ def _loose(value: Value, depth: int = 0) -> Iterator[Object]:
     """The tensors in a value that require a gradient by themselves and belong to nothing."""
     if isinstance(value, Object) and _asks_for_gradient(value):
         owner = value.parent[0] if value.parent is not None else None
-        if owner is None or (owner.cls is not None and not owner.is_module):
+        registered = owner is not None and (owner.cls is None or owner.is_module and value.kind in PARAMETERS)
+        if not registered:
             yield value
     elif not isinstance(value, (Object, Parameters)) and depth < DEEPEST_NESTING:
         for part in _parts(value):

@@ -5,8 +5,9 @@ a library gives what it is given."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.facts.library import comes_from_data
@@ -14,18 +15,31 @@ from engine.facts.locations import DATA, NONE, Location, Origins
 from engine.facts.models import belongs
 from engine.facts.program import EvaluationFact
 from engine.facts.source_text import defaults_of, positional_parameters
-from engine.facts.values import External, Function, Object, Scope, Unknown, Value, objects, value_of
+from engine.facts.values import (
+    External,
+    Function,
+    Object,
+    Parameters,
+    Scope,
+    Unknown,
+    Value,
+    library_name,
+    objects,
+    options,
+    value_of,
+)
 
 if TYPE_CHECKING:
     from engine.facts.epoch_pass import Pass
 
 ADDS = {
     "append", "appendleft", "extend", "extendleft", "insert", "add", "update", "push", "put", "put_nowait",
-    "setdefault", "fill", "itemset", "partition", "load_state_dict",
+    "setdefault", "fill", "itemset", "partition", "partial_fit", "load_state_dict",
 }  # fmt: skip
 ADDS_TO_FIRST = {"copyto", "put", "place", "putmask", "at", "heappush", "heapreplace", "heappushpop", "insort"}
 CLEARS = {"clear", "zero_", "reset"}
-KEEPS = {"requires_grad_", "clip_grad_norm_", "clip_grad_value_"}
+CLIPS = {"clip_grad_norm_", "clip_grad_value_"}
+KEEPS = {"requires_grad_", *CLIPS}
 OF_SHAPE = {
     "len", "size", "numel", "dim", "shape", "ndim", "dtype", "device", "isinstance", "hasattr", "type", "nelement",
 }  # fmt: skip
@@ -34,6 +48,9 @@ NUMBERS = ("builtins.int", "builtins.float", "builtins.round", "builtins.min", "
 WITH_STATISTICS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 STATISTICS = "running statistics"
 BY_NAME = {"getattr", "setattr"}
+PARTIAL = "functools.partial"
+HOOKS = (".register_forward_hook", ".register_forward_pre_hook")
+NOTHING: Mapping[str, Value] = MappingProxyType({})
 CHANGEABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Call)
 
 
@@ -44,12 +61,13 @@ class Entered:
     Attributes:
         function: the function.
         scope: its variables.
-        has_receiver: True where its first parameter is the object it is called on.
+        bound: how many of its first parameters have a value before the call: the object it is called on, and what
+            ``functools.partial`` gives it.
     """
 
     function: Function
     scope: Scope
-    has_receiver: bool
+    bound: int
 
 
 def origins_of(run: Pass, node: ast.AST | None, scope: Scope) -> Origins:
@@ -148,6 +166,7 @@ def _of_followed(run: Pass, node: ast.Call, scope: Scope, evaluation: Evaluation
     every = origins_of(run, receiver, scope).union(*given.values())
     if _name(node) in OF_SHAPE:
         return NONE
+    run.called.setdefault((node, scope), run.locations.statement)
     callees = value_of(node.func, scope)
     entered = list(_entered(run, node, scope, callees))
     found = NONE
@@ -157,7 +176,7 @@ def _of_followed(run: Pass, node: ast.Call, scope: Scope, evaluation: Evaluation
     weights = _weights(run, callees)
     if weights and run.locations.measuring:
         run.measures |= found.union(*given.values())
-    if node in run.backward:
+    if node in run.backward or _name(node) in CLIPS:
         run.trains |= every
     found |= _kept(run, receiver, scope) if entered and not weights else every
     if not entered and _name(node) in OF_TYPE:  # what it is given says only a type, a device or a shape
@@ -241,6 +260,7 @@ def _change_in_place(run: Pass, node: ast.Call, scope: Scope, given: Origins) ->
             locations.clear(node.func.value, scope)
         elif name in ADDS or (name.endswith("_") and not name.endswith("__") and name not in KEEPS):
             locations.change(node.func.value, given, scope)
+            run.trains |= given if is_trained(run, node.func.value, scope) else NONE
     if name in ADDS_TO_FIRST and node.args:
         locations.change(node.args[0], given, scope)
     for keyword in node.keywords:
@@ -248,16 +268,26 @@ def _change_in_place(run: Pass, node: ast.Call, scope: Scope, given: Origins) ->
             locations.change(keyword.value, given, scope)
 
 
+def is_trained(run: Pass, node: ast.expr, scope: Scope) -> bool:
+    """True for parameters of the model: ``p``, ``p.data`` and ``p.grad``."""
+    while isinstance(node, ast.Attribute) and node.attr in ("data", "grad"):
+        node = node.value
+    kept = [one for one in value_of(node, scope) if isinstance(one, Parameters)]
+    return any(_weights(run, parameters.owners) for parameters in kept)
+
+
 def _entered(run: Pass, node: ast.Call, scope: Scope, callees: list[Value]) -> Iterator[Entered]:
     """The functions of the project that a call runs: those the trace has followed, and those it does not follow, as the
-    ``forward`` of modules."""
+    ``forward`` of modules and the ``__call__`` of other objects."""
     calls = run.calls.get((node, scope), ())
-    yield from (Entered(call.function, call.scope, call.receiver is not None) for call in calls)
+    yield from (Entered(call.function, call.scope, int(call.receiver is not None)) for call in calls)
     if calls:
         return
     yield from (_not_followed(run, one) for one in callees if isinstance(one, Function))
-    called = [one for callee in callees for one in objects(callee) if one.is_module]
-    yield from _methods(run, called, "forward")
+    called = [one for callee in callees for one in objects(callee)]
+    yield from (_of_partial(run, one) for one in called if one.kind == PARTIAL and _is_function(one.args[:1]))
+    yield from _methods(run, [one for one in called if one.is_module], "forward")
+    yield from _methods(run, [one for one in called if not one.is_module], "__call__")
     if not callees and isinstance(node.func, ast.Attribute):
         receivers = [one for value in value_of(node.func.value, scope) for one in objects(value)]
         yield from _methods(run, receivers, node.func.attr)
@@ -268,22 +298,59 @@ def _methods(run: Pass, receivers: list[Object], name: str) -> Iterator[Entered]
     for one in receivers:
         method = one.cls.find(name) if one.cls is not None else None
         if isinstance(method, Function):
-            yield _not_followed(run, method, one)
+            yield _not_followed(run, method, [one])
 
 
-def _not_followed(run: Pass, function: Function, receiver: Object | None = None) -> Entered:
-    """A function that the trace has not followed."""
-    own = positional_parameters(function.node)[:1] if receiver is not None else []
-    scope = Scope(function.file, function.qualified_name, function.scope, dict.fromkeys(own, receiver))
+def follow_hooks(run: Pass) -> None:
+    """What the program has the model call beside its ``forward``."""
+    for event in run.trace.named(*HOOKS):
+        if _weights(run, options(event.receiver)):
+            for hook in (_not_followed(run, one) for one in event.args if isinstance(one, Function)):
+                for name in positional_parameters(hook.function.node):
+                    run.locations.set(Location(hook.scope, name), run.output)
+                run.enter(hook.function, hook.scope)
+
+
+def _is_function(values: list[Value]) -> bool:
+    """True for one function of the project."""
+    return bool(values) and isinstance(values[0], Function)
+
+
+def _of_partial(run: Pass, partial: Object) -> Entered:
+    """What ``functools.partial`` calls."""
+    return _not_followed(run, partial.args[0], partial.args[1:], partial.kwargs)
+
+
+def _not_followed(
+    run: Pass, function: Function, given: Iterable[Value] = (), named: Mapping[str, Value] = NOTHING
+) -> Entered:
+    """A function that the trace has not followed.
+
+    Args:
+        run: the pass.
+        function: the function.
+        given, named: the values that its first parameters, and those of some names, have before it is called.
+    """
+    defaults = {name: built(node, function.scope) for name, node in defaults_of(function.node).items()}
+    known = {name: values[0] for name, values in defaults.items() if values}
+    bound = dict(zip(positional_parameters(function.node), given, strict=False))
+    scope = Scope(function.file, function.qualified_name, function.scope, {**known, **bound, **named})
     run.locations.made.add(scope)
-    return Entered(function, scope, receiver is not None)
+    return Entered(function, scope, len(bound))
+
+
+def built(node: ast.AST, scope: Scope) -> list[Object]:
+    """The objects that an expression stands for, and the one of a library that it builds."""
+    kind = library_name(node.func, scope) if isinstance(node, ast.Call) else ""
+    made = [Object(kind, scope.file.place(node), node, scope=scope)] if kind else []
+    return [*made, *(one for one in value_of(node, scope) if isinstance(one, Object))]
 
 
 def _hand_over(run: Pass, node: ast.Call, scope: Scope, entered: Entered, given: dict[ast.expr, Origins]) -> None:
     """Give the parameters of a function what a call passes."""
     inner, locations = entered.scope, run.locations
     locations.called.add(inner)
-    names = positional_parameters(entered.function.node)[entered.has_receiver :]
+    names = positional_parameters(entered.function.node)[entered.bound :]
     for name in names:
         locations.set(Location(inner, name), NONE)
     for name, default in defaults_of(entered.function.node).items():

@@ -439,6 +439,7 @@ class Facts:
         train_function: qualified name of the function that holds the training batch loop; None where it stands inline.
         local_state: what training learns beside the model and goes by.
         local_state_limit: why that was not looked for to the end; empty where it was.
+        loose_layers: layers with weights of their own that a pass calls and no trained model holds.
         arrays: the model of a training in NumPy.
         array_problem: why a training in NumPy cannot be followed.
     """
@@ -457,6 +458,7 @@ class Facts:
     features: Features = Features()
     local_state: tuple[LocalStateFact, ...] = ()
     local_state_limit: str = ""
+    loose_layers: tuple[Expression, ...] = ()
     arrays: ArraysFact | None = None
     array_problem: ArrayProblem | None = None
 

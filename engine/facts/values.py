@@ -492,3 +492,12 @@ def value_of(node: ast.AST, scope: Scope) -> list[Value]:
         owners = [owner for owner in value_of(node.value, scope) if isinstance(owner, Mapping)]
         return [held for owner in owners for held in options(owner.items.get(node.slice.value))]
     return []
+
+
+def library_name(node: ast.AST, scope: Scope) -> str:
+    """The qualified name of what a name or an attribute of a library stands for; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        owner = library_name(node.value, scope)
+        return f"{owner}.{node.attr}" if owner else ""
+    found = scope.look_up(node.id) if isinstance(node, ast.Name) else None
+    return found.name if isinstance(found, External) else ""

@@ -134,6 +134,25 @@ TRAINS = {
         "more": " + getattr(keeper, 'total')",
         "inner": "setattr(keeper, 'total', out.detach().mean())",
     },
+    "norm": {
+        "before": "norm = torch.ones(1)",
+        "inner": "norm = 0.9 * norm + 0.1 * nn.utils.clip_grad_norm_(model.parameters(), norm)",
+    },
+    "masks": {
+        "before": "masks = {}",
+        "inner": "for name, p in model.named_parameters():\n            p.data.mul_(masks.get(name, 1))",
+        "end": "for name, p in model.named_parameters():\n        masks[name] = p.abs() > 0.1",
+    },
+    "bounds": {
+        "before": "bounds = {}",
+        "inner": "for name, p in model.named_parameters():\n            p.data = p.data.clamp(max=bounds.get(name))",
+        "end": "for name, p in model.named_parameters():\n        bounds[name] = p.max()",
+    },
+    "scaler": {
+        "before": "from sklearn.preprocessing import StandardScaler\nscaler = StandardScaler()",
+        "inner": "scaler.partial_fit(xb)",
+        "given": "torch.tensor(scaler.transform(xb))",
+    },
     "delta": {"before": "delta = torch.zeros(2)", "given": "xb + delta", "inner": "delta -= delta.grad"},
     "evaluate.scale": {
         "before": "def evaluate(): pass\nevaluate.scale = torch.ones(3)",
@@ -206,6 +225,10 @@ TRAINS = {
 }
 MEASURES = {
     "model.kept": {"kept": "np.zeros(3)", "passed": "self.kept = 0.9 * self.kept + x.mean(0).numpy()"},
+    "model.helper.mean": {
+        "kept": "0.0, None; self.helper, _ = Keeper()",
+        "passed": "self.helper.update(x)\n        x = self.helper(x)",
+    },
     "Average.mean": {
         "given": "xb - Average.mean",
         "inner": "Average.update(xb)",
