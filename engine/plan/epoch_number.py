@@ -205,9 +205,17 @@ def _trains(statements: list[ast.stmt], events: list[Event]) -> bool:
     )
 
 
+def _is_part(method: ast.expr) -> bool:
+    """True for a method of a part of something: ``model.norm.eval``, which freezes the statistics of a layer."""
+    owner = method.value if isinstance(method, ast.Attribute) else None
+    return isinstance(owner, ast.Attribute) and text_of(owner.value) != "self"
+
+
 def _sets_training(nodes: list[ast.AST]) -> bool:
     """True for code that steps, sets a learning rate, freezes, draws or forgets what is trained, or changes a rate."""
     for node in nodes:
+        if isinstance(node, ast.Call) and _called(node) == "eval" and _is_part(node.func):
+            return True
         if isinstance(node, ast.Call) and text_of(node.func).endswith(".state.clear"):
             return True
         if isinstance(node, ast.Call) and _called(node) in (

@@ -47,6 +47,7 @@ def matters(folder: Path, statements: str) -> bool:
         "if epoch > 1:\n    loader = DataLoader(data, batch_size=16)",
         "loader = DataLoader(Subset(data, range(8 * (epoch + 1))), batch_size=8)",
         "torch.manual_seed(epoch)",
+        "if epoch >= 2:\n    model.norm.eval()",
         "for parameter in model.parameters():\n    parameter.requires_grad = epoch > 0",
         "for _ in range(epoch):\n    model(torch.ones(1, 2)).sum().backward()",
         "if epoch == 2:\n    loader = [(torch.ones(2, 2), torch.ones(2, 1))]",
