@@ -12,16 +12,17 @@ import re
 import warnings
 from typing import Any
 
-from engine.result import UserError
+from engine.result import Cell, Place, UserError
+from engine.source import NEWLINE, NotPython3
 
 TRANSPARENT = ("%%time", "%%timeit", "%%capture", "%%prun")  # the rest of such a cell is Python
 TIMED = re.compile(r"^(\s*)(%time(?:it)?)\s+(?!-)(.*)$")
 MAGIC = re.compile(r"^\s*(?:[%!?]|.*\?\s*$)")
 RUNS = re.compile(r"^\s*%(?:run|load|loadpy|macro|recall)\b|^\s*%%(?:timeit|prun)?\s+-s")
-VALUE = re.compile(r"^\s*[\w.,\[\]\s]+=\s*[!%]")
+VALUE = re.compile(r"^(\s*[\w.,\[\]\s]+=\s*)([!%].*)$")
 
 
-def read(raw: bytes, name: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+def read(raw: bytes, name: str) -> tuple[str, tuple[tuple[int, int], ...], NotPython3 | None]:
     """The script of a notebook.
 
     Args:
@@ -29,19 +30,26 @@ def read(raw: bytes, name: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         name: what it is called in messages.
 
     Returns:
-        Its text, and for each code cell its first line in it and its number among all cells of the notebook, from 1.
+        Its text; for each code cell its first line in it and its number among all cells of the notebook, from 1; and
+        why it cannot be run as that script, where something that stands elsewhere is brought in by a magic or a
+        command. Such a text can be looked at nevertheless.
 
     Raises:
         UserError: it is no notebook of Python that can be read as a script.
     """
     lines: list[str] = []
     starts = []
+    reasons: list[NotPython3] = []
     for number, source in _code_cells(_document(raw, name), name):
         if lines:
             lines.append("")
         starts.append((len(lines) + 1, number))
-        lines += _python(source, f"{name}:cell {number}")
-    return "\n".join(lines) + "\n", tuple(starts)
+        python, elsewhere = _python(source)
+        for line, message in elsewhere:
+            place = Place(name, len(lines) + line, 0, Cell(number, line))
+            reasons.append(NotPython3(message, place, NEWLINE.split(source)[line - 1].strip()))
+        lines += python
+    return "\n".join(lines) + "\n", tuple(starts), reasons[0] if reasons else None
 
 
 def _document(raw: bytes, name: str) -> dict[str, Any]:
@@ -75,14 +83,15 @@ def _code_cells(document: dict[str, Any], name: str) -> list[tuple[int, str]]:
     return found
 
 
-def _python(source: str, name: str) -> list[str]:
-    """The lines of a cell, with what is no Python as comments."""
-    lines = re.split(r"\r\n|\r|\n", source.rstrip())
+def _python(source: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """The lines of a cell, with what is no Python as comments; and what brings in something else, with its line."""
+    lines = NEWLINE.split(source.rstrip())
+    elsewhere: list[tuple[int, str]] = []
     first = lines[0].strip()
     if first.startswith("%%"):
-        _refuse_what_runs_code(first, f"{name}:1")
+        elsewhere += [(1, _runs(first))] * bool(RUNS.match(first))
         if first.split()[0] not in TRANSPARENT:
-            return [f"# {line}" for line in lines]
+            return [f"# {line}" for line in lines], elsewhere
         lines[0] = f"# {lines[0]}"
     for _ in lines:
         line = _first_error(lines)
@@ -90,21 +99,23 @@ def _python(source: str, name: str) -> list[str]:
             break
         text = lines[line - 1]
         indent = text[: len(text) - len(text.lstrip())]
-        if VALUE.match(text):
-            raise UserError(f"{name}:{line}: the result of a magic or shell command is used here; write it in Python")
-        if not MAGIC.match(text) or text.rstrip().endswith("\\"):
+        if text.rstrip().endswith("\\"):
             break
-        _refuse_what_runs_code(text, f"{name}:{line}")
+        if value := VALUE.match(text):
+            elsewhere.append((line, "the result of a magic or shell command is used here; write it in Python"))
+            lines[line - 1] = f"{value[1]}...  # {value[2]}"
+            continue
+        if not MAGIC.match(text):
+            break
+        elsewhere += [(line, _runs(text))] * bool(RUNS.match(text))
         timed = TIMED.match(text)
         lines[line - 1] = f"{indent}{timed[3]}  # {timed[2]}" if timed else f"{indent}pass  # {text.strip()}"
-    return lines
+    return lines, elsewhere
 
 
-def _refuse_what_runs_code(text: str, place: str) -> None:
-    if RUNS.match(text):
-        raise UserError(
-            f"{place}: {text.split()[0]} runs code that stands elsewhere; write it in the notebook, or import it"
-        )
+def _runs(text: str) -> str:
+    """What is told of a magic that runs other code."""
+    return f"{text.split()[0]} runs code that stands elsewhere; write it in the notebook, or import it"
 
 
 def _first_error(lines: list[str]) -> int | None:

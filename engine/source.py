@@ -54,6 +54,7 @@ class SourceFile:
         text: the decoded text, newlines as they are.
         cells: of a notebook, whose text is that of its script: the first line of each code cell, and its number.
         notebook: of a notebook, its bytes.
+        elsewhere: of a notebook, why it is no program by itself, where it is none.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class SourceFile:
     text: str = field(repr=False)
     cells: tuple[tuple[int, int], ...] = ()
     notebook: bytes = field(default=b"", repr=False)
+    elsewhere: NotPython3 | None = None
 
     @cached_property
     def document(self) -> str:
@@ -155,8 +157,8 @@ def decode(path: Path, name: str, raw: bytes) -> SourceFile:
     if path.suffix == ".ipynb":
         from engine.notebook import read
 
-        text, cells = read(raw, name)
-        return SourceFile(path, name, text.encode(), text, cells, raw)
+        text, cells, elsewhere = read(raw, name)
+        return SourceFile(path, name, text.encode(), text, cells, raw, elsewhere)
     if b"\0" in raw:
         raise UserError(f"{name} is a binary file, not a Python script (it holds null bytes)")
     try:
@@ -221,6 +223,8 @@ class Project:
     ) -> None:
         self.read_file = read
         file = read(entry, entry.parent)
+        if file.elsewhere:
+            raise file.elsewhere
         self.root = root or import_root(file)
         self.search_path = list(dict.fromkeys([entry.parent, self.root, *added_folders(file)]))
         self.files: dict[str, SourceFile] = {file.name: file} if self.root == entry.parent else {}

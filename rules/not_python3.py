@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class NotPython3(ProgramRule):
     """
     ## What it does
-    Refuses a program that Python 3 cannot parse: Python 2, or code for a Python before 3.7 such as `async=True`.
+    Refuses a program that Python 3 cannot parse: Python 2, code for a Python before 3.7 such as `async=True`, or a
+    notebook that brings in what is not in it, by `%run` or by the result of a command (`files = !ls`).
 
     ## Why is this bad
     The sites run the converted script with today's Python. What does not parse cannot be understood, rewritten or run.

@@ -24,7 +24,7 @@ def statistics(outcome: Outcome) -> str:
 def _finding(result: Result) -> list[str]:
     place = f"{result.place}:{result.place.column + 1}"
     label = f"{result.code} {result.name}".strip()
-    lines = [f"{place}: {label}: {result.message}", f"    {result.source}"] if result.source else [f"{place}: {label}"]
+    lines = [f"{place}: {label}: {result.message}", *([f"    {result.source}"] if result.source else [])]
     remedy = {Safety.SAFE: " (--fix does it)", Safety.UNSAFE: " (--fix --unsafe does it)"}
     return [*lines, f"    Remedy: {result.remedy}{remedy.get(result.safety, '') if result.edit else ''}"]
 

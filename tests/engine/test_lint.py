@@ -18,7 +18,8 @@ from engine.report.github import as_github
 from engine.report.json import as_json
 from engine.report.sarif import as_sarif
 from engine.report.text import as_text, statistics
-from engine.result import Status, UserError
+from engine.result import Place, Status, UserError
+from engine.result import Result as Finding
 from rules import RULES
 
 LOAD = "import torch\nstate = torch.load(path)\n"
@@ -390,6 +391,11 @@ def test_what_libcst_cannot_parse_is_an_error_beside_what_the_program_shows(fold
 
 def run(*arguments: str, text: str) -> Result:
     return CliRunner(mix_stderr=False).invoke(main, ["lint", *arguments], input=text, catch_exceptions=False)
+
+
+def test_a_finding_without_a_line_to_show_says_what_it_is() -> None:
+    result = Finding("NotPython3", "It is nested too deeply.", "FLR101", Place("a.py", 1))
+    assert as_text(Outcome((result,), (), 1)).splitlines()[0] == "a.py:1:1: FLR101 NotPython3: It is nested too deeply."
 
 
 def test_standard_input_is_linted_as_the_file_of_a_path(folder: Path) -> None:

@@ -52,7 +52,8 @@ def run(*arguments: str) -> Result:
 
 
 def test_the_script_of_a_notebook_keeps_every_line_and_what_is_no_python_as_comments() -> None:
-    text, cells = read(notebook(*TRAINING).encode(), "train.ipynb")
+    text, cells, elsewhere = read(notebook(*TRAINING).encode(), "train.ipynb")
+    assert elsewhere is None
     lines = text.splitlines()
     assert lines[:3] == ["pass  # %matplotlib inline", "import torch", "pass  # !pip install torch"]
     assert cells == ((1, 2), (5, 3), (8, 4), (10, 5), (16, 6))
@@ -89,8 +90,6 @@ def test_only_what_python_cannot_read_becomes_a_comment(cell: str, expected: str
         (notebook(), "holds no code"),
         (notebook("  \n"), "holds no code"),
         (notebook("x <- 1", metadata={"kernelspec": {"language": "R"}}), "is a notebook in R; only Python"),
-        (notebook("x = 1\nfiles = !ls"), "a.ipynb:cell 2:2: the result of a magic or shell command is used here"),
-        (notebook("%run other.py"), "a.ipynb:cell 2:1: %run runs code that stands elsewhere"),
     ],
 )
 @pytest.mark.parametrize("command", ["inspect", "apply", "lint"])
@@ -103,6 +102,30 @@ def test_a_bad_notebook_is_one_sentence(folder: Path, content: str | bytes, mess
     result = run(command, "a.ipynb")
     assert result.exit_code == ERROR
     assert message in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "place", "message"),
+    [
+        ("x = 1\nfiles = !ls", "cell 3:2", "The result of a magic or shell command is used here; write it in Python."),
+        ("if x:\n    a[0], b = %time f()", "cell 3:2", "The result of a magic or shell command is used here"),
+        ("%run other.py", "cell 3:1", "%run runs code that stands elsewhere; write it in the notebook, or import it."),
+        ("%%timeit -s x = 1\ny", "cell 3:1", "%%timeit runs code that stands elsewhere"),
+    ],
+)
+def test_a_notebook_that_brings_in_something_else_is_refused_and_linted(folder: Path, cell, place, message) -> None:
+    (folder / "train.ipynb").write_text(notebook(TRAINING[0], cell, *TRAINING[1:]))
+    result = run("lint", "train.ipynb", "--select", "FLR101,FLR202")
+    assert result.exit_code == FINDINGS and result.stderr == ""
+    assert f"train.ipynb:{place}:1: FLR101 NotPython3: {message}" in result.stdout
+    assert "train.ipynb:cell 5:1:9: FLR202 UnsafeTorchLoad" in result.stdout
+    for command in ("inspect", "apply"):
+        refused = run(command, "train.ipynb")
+        assert refused.exit_code == REFUSED
+        assert f"train.ipynb:{place}: FLR101" in refused.stdout + refused.stderr
+    assert list(folder.iterdir()) == [folder / "train.ipynb"]
+    assert run("lint", "train.ipynb", "--fix", "--select", "FLR202").exit_code == OK
+    assert cell.splitlines()[-1] in (folder / "train.ipynb").read_text()
 
 
 def test_findings_name_cell_and_line(folder: Path) -> None:
