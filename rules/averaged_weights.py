@@ -75,7 +75,28 @@ class AveragedWeights(ProgramRule):
                 model(x).sum().backward()
                 optimizer.step()
             best = copy.deepcopy(model.state_dict())
+        """,
         """
+        import copy, torch
+        from torch import nn
+        class Momentum(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.online = nn.Linear(2, 1)
+                self.target = copy.deepcopy(self.online)
+            def update(self):
+                for fast, slow in zip(self.online.parameters(), self.target.parameters()):
+                    slow.data.mul_(0.99).add_(fast.data, alpha=0.01)
+            def forward(self, x):
+                return (self.online(x) - self.target(x).detach()).pow(2)
+        model = Momentum()
+        optimizer = torch.optim.SGD(model.online.parameters(), lr=0.1)
+        for epoch in range(3):
+            for x in loader:
+                model(x).sum().backward()
+                optimizer.step()
+                model.update()
+        """,
     ]
     INVALID = [
         Invalid(
@@ -225,6 +246,9 @@ def trails(facts: Facts, event: Event) -> bool:
     given = [[one for one in options(argument) if isinstance(one, Parameters)] for argument in event.args]
     owners = [[owner for parameters in each for owner in parameters.owners] for each in given]
     pairs = len(owners) == 2 and all(owners) and not any(owner in owners[1] for owner in owners[0])
+    trained = [value for model in facts.models for value in (model.value, *model.alternatives)]
+    if any(all(belongs(owner, model) for owner in (*owners[0], *owners[1])) for model in trained if pairs):
+        return False  # the model's state_dict carries both
     return pairs and in_training(facts, event) and isinstance(event.statement, ast.For) and writes(event.statement)
 
 

@@ -104,6 +104,13 @@ LOCAL_WEIGHTS_IN_LOOP = Refusal(
     "load weights before the loop, or after it",
     "they would take the place of the weights the site has received, or of those it has trained before these are sent",
 )
+FIRST_WEIGHTS_COPIED = Refusal(
+    "FLR170",
+    "FirstWeightsCopied",
+    "training goes by this copy of the weights that the script builds, and starts from those of the server",
+    "copy them in the first epoch, inside the epoch loop: if epoch == 0",
+    "every site would hold its weights near others than those that all have received, or learn from them",
+)
 MODEL_CHANGES_IN_LOOP = Refusal(
     "FLR163",
     "ModelChangesInLoop",
@@ -230,6 +237,7 @@ REFUSALS = (
     RAISE_IN_LOOP,
     LOOP_ENDS_FOR_GOOD,
     LOCAL_WEIGHTS_IN_LOOP,
+    FIRST_WEIGHTS_COPIED,
     MODEL_CHANGES_IN_LOOP,
     PRIVATE_TRAINING,
     ITERATOR_USED_UP,

@@ -15,6 +15,7 @@ from engine.facts.values import objects
 from engine.plan.decision import Decision
 from engine.plan.endings import Ending, edits_of, in_the_way, raised_past, returns_in
 from engine.plan.epoch_shift import epoch_shift, number_restarts
+from engine.plan.first_copy import copied_first
 from engine.plan.frame import Frame
 from engine.plan.local_weights import layers_built_anew, weights_brought_back
 from engine.plan.loop_start import counter_resets, start_reset
@@ -74,7 +75,7 @@ def plan_rounds(facts: Facts, frame: Frame, names: Names, epochs: Setting | None
     assert loop is not None
     endings = returns_in(frame)
     trouble = _leaving(frame, endings)
-    for look in (raised_past, _reloading, used_up, _restructuring, _accounting):
+    for look in (raised_past, _reloading, used_up, copied_first, _restructuring, _accounting):
         trouble = trouble or look(facts, frame)
     if trouble is not None:
         raise Refused([trouble])

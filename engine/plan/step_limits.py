@@ -137,7 +137,7 @@ def _limits_in(test: Test, changed: dict[Kept, list[Change]], rates: set[Kept]) 
         for node, end, direction in _compared(part, holds):
             for kept in _kept_of(node, test):
                 how = changed.get(kept, [])
-                comes = _comes_to(test, kept, how, direction) if direction else _is_raised(kept, how)
+                comes = _comes_to(test, kept, how, direction) if direction else _is_raised(test, kept, how)
                 if comes and not set_before(test.node, test.code, how):
                     yield Limit(kept, node, end, test, kept in rates)
 
@@ -178,8 +178,11 @@ def _comes_to(test: Test, kept: Kept, how: list[Change], direction: int) -> bool
     return bool(moved) and all(one.adds == direction for one in moved)
 
 
-def _is_raised(kept: Kept, how: list[Change]) -> bool:
-    """True for a flag that a round raises, or lowers, and that nothing in it sets back."""
+def _is_raised(test: Test, kept: Kept, how: list[Change]) -> bool:
+    """True for a flag that a round raises, or lowers, and that nothing in it sets back; what a round gives it may be
+    worked out where it is asked for before an epoch has trained anything, and so before it could be set back."""
+    if test.first and how and isinstance(number_at_start(kept), bool):
+        return True
     given = [one.sets for one in how]
     values = {value.value for value in given if isinstance(value, ast.Constant) and type(value.value) is bool}
     return len(values) == 1 and number_at_start(kept) not in values

@@ -178,6 +178,8 @@ def _play(
             seen.answers = server.answers
             seen.rounds = server.train(rounds)
             after(server, seen)
+            if told > rounds:  # what the script does at its end may count the rounds that it was told of
+                seen.ends = [{**end, "error": ""} for end in seen.ends]
     except SiteError as error:
         seen.broken = tail(str(error))
     except ValueError as error:

@@ -108,3 +108,13 @@ def test_a_limit_of_steps_that_a_learning_rate_goes_by_moves_with_the_rounds(cou
 def test_a_number_of_steps_that_a_function_is_asked_of(tmp_path: Path) -> None:
     before = "step = 0\ndef look(step):\n    if step >= 8:\n        return True"
     assert resets(tmp_path, "look(step)", before, "step += 1") == ("step = 0",)
+
+
+def test_a_flag_that_is_asked_for_before_anything_is_trained(tmp_path: Path) -> None:
+    """Left as it is, it would end the next round before that has trained anything."""
+    stopper = "class Stopper:\n    stop = bad = False\nstopper = Stopper()\nstopper.stop = False"
+    first = "if stopper.stop: break"
+    judged = "stopper.stop = loss.item() > 1"
+    assert resets(tmp_path, "False", stopper, judged, first) == ("stopper.stop = False",)
+    flag = "stop = False"
+    assert resets(tmp_path, "False", flag, "stop = loss.item() > 1", "if stop: break") == ("stop = False",)
