@@ -120,10 +120,12 @@ def test_nothing_found_is_a_success(workflow: Workflow) -> None:
 
 
 def test_paths_stand_on_lines_of_their_own_and_options_between_spaces(workflow: Workflow) -> None:
-    for name in ("one file.py", "two.py", "three.py"):
+    for name in ("one file.py", "two.py", "three.py", "-four.py"):
         (workflow.workspace / name).write_text(f"{LOAD}torch.manual_seed(1)\n")
-    done = workflow.run("Lint", paths="one file.py\n\n  \ntwo.py\n", options="--ignore FLR301 --ignore FLR303")
-    assert re.findall(r"file=([^,]+)", done.stdout) == ["one file.py", "two.py"]
+    done = workflow.run(
+        "Lint", paths="  one file.py \n\n  \ntwo.py\r\n-four.py\n", options="--ignore FLR301 --ignore FLR303"
+    )
+    assert re.findall(r"file=([^,]+)", done.stdout) == ["-four.py", "one file.py", "two.py"]
 
 
 def test_an_error_is_no_success(workflow: Workflow) -> None:
