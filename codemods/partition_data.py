@@ -26,7 +26,10 @@ def edits(plan: Plan) -> Iterator[Edit]:
     if split is not None:
         names = ", ".join(split.names)
         yield Insert(split.place, f"{names} = {module}.part({names})\n", after=split.after)
-    for given in filter(None, (dataset, partition.sampled, *partition.others)):
+    if partition.named is not None:
+        yield Insert(partition.named, f"{dataset.text} = {module}.part({dataset.text})\n", after=True)
+    handed = dataset if partition.named is None else None
+    for given in filter(None, (handed, partition.sampled, *partition.others)):
         yield Replace(given.place, given.end, f"{module}.part({{}})")
     line = f"{module}.partitions = {parser.variable}.{plan.partitions.destination}\n"
     yield Insert(parser.bound_after, line, after=parser.existing, apart=True)

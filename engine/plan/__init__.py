@@ -45,6 +45,7 @@ from engine.plan.settings import (
 from engine.plan.shared_files import decide_shared_files
 from engine.plan.start import decide_command, decide_processes, launches_processes
 from engine.plan.step_count import StepCount, count_steps
+from engine.plan.whole_data import decide_whole_data
 from engine.result import Place, Result, UserError
 from engine.source import SourceFile
 
@@ -265,6 +266,7 @@ def _decisions(plan: Plan, evaluation: EvaluationPlan | str, partition: Partitio
     yield from decide_evaluation(evaluation)
     yield from decide_local_state(facts)
     yield from decide_partition(partition, plan.paths)
+    yield from decide_whole_data(facts, plan.frame, partition)
     yield from map(fixed_path, fixed_paths(facts, plan.paths))
     yield from variables_before(facts, plan.paths)
     yield from decide_shared_files(facts, plan.paths)

@@ -9,12 +9,13 @@ from itertools import combinations
 
 from engine.facts import Expression, Facts
 from engine.facts.program import LoaderFact
-from engine.facts.source_text import expression
+from engine.facts.source_text import contains, expression, text_of
 from engine.facts.trace import exclude
 from engine.facts.values import plain, value_of
 from engine.plan.arrays import Split, plan_split
 from engine.plan.decision import Decision
 from engine.plan.draws import unseeded_draw
+from engine.plan.frame import bodies, function_node
 from engine.plan.parser import ParserPlan
 from engine.plan.set_orders import set_behind
 from engine.plan.settings import Setting, runs_early
@@ -39,12 +40,15 @@ class PartitionPlan:
         split: where arrays of samples are cut down to a site's part.
         sampled: the same data set where the loader's DistributedSampler is given it.
         others: those of other loaders that are trained on.
+        named: where the data set gets the name by which the loader is given it, and the script asks for its length;
+            None where it is split where the loader is given it.
     """
 
     dataset: Expression | None
     split: Split | None = None
     sampled: Expression | None = None
     others: tuple[Expression, ...] = ()
+    named: Place | None = None
 
 
 def plan_partition(facts: Facts, parser: ParserPlan) -> PartitionPlan | str:
@@ -81,7 +85,31 @@ def plan_partition(facts: Facts, parser: ParserPlan) -> PartitionPlan | str:
             if sampled is None or one is not loaders[0]:
                 return f"its DataLoader has a {name} of its own"
             return PartitionPlan(data.dataset, sampled=sampled, others=others)
-    return PartitionPlan(data.dataset, others=others)
+    return PartitionPlan(data.dataset, others=others, named=None if others else _measured_name(facts, parser))
+
+
+def _measured_name(facts: Facts, parser: ParserPlan) -> Place | None:
+    """The statement that gives the data set its name, where the script does nothing by that name but build the loader
+    and ask for the length, which is to be that of the part."""
+    given, loader = facts.data.dataset, facts.data.loader
+    name = given.node.id if isinstance(given.node, ast.Name) else ""
+    holder = function_node(given.scope) or given.scope.file.tree
+    if not name or given.scope.parent is None and given.scope.file is not facts.project.entry:
+        return None
+    uses = [node for node in ast.walk(holder) if isinstance(node, ast.Name) and node.id == name]
+    calls = (node for node in ast.walk(holder) if isinstance(node, ast.Call) and len(node.args) == 1)
+    measured = [node.args[0] for node in calls if text_of(node.func) == "len"]
+    lengths = [node for node in uses if node in measured]
+    stored = [node for node in uses if isinstance(node.ctx, ast.Store)]
+    if not lengths or len(stored) != 1 or {*uses} != {*lengths, *stored, given.node}:
+        return None
+    for body in bodies(holder.body):
+        named = next((s for s in body if isinstance(s, ast.Assign) and contains(s, stored[0])), None)
+        if named is not None and any(contains(s, loader.node) for s in body):
+            events = [event for event in facts.trace.events if event.statement is named]
+            late = events and not any(runs_early(event, parser, facts) for event in events)
+            return given.scope.file.place(named) if late else None
+    return None
 
 
 def _problem(facts: Facts, parser: ParserPlan, loader: ast.AST) -> str | None:

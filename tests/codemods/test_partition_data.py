@@ -107,6 +107,35 @@ def test_the_data_set_by_keyword() -> None:
     )
 
 
+def test_the_length_that_is_computed_with_is_that_of_the_part() -> None:
+    check_diff(
+        """\
+          import torch
+          from torch import nn
+          from torch.utils.data import DataLoader, TensorDataset
+
+        + import site_data
+        +
+        + site_data.partitions = args.partitions
+        +
+          data = TensorDataset(
+              torch.ones(8, 2),
+              torch.ones(8, 1),
+          )  # stand-in
+        + data = site_data.part(data)
+          loader = DataLoader(data, batch_size=4, shuffle=True)
+          model = nn.Linear(2, 1)
+          optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+          for epoch in range(3):
+              for x, y in loader:
+                  optimizer.zero_grad()
+                  loss = nn.functional.mse_loss(model(x), y) + model.weight.abs().sum() / len(data)
+                  loss.backward()
+                  optimizer.step()
+        """,
+    )
+
+
 def test_only_the_loader_that_trains() -> None:
     check_diff(
         """\
