@@ -13,8 +13,14 @@ TRACKERS = {"wandb.init": 'mode="disabled"'}
 
 def edits(plan: Plan) -> Iterator[Edit]:
     """Make the folders that are written to; switch trackers off: every site would report to the outside."""
-    if plan.output_folders:
+    if plan.output_folders or plan.folders_beside:
         yield AddImport(plan.init.file, imported_as("from os import makedirs", plan.names.makedirs))
+    if plan.folders_beside:
+        yield AddImport(plan.init.file, imported_as("from pathlib import Path", plan.names.path_class))
+    for folder in plan.folders_beside:
+        path = f'{plan.names.path_class}(__file__).parent / "{folder}"'
+        text = f"{plan.names.makedirs}({path}, exist_ok=True)  # written to below, beside this file at the site\n"
+        yield Insert(plan.init.place, text, after=plan.init.after)
     for folder in plan.output_folders:
         text = f'{plan.names.makedirs}("{folder}", exist_ok=True)  # written to below, in the folder of the site\n'
         yield Insert(plan.init.place, text, after=plan.init.after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from engine.facts.arrays import ArrayTraining
@@ -48,6 +48,8 @@ PATH_PARAMETER = re.compile(r"dir|path|root|folder|file|csv", re.IGNORECASE)
 NOT_DATA_FOLDER = re.compile(
     r"^\W*(runs?|logs?|results?|outputs?|checkpoints?|ckpts?|models?|weights|pretrained|experiments?|snapshots?|~|\*.*)\W*$"
 )
+LISTS = ("os.listdir", "os.scandir", "glob.glob", "glob.iglob", ".glob", ".rglob", ".iterdir")
+CHECKPOINTS = re.compile(r"ckpt|check_?point|snapshot|\.pth\b", re.IGNORECASE)
 SETTINGS_FILE = re.compile(r"\.(py|ya?ml|toml|ini|cfg)$|conf\w*\.json$")
 DIRECTORY_READERS = (
     "torchvision.datasets.",
@@ -271,6 +273,8 @@ def _reads_data(trace: Trace, event: Event) -> bool:
     name = event.name
     if _builds_dataset(event):
         return True
+    if _finds_checkpoint(trace, event):
+        return False
     if is_path(event.receiver) and name in (".glob", ".rglob", ".iterdir", ".read_text", ".read_bytes"):
         return True
     if name.endswith(".open"):
@@ -278,6 +282,24 @@ def _reads_data(trace: Trace, event: Event) -> bool:
     if name == "torch.load":
         return not restores(trace, event)
     return name.startswith(DATA_READERS) and not name.startswith("torch.utils.data.")
+
+
+def _finds_checkpoint(trace: Trace, event: Event) -> bool:
+    """True for listing files of which one is loaded as a checkpoint, or whose pattern is that of checkpoints."""
+    if event.name not in LISTS:
+        return False
+    given = [one for one in (event.receiver, *event.args[:1]) if one is not None]
+    texts = (leaf.value for one in given for leaf in written_parts(one) if isinstance(leaf, Literal))
+    if any(CHECKPOINTS.search(str(text)) for text in texts):
+        return True
+    chosen = [one for one in trace.named("builtins.max", "builtins.min") if _is_made_of(one.args, [event.result])]
+    found = [event.result, *(one.result for one in chosen)]
+    return any(_is_made_of(load.args[:1], found) for load in trace.named("torch.load") if restores(trace, load))
+
+
+def _is_made_of(values: Iterable[Value], parts: list[Value | None]) -> bool:
+    """True where one of some values is one of some others, or computed from it."""
+    return any(part is one for value in values for part in made_of(value) for one in parts)
 
 
 def _looks_for(event: Event) -> bool:

@@ -27,6 +27,15 @@ def beside_script(value: Value | None) -> str | None:
     return path if start is not None else None
 
 
+def folder_beside_file(value: Value | None) -> tuple[SourceFile | None, str]:
+    """The file at whose ``__file__`` a path starts, None for any other, and the folder that the path lies in, relative
+    to the root of the project, as far as it is written: of ``HERE / "runs" / f"{epoch}.pt"``, ``runs``."""
+    file, path = beside_file(value)
+    if file is not None or not isinstance(value, Object):
+        return file, _folder(path)
+    return beside_file(_start(value))
+
+
 def beside_file(value: Value | None, depth: int = 0) -> tuple[SourceFile | None, str]:
     """The file at whose ``__file__`` a path starts, None for any other path, and the path relative to the root.
 

@@ -15,6 +15,8 @@ from engine.facts.source_text import text_of
 REPORTS = re.compile(
     r"(^|\.)(print|info|debug|warning|log|write|format|add_scalar|scalar_summary|tqdm\.write|set_postfix|append)$"
 )
+TAGGED = re.compile(r"(^|\.)(add_scalar|scalar_summary|log_metric|log_scalar)$")
+"""Calls whose first argument is the name of the number that follows."""
 COUNTS = {"correct", "corrects"}
 
 
@@ -42,7 +44,8 @@ def printed_metrics(
 
 
 def names_given(statement: ast.stmt | None, call: ast.Call) -> list[str]:
-    """The names that what a call gives back is bound to, in order; the word before it where it is printed right away.
+    """The names that what a call gives back is bound to, in order; the word before it where it is printed right away;
+    the key, the tag or the list under which it is kept.
 
     Args:
         statement: where the call stands.
@@ -51,12 +54,32 @@ def names_given(statement: ast.stmt | None, call: ast.Call) -> list[str]:
     if isinstance(statement, ast.Assign) and statement.value is call:
         target = statement.targets[0]
         return [text_of(part) for part in (target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target])]
+    kept = next(_kept_under(statement, call), None) if statement is not None else None
+    if kept is not None:
+        return [kept]
     report = statement.value if isinstance(statement, ast.Expr) else None
     if isinstance(report, ast.Call) and report is not call and REPORTS.search(text_of(report.func)):
         return next(
             (re.findall(r"[A-Za-z_]\w*", before)[-1:] for value, before, _ in _said(report) if value is call), []
         )
     return []
+
+
+def _kept_under(statement: ast.stmt, call: ast.Call) -> Iterator[str]:
+    """The key, keyword, tag or list under which a statement keeps what a call gives back: ``{"val_acc": test(model)}``,
+    ``add_scalar("Accuracy/val", test(model), epoch)``, ``val_accs.append(test(model))``."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Dict):
+            named = zip(node.keys, node.values, strict=True)
+            yield from (str(key.value) for key, one in named if one is call and isinstance(key, ast.Constant))
+        elif isinstance(node, ast.Call) and node is not call:
+            yield from (keyword.arg for keyword in node.keywords if keyword.value is call and keyword.arg)
+            if call not in node.args:
+                continue
+            if TAGGED.search(text_of(node.func)) and isinstance(node.args[0], ast.Constant):
+                yield str(node.args[0].value)
+            elif isinstance(node.func, ast.Attribute) and node.func.attr == "append":
+                yield text_of(node.func.value)
 
 
 def _better(text: str, known: str) -> bool:

@@ -23,7 +23,7 @@ from engine.plan.local_state import decide_local_state
 from engine.plan.model import decide_arguments, plan_model
 from engine.plan.model_by_function import exchange_format_for
 from engine.plan.names import Names, free_names
-from engine.plan.output_folders import output_folders
+from engine.plan.output_folders import folders_beside, output_folders
 from engine.plan.packaging import SettingsFile, plan_settings_files
 from engine.plan.parser import ParserPlan, plan_parser
 from engine.plan.partition import PartitionPlan, decide_partition, plan_partition
@@ -91,6 +91,7 @@ class Plan:
         recipe: the algorithm, by its name in FLARE's catalogue.
         exchange_format: what the server keeps the weights in, ``numpy`` or ``pytorch``.
         output_folders: the folders the script writes to, which every site has to have.
+        folders_beside: those that it writes to beside the file which calls ``flare.init()``.
         decisions: the judgements taken.
     """
 
@@ -117,6 +118,7 @@ class Plan:
     exchange_format: str = "numpy"
     arrays: ArraysPlan | None = None
     output_folders: tuple[str, ...] = ()
+    folders_beside: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
     @property
@@ -193,10 +195,10 @@ def _plan(facts: Facts, choices: Choices) -> Plan:
     )
     paths = plan_paths(facts, parser, names, taken | {"epochs", "partitions", rounds_name})
     model = leaving(model, facts.project.entry, _changed_for_a_site(epochs, paths, schedules))
-    splits = isinstance(partition, PartitionPlan)
+    splits, init = isinstance(partition, PartitionPlan), plan_init(facts, parser)
     plan = Plan(
         facts=facts, names=names, layout=layout, recipe=recipe_for(facts, choices.recipe),
-        frame=frame, init=plan_init(facts, parser), steps=count_steps(facts, frame), rounds=rounds, schedules=schedules,
+        frame=frame, init=init, steps=count_steps(facts, frame), rounds=rounds, schedules=schedules,
         model_name=model_name, model=model, arrays=plan_arrays(facts.arrays) if facts.arrays else None,
         first_weights=plan_first_weights(facts.models, model, facts.project, choices.first_weights),
         exchange_format=exchange_format_for(facts),
@@ -204,6 +206,7 @@ def _plan(facts: Facts, choices: Choices) -> Plan:
         partition=partition if splits else None, partitions=partitions_setting(taken) if splits else None,
         parser=parser, epochs=epochs, num_rounds=rounds_setting(rounds_name) if schedules.needs_rounds else None,
         paths=tuple(paths), settings_files=plan_settings_files(facts, layout), output_folders=output_folders(facts),
+        folders_beside=folders_beside(facts, init.file),
     )  # fmt: skip
     return replace(plan, decisions=tuple(_decisions(plan, evaluation, partition)))
 

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from engine.facts import Facts, LoopFact
-from engine.facts.source_text import assigned, breaks, names_in, own_nodes, text_of
+from engine.facts import Expression, Facts, LoopFact
+from engine.facts.source_text import assigned, breaks, expression, names_in, own_nodes, text_of
 from engine.facts.values import Literal, value_of
 from engine.plan.epoch_uses import set_from
 from engine.plan.frame import Frame, bodies, body_of
@@ -116,26 +116,44 @@ def _read_again(facts: Facts, node: ast.expr, loop: LoopFact, changed: set[str])
 
 
 def start_reset(loop: LoopFact, frame: Frame) -> tuple[str, ...] | Result:
-    """The assignment that makes a loop start at its first epoch again, where a checkpoint may have moved it."""
-    if loop.kind != "range" or loop.start is None or not isinstance(loop.start.node, (ast.Name, ast.Attribute)):
+    """The assignment that makes a loop start at its first epoch again, where a checkpoint may have moved it: in its
+    range, or by ``if epoch < start_epoch: continue``."""
+    first = loop.start if loop.start is not None else _passed_over(loop)
+    if loop.kind != "range" or first is None or not isinstance(first.node, (ast.Name, ast.Attribute)):
         return ()
-    start = loop.start.node
+    start = first.node
     name = ast.unparse(start)
     if loop.count is not None and name in {ast.unparse(n) for n in ast.walk(loop.count.node)}:
         return ()  # range(start, start + n) has its n epochs wherever it starts
     values = [value for target, value in assignments(frame.file.tree) if _last(target) == _last(start)]
     changes = [value for value in values if not is_constant(value)]
-    moved = len(value_of(start, loop.start.scope)) > 1  # by a function elsewhere that resumes from a checkpoint
+    moved = len(value_of(start, first.scope)) > 1  # by a function elsewhere that resumes from a checkpoint
     if not changes and len(values) <= 1 and not moved:
         return ()
     constants = [ast.unparse(value) for value in values if is_constant(value)]
-    constants += [repr(leaf.option.default) for leaf in leaves(loop.start) if leaf.option is not None]
-    known = {v.value for v in value_of(start, loop.start.scope) if isinstance(v, Literal) and isinstance(v.value, int)}
+    constants += [repr(leaf.option.default) for leaf in leaves(first) if leaf.option is not None]
+    known = {v.value for v in value_of(start, first.scope) if isinstance(v, Literal) and isinstance(v.value, int)}
     constants += map(str, known if len(known) == 1 else ())
     if constants:
         return (f"{name} = {constants[0]}",)
+    if loop.start is None:
+        return ()  # a round that passes over all its epochs does no step, and fails
     remedy = f"let it run over range(epochs): {name} is for resuming, and a job resumes by its own checkpoints"
     return replace(_ends_for_good(loop, frame, name), remedy=remedy)
+
+
+def _passed_over(loop: LoopFact) -> Expression | None:
+    """The epoch below which a loop passes on to the next, ``if epoch < start_epoch: continue``; None where none is."""
+    for statement in loop.loop.node.body:
+        test = statement.test if isinstance(statement, ast.If) else None
+        alone = test is not None and not statement.orelse and isinstance(statement.body[-1], ast.Continue)
+        if not alone or not isinstance(test, ast.Compare) or len(test.ops) != 1:
+            continue
+        sides = [test.left, test.comparators[0]]
+        lower, upper = sides if isinstance(test.ops[0], (ast.Lt, ast.LtE)) else reversed(sides)
+        if isinstance(test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) and text_of(lower) == loop.variable:
+            return expression(upper, loop.scope)
+    return None
 
 
 def _followed(value: ast.expr, function: ast.Module, loop: ast.While) -> list[ast.expr]:

@@ -19,6 +19,7 @@ CANDIDATES = {
     "steps": ("steps", "optimizer_steps", "steps_of_this_round"),
     "counter": ("Counter", "StepCounter"),
     "makedirs": ("makedirs", "make_folders"),
+    "path_class": ("Path", "FilePath"),
     "meta_key": ("MetaKey", "FlareMetaKey"),
     "model_arrays": ("model_arrays", "flare_model_arrays"),
     "numpy_constants": ("NPConstants", "FlareNPConstants"),
@@ -36,7 +37,7 @@ CANDIDATES = {
     "first_epoch": ("first_epoch", "first_epoch_of_this_round"),
 }
 
-IMPORTED = {"Counter": "collections", "makedirs": "os"}
+IMPORTED = {"Counter": "collections", "makedirs": "os", "Path": "pathlib"}
 
 
 @dataclass(frozen=True)

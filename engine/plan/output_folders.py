@@ -7,10 +7,12 @@ import os
 from pathlib import PurePath
 
 from engine.facts import Facts
+from engine.facts.paths import beside_file, folder_beside_file
 from engine.facts.trace import Event
-from engine.facts.values import Literal, written_parts
-from engine.facts.writing import WRITERS, writes_a_file
+from engine.facts.values import Literal, Value, written_parts
+from engine.facts.writing import WRITERS, writes_a_file, written_files
 from engine.plan.working_folder import working_folder
+from engine.source import SourceFile
 
 MAKERS = ("os.mkdir", "os.makedirs", ".mkdir", "pathlib.Path.mkdir")
 
@@ -23,6 +25,28 @@ def output_folders(facts: Facts) -> tuple[str, ...]:
     made = {PurePath(_path_text(event, 0)) for event in events if event.name in MAKERS}
     folders = dict.fromkeys(filter(None, map(_folder, texts)))
     return tuple(folder for folder in folders if (here / folder).is_dir() and PurePath(folder) not in made)
+
+
+def folders_beside(facts: Facts, file: SourceFile) -> tuple[str, ...]:
+    """The folders beside a file of the script, relative to it, that are there and that it finds by its ``__file__``.
+
+    Args:
+        facts: of the program.
+        file: the file.
+    """
+    start = os.path.dirname(file.name)
+    found = [folder_beside_file(value) for _, value in written_files(facts.trace)]
+    folders = dict.fromkeys(os.path.relpath(folder, start or ".") for holder, folder in found if holder is file)
+    below = [folder for folder in folders if not folder.startswith(".")]
+    making = [value for event in facts.trace.events if event.name in MAKERS for value in _made(event)]
+    made = {os.path.relpath(path, start or ".") for holder, path in map(beside_file, making) if holder is file}
+    return tuple(folder for folder in below if folder not in made and (file.path.parent / folder).is_dir())
+
+
+def _made(event: Event) -> list[Value]:
+    """The folder that a call makes."""
+    given = event.receiver if event.name == ".mkdir" else next(iter(event.args), None)
+    return [given] if given is not None else []
 
 
 def _path_text(event: Event, position: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from codemods import per_site_outputs
 from tests.codemods import tools
 
@@ -160,3 +162,25 @@ def test_a_folder_that_is_not_there_or_that_the_script_makes() -> None:
     check_unchanged(WRITES.format(makes=""))
     makes = 'os.makedirs("weights", exist_ok=True)\n'
     check_unchanged(WRITES.format(makes=makes), files={"weights/notes.txt": "of the last run\n"})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'Path(__file__).parent / "weights" / f"epoch{epoch}.pt"',
+        'Path(__file__).resolve().parent / "weights" / "last.pt"',
+        'os.path.join(os.path.dirname(os.path.abspath(__file__)), "weights", "last.pt")',
+    ],
+)
+def test_a_folder_that_the_script_finds_by_its_own_place(written: str) -> None:
+    before = WRITES.format(makes="").replace('"weights/epoch%d.pt" % epoch', written)
+    before = before.replace("import os\n", "import os\nfrom pathlib import Path\n")
+    after = before.replace("import os\n", "import os\nfrom os import makedirs\n").replace(
+        "x, y =",
+        'makedirs(Path(__file__).parent / "weights", exist_ok=True)  '
+        "# written to below, beside this file at the site\nx, y =",
+    )
+    tools.check_converted(per_site_outputs.step, before, after, files={"weights/notes.txt": "of the last run\n"})
+    makes = 'os.makedirs(Path(__file__).parent / "weights", exist_ok=True)\n'
+    check_unchanged(before.replace("for epoch", f"{makes}for epoch"), files={"weights/notes.txt": "of the last run\n"})
+    check_unchanged(before)

@@ -100,6 +100,13 @@ def test_paths(tmp_path: Path, lines: str, source: str | None, paths: list) -> N
         "data = torch.randn(8, 2)\ncheckpoint = torch.load('last_checkpoint.pt')",
         "import yaml\ndata = torch.randn(8, 2)\nsettings = yaml.safe_load(open('settings.yaml'))",
         "data = torch.randn(8, 2)\nprint(os.listdir('runs'))",
+        "data = torch.randn(8, 2)\nprint(glob.glob('checkpoints/*.pt'))",
+        "data = torch.randn(8, 2)\nfound = glob.glob('kept/*.pt')\n"
+        "if found:\n    checkpoint = torch.load(max(found, key=os.path.getmtime))",
+        "data = torch.randn(8, 2)\nnames = sorted(os.listdir('kept'))\n"
+        "if names:\n    checkpoint = torch.load(os.path.join('kept', names[-1]))",
+        "data = torch.randn(8, 2)\nfound = sorted(P(args.data_dir).glob('*.pt'))\n"
+        "args.resume = str(found[-1]) if found else ''\nif args.resume:\n    checkpoint = torch.load(args.resume)",
         "data = torch.randn(8, 2)\nprint(open(P(__file__).parent / 'config.json').read())",
     ],
 )

@@ -141,6 +141,13 @@ def test_a_number_counts_once_under_its_own_name(statements: str, names: dict[st
         ("print('epoch %d accuracy %.3f' % (epoch, test(model)))", ["accuracy"]),
         ("print(test(model))", []),
         ("keep('accuracy', test(model))", []),
+        ("history.append({'epoch': epoch, 'val_acc': test(model)})", ["val_acc"]),
+        ("wandb.log({'val_acc': test(model), 'epoch': epoch})", ["val_acc"]),
+        ("rows = dict(epoch=epoch, val_acc=test(model))", ["val_acc"]),
+        ("writer.add_scalar('Accuracy/val', test(model), epoch)", ["Accuracy/val"]),
+        ("mlflow.log_metric('val_acc', test(model), step=epoch)", ["val_acc"]),
+        ("val_accs.append(test(model))", ["val_accs"]),
+        ("rows.writerow([epoch, test(model)])", []),
         ("test(model)", []),
     ],
 )

@@ -209,6 +209,48 @@ def test_a_first_epoch_that_another_file_sets_starts_anew(resume: str, resets: t
     assert plan.rounds.resets == resets
 
 
+SKIPPING = """
+import os
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{first}
+if os.path.exists("last.pt"):
+    state = torch.load("last.pt")
+    model.load_state_dict(state["model"])
+    done = state["epoch"]
+for epoch in range(3):
+    if {test}:
+        {body}
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "test", "body", "resets"),
+    [
+        ("done = 0", "epoch < done", "continue", ("done = 0",)),
+        ("done = -1", "epoch <= done", "print(epoch)\n        continue", ("done = -1",)),
+        ("done = 0", "done > epoch", "continue", ("done = 0",)),
+        ("done = 0", "epoch > done", "continue", ()),
+        ("done = 0", "epoch < done", "print(epoch)", ()),
+        ("done = os.cpu_count()", "epoch < done", "continue", ()),
+        ("done, warm = 0, 1", "epoch < warm", "continue", ()),
+    ],
+)
+def test_epochs_that_a_checkpoint_passes_over_are_trained(
+    first: str, test: str, body: str, resets: tuple[str, ...], tmp_path: Path
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SKIPPING.format(first=first, test=test, body=body))
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan)
+    assert plan.rounds.resets == resets
+
+
 ONE_PASS = """
 import torch
 from torch import nn
