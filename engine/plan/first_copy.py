@@ -58,5 +58,6 @@ def _used_in_training(facts: Facts, frame: Frame) -> set[str]:
             nodes.append(entry.node)
         elif entry is not None and isinstance(entry.node, ast.Call):
             nodes += [entry.function.node, *entry.node.args, *[keyword.value for keyword in entry.node.keywords]]
-    parts = {part for node in nodes for part in ast.walk(node) if isinstance(part, ast.expr)}
-    return {text_of(part) for part in parts if isinstance(part, (ast.Name, ast.Attribute)) and names_in(part)}
+    parts = [part for node in nodes for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute))]
+    kept_anew = {text_of(part) for part in parts if not isinstance(part.ctx, ast.Load)}  # such as the best weights
+    return {text_of(part) for part in parts if names_in(part)} - kept_anew

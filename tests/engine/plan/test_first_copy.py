@@ -70,3 +70,30 @@ def test_a_copy_that_training_does_not_go_by(tmp_path: Path) -> None:
 
 def test_another_model_is_no_copy(tmp_path: Path) -> None:
     assert refusal(tmp_path, before="kept = nn.Linear(2, 1).requires_grad_(False)", loss=LIKE, kept="kept") == ""
+
+
+def test_the_best_weights_are_kept_anew(tmp_path: Path) -> None:
+    """In the loop over the phases of an epoch, which trains, too."""
+    script = tmp_path / "train.py"
+    script.write_text("""
+import copy
+import torch
+from torch import nn
+x = [torch.ones(4, 2), torch.zeros(4, 2)]
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+best, lowest = copy.deepcopy(model.state_dict()), 9.0
+for epoch in range(3):
+    for phase in ("train", "val"):
+        for batch in x:
+            loss = model(batch).sum()
+            if phase == "train":
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        if phase == "val" and loss.item() < lowest:
+            best, lowest = copy.deepcopy(model.state_dict()), loss.item()
+torch.save(best, "best.pt")
+""")
+    plan = make_plan(gather(Project(script)))
+    assert isinstance(plan, Plan), [result.message for result in plan]
