@@ -14,7 +14,7 @@ from engine.facts.calls import CALLS_ITS_ARGUMENT
 from engine.facts.configuration import Option
 from engine.facts.source_text import contains
 from engine.facts.trace import Call, Event
-from engine.facts.values import Literal, plain, value_of
+from engine.facts.values import Literal, options, plain, value_of
 from engine.plan.decision import Decision
 from engine.plan.literals import Range, leaves, parameter_of
 from engine.plan.names import Names
@@ -84,7 +84,7 @@ def plan_epochs(facts: Facts, parser: ParserPlan, names: Names) -> Setting | Non
         beyond = _beyond(loop, leaf)
         if beyond is None or leaf.value - beyond < 1:
             continue
-        if leaf.option is None and leaf.written is not None and leaf.source != "config":
+        if leaf.option is None and leaf.written is not None and not _is_overridden(facts, leaf):
             return _written_epochs(facts, parser, names, leaf, beyond)
         if leaf.option is not None and not leaf.option.positional:  # else it has no flag by which the job could set it
             place = Range.of(*leaf.written) if leaf.written is not None else None
@@ -105,6 +105,23 @@ def _is_part(leaf: Literal) -> bool:
     return isinstance(around, ast.BinOp) and isinstance(around.op, FACTORS)
 
 
+def _is_overridden(facts: Facts, leaf: Literal) -> bool:
+    """True for a setting of an object that takes others from elsewhere later: ``cfg.merge_from_file(args.cfg)``."""
+    target = _target_of(leaf)
+    holders = value_of(target.value, leaf.written[1]) if isinstance(target, ast.Attribute) else []
+    return any(
+        event.name.startswith((".merge", ".update")) and any(one in holders for one in options(event.receiver))
+        for event in facts.trace.events
+    )
+
+
+def _target_of(leaf: Literal) -> ast.expr | None:
+    """What a number is assigned to where it is written."""
+    node, scope = leaf.written
+    assigned = (one for one in ast.walk(scope.file.tree) if isinstance(one, ast.Assign) and one.value is node)
+    return next((statement.targets[0] for statement in assigned), None)
+
+
 def _written_epochs(facts: Facts, parser: ParserPlan, names: Names, leaf: Literal, beyond: int) -> Setting:
     """The new option for a number of epochs that is written in the source.
 
@@ -118,7 +135,12 @@ def _written_epochs(facts: Facts, parser: ParserPlan, names: Names, leaf: Litera
     place = Range.of(*leaf.written)
     call = defaulting_call(facts, place)
     read_at = Range.of(call.node, call.caller) if call is not None else place
-    name = free_option("epochs", {option.destination for option in facts.arguments.options})
+    target = _target_of(leaf)
+    held = (
+        isinstance(target, ast.Attribute) and target.attr == "epochs" and ast.unparse(target.value) == parser.variable
+    )
+    base = "local_epochs" if held else "epochs"  # no args.epochs = args.epochs
+    name = free_option(base, {option.destination for option in facts.arguments.options})
     read = how_to_read(name, parser, read_at, names)
     reader = read or f"{names.site_settings}.{name}"
     return Setting(

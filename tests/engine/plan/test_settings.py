@@ -445,3 +445,22 @@ def test_a_path_that_begins_an_f_string() -> None:
     declared = 'parser.add_argument("--data-dir", default="../data/", help="where the data lies")\n'
     expected = script.replace("f'../data/{", "f'{args.data_dir}{")
     check_converted(script, expected.replace("args = parser", f"# set by the federated job\n{declared}args = parser"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "after"),
+    [
+        ("args = parser.parse_args()\nargs.epochs = 4", "args.epochs = args.local_epochs"),
+        ("args = parser.parse_args()\ncfg = EasyDict()\ncfg.epochs = 4", "cfg.epochs = args.epochs"),
+        ("args = parser.parse_args()\ncfg = EasyDict()\ncfg.epochs = 4\ncfg.update(vars(args))", "cfg.epochs = 4"),
+    ],
+)
+def test_a_number_that_an_attribute_is_set_to(settings: str, after: str, tmp_path: Path) -> None:
+    head = HEAD.replace("import torch\n", "import torch\nfrom easydict import EasyDict\n", 1)
+    head = head.replace('parser.add_argument("--epochs", type=int, default=5)\nargs = parser.parse_args()', settings)
+    holder = after.partition(".")[0]
+    script = tmp_path / "train.py"
+    script.write_text(f"{head}for epoch in range({holder}.epochs):\n{indent(STEP, '    ')}")
+    outcome = build(gather(Project(script)), PIPELINE, lambda _: (), tmp_path / "out", Pinned(), {})
+    client = outcome.conversion.files["client.py"].decode()
+    assert after in client.splitlines()
