@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from engine.facts import Facts, Symbol
+from engine.facts import Facts, ModelFact, Symbol
 from engine.facts.constructor import parameter_names
 from engine.facts.library import comes_from_data, is_namespace
 from engine.facts.values import ARGUMENTS, Member, Object, Unknown, Value, options, plain, source_of
@@ -21,7 +21,7 @@ from engine.plan.model_by_function import (
     is_record,
     stands_under,
 )
-from engine.plan.model_by_name import builders, by_name, sets_all
+from engine.plan.model_by_name import Builder, builders, by_name, sets_all
 from engine.plan.model_reshaped import built_by_calls, reshaped_elsewhere, reshaping_statements
 from engine.plan.server_model import ModelPlan, free_file, pinned, unbuildable
 
@@ -51,7 +51,8 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
     if initialised is not None:
         return initialised
     if not changes and not casts(facts, model):
-        plans = [by_name(facts, layout, new_file, builder, given) for builder in builders(facts, model)]
+        built_by = list(builders(facts, model))
+        plans = [by_name(facts, layout, new_file, builder, given) for builder in built_by]
         whole = next((plan for plan in plans if plan is not None and not plan.missing and not plan.problem), None)
         if whole is not None:
             return whole
@@ -60,8 +61,15 @@ def plan_model(facts: Facts, layout: dict[str, tuple[str, ...]], given: dict[str
         if model.value.cls is None and named:
             return ModelPlan(model.qualified_name, *pinned(model.arguments, given, model.arguments_source))
         first = next((plan for plan in plans if plan is not None), None)
-        if first is not None and any(_unsaid(model.value, name) for name, _ in first.missing):
-            return first
+        missing = [name for name, _ in first.missing] if first is not None else []
+        given_by_options = all(_can_be_given(passed_values(model.value, name)) for name in missing)
+        if not given_by_options:
+            for builder, plan in zip(built_by, plans, strict=True):
+                if plan is not None and _can_be_asked(builder, plan):
+                    return plan
+        if first is not None and any(_unsaid(model.value, name) for name in missing):
+            other = None if given_by_options else _without_settings(facts, model, changes, new_file, given)
+            return other or first
         own = by_function(facts, model, changes, new_file, given)
         in_settings = first is not None and any(
             _is_settings(v) for v in [*model.value.args, *model.value.kwargs.values()]
@@ -97,7 +105,7 @@ def _initialised(
     for builder in builders(facts, model):
         plan = by_name(facts, layout, new_file, builder, given) if sets_all(model.first_weights, builder) else None
         if plan is not None and not plan.missing and not plan.problem:
-            return replace(plan, repeats=model.first_weights)
+            return replace(plan, repeats=tuple(each for each in model.first_weights if each.origin != "file"))
     setting = initialisations(facts, model)
     plan = by_function(facts, model, in_order([*changes, *setting]), new_file, given) if setting else None
     if plan is None or plan.missing or plan.problem:
@@ -118,6 +126,30 @@ def is_made_by_the_script(model: Object, name: str) -> bool:
         isinstance(v, Object) and (v.is_module or v.kind in OBJECT_READERS) or isinstance(plain(v), Member)
         for v in values
     )
+
+
+def _can_be_given(values: list[Value]) -> bool:
+    """True for a constructor argument that an option can give: no module, settings or other object of the project's."""
+    made = [one for one in values if isinstance(one, Object)]
+    return not any(one.is_module or one.cls is not None or _is_settings(one) for one in made)
+
+
+def _can_be_asked(builder: Builder, plan: ModelPlan) -> bool:
+    """True for a function that builds the model from values of which options can give those that are missing."""
+    missing = [options(builder.values.get(name)) for name, _ in plan.missing]
+    return bool(builder.values) and not plan.problem and all(map(_can_be_given, missing))
+
+
+def _without_settings(
+    facts: Facts, model: ModelFact, changes: list[ast.stmt], new_file: str, given: dict[str, Any]
+) -> ModelPlan | None:
+    """Build the model by a function of our own, which writes out an object of settings that is among its arguments;
+    None where others of them are objects."""
+    values = [value for each in (*model.value.args, *model.value.kwargs.values()) for value in options(each)]
+    if not all(_is_settings(value) or _can_be_given([value]) for value in values):
+        return None
+    own = by_function(facts, model, changes, new_file, given)
+    return None if own.problem else own
 
 
 def _unsaid(model: Object, name: str) -> bool:

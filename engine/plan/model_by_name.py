@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.facts import Facts, FirstWeights, ModelFact, Symbol
@@ -12,7 +12,7 @@ from engine.facts.constructor import parameter_names
 from engine.facts.library import DATA_READERS
 from engine.facts.source_text import positional_parameters
 from engine.facts.trace import Call
-from engine.facts.values import Class, Function, Member, Object, options, plain
+from engine.facts.values import Class, Function, Member, Object, Value, options, plain
 from engine.plan.importing import unliftable
 from engine.plan.layout import dotted_name
 from engine.plan.model_globals import lifted
@@ -23,11 +23,13 @@ from engine.source import SourceFile
 
 @dataclass(frozen=True)
 class Builder:
-    """A class or function of the project that builds the model, with its arguments by name."""
+    """A class or function of the project that builds the model, with its arguments by name; of a function, also as the
+    values that it is passed."""
 
     definition: Class | Function
     args: dict[str, Any]
     source: str
+    values: dict[str, Value] = field(default_factory=dict)
 
 
 def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
@@ -46,7 +48,7 @@ def builders(facts: Facts, model: ModelFact) -> Iterator[Builder]:
             return
         names = positional_parameters(entry.function.node)
         passed = {**dict(zip(names, made[0].args, strict=False)), **made[0].kwargs}
-        yield Builder(entry.function, {name: plain(value) for name, value in passed.items()}, "unresolved")
+        yield Builder(entry.function, {name: plain(value) for name, value in passed.items()}, "unresolved", passed)
 
 
 def _spelled_out(model: ModelFact) -> dict[str, Any]:
@@ -129,8 +131,9 @@ def _importable(facts: Facts, file: SourceFile) -> bool:
 
 
 def sets_all(weights: tuple[FirstWeights, ...], builder: Builder) -> bool:
-    """True where a function of the project that builds the model sets all its weights too, without a file."""
-    calls = [each.event.calls for each in weights if each.origin != "file"]
-    return len(calls) == len(weights) and all(
-        any(call.function is builder.definition for call in around) for around in calls
-    )
+    """True where a function of the project that builds the model sets all its weights too; those aside that a file may
+    bring."""
+    set_by = [each.event.calls for each in weights if each.origin != "file"]
+    if not set_by or any(each.origin == "file" and each.certain for each in weights):
+        return False
+    return all(any(call.function is builder.definition for call in around) for around in set_by)

@@ -136,10 +136,8 @@ def _written_epochs(facts: Facts, parser: ParserPlan, names: Names, leaf: Litera
     call = defaulting_call(facts, place)
     read_at = Range.of(call.node, call.caller) if call is not None else place
     target = _target_of(leaf)
-    held = (
-        isinstance(target, ast.Attribute) and target.attr == "epochs" and ast.unparse(target.value) == parser.variable
-    )
-    base = "local_epochs" if held else "epochs"  # no args.epochs = args.epochs
+    is_read = target is not None and ast.unparse(target) == f"{parser.variable}.epochs"
+    base = "epochs_per_round" if is_read else "epochs"  # no args.epochs = args.epochs
     name = free_option(base, {option.destination for option in facts.arguments.options})
     read = how_to_read(name, parser, read_at, names)
     reader = read or f"{names.site_settings}.{name}"

@@ -108,6 +108,10 @@ def test_a_function_that_builds_and_initialises_is_what_the_server_calls(tmp_pat
     plan = planned(tmp_path, script(functions=functions, construction="make_net()"))
     assert plan.model.class_path == "model.make_net"
     assert plan.first_weights.decisions == ()
+    resuming = planned(tmp_path, script(f"if os.path.exists('first.pt'):\n    {WHOLE}", functions, "make_net()"))
+    assert resuming.model.class_path == "model.make_net"
+    (decision,) = resuming.first_weights.decisions
+    assert "also where" in decision.decision  # of the checkpoint, not of what make_net draws
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from codemods.__main__ import main
@@ -40,6 +41,66 @@ def test_the_remedy_is_one_that_can_be_followed(tmp_path: Path) -> None:
     assert result.exit_code == REFUSED
     assert "backbone of Net to build the model, an object that no option can give" in result.output
     assert "build it in the constructor of Net" in result.output and "--model-arg" not in result.output
+
+
+BUILT_OF_PARTS = """\
+import argparse
+
+import pandas
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, embedding, head):
+        super().__init__()
+        self.embedding, self.head = embedding, head
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+
+
+class Sized(nn.Module):
+    def __init__(self, args, words):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(words, args.width), nn.Linear(args.width, 1)
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+
+
+def build(words, width):
+    return Net(nn.Embedding(words, width), nn.Linear(width, 1))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--width", type=int, default=4)
+    args = parser.parse_args()
+    words = len(set(pandas.read_csv("words.csv")["word"]))
+    model = {construction}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(3):
+        optimizer.zero_grad()
+        model(torch.arange(3)).sum().backward()
+        optimizer.step()
+
+
+main()
+"""
+
+
+@pytest.mark.parametrize("construction", ["build(words, args.width)", "Sized(args, words)"])
+def test_only_what_can_be_given_is_asked_for(construction: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(BUILT_OF_PARTS.format(construction=construction))
+    apply = ["apply", str(tmp_path / "train.py"), "--out", str(tmp_path / "out")]
+    asked = CliRunner().invoke(main, apply, catch_exceptions=False)
+    assert asked.exit_code == REFUSED
+    assert [line.split()[1] for line in asked.output.splitlines() if "-> " in line] == ["--model-arg"]
+    assert "--model-arg words=VALUE" in asked.output
+    converted = CliRunner().invoke(main, [*apply, "--model-arg", "words=7"], catch_exceptions=False)
+    assert converted.exit_code == 0, converted.output
+    assert '"words": 7' in (tmp_path / "out/job.py").read_text()
 
 
 ENUMERATION = """\

@@ -450,7 +450,7 @@ def test_a_path_that_begins_an_f_string() -> None:
 @pytest.mark.parametrize(
     ("settings", "after"),
     [
-        ("args = parser.parse_args()\nargs.epochs = 4", "args.epochs = args.local_epochs"),
+        ("args = parser.parse_args()\nargs.epochs = 4", "args.epochs = args.epochs_per_round"),
         ("args = parser.parse_args()\ncfg = EasyDict()\ncfg.epochs = 4", "cfg.epochs = args.epochs"),
         ("args = parser.parse_args()\ncfg = EasyDict()\ncfg.epochs = 4\ncfg.update(vars(args))", "cfg.epochs = 4"),
     ],
