@@ -76,6 +76,11 @@ class UnorderedVocabulary(ProgramRule):
             "ids = {}\nfor word in set(text.split()):\n    ids[word] = len(ids)",
             expected_replacement="ids = {}\nfor word in sorted(set(text.split())):\n    ids[word] = len(ids)",
         ),
+        Invalid(
+            "chars = set(text)\nchar_of = dict(enumerate(chars))\nids = {char: i for i, char in char_of.items()}",
+            expected_replacement="chars = sorted(set(text))\nchar_of = dict(enumerate(chars))\n"
+            "ids = {char: i for i, char in char_of.items()}",
+        ),
         Invalid("bucket = hash(word) % 1000"),
     ]
 
@@ -177,7 +182,7 @@ def is_hashed(node: ast.AST) -> bool:
 
 def numbered(node: ast.AST) -> ast.expr | None:
     """``words`` where ids are given out in its order: in ``{word: i for i, word in enumerate(words)}``,
-    ``dict(zip(words, range(9)))``, and a loop that numbers what it goes through."""
+    ``dict(zip(words, range(9)))``, ``dict(enumerate(words))``, and a loop that numbers what it goes through."""
     match node:
         case ast.DictComp(key=key, value=value, generators=[loop]):
             return _numbered_by(loop, [(key, value)])
@@ -188,6 +193,8 @@ def numbered(node: ast.AST) -> ast.expr | None:
             func=ast.Name("dict"), args=[ast.Call(func=ast.Name("zip"), args=[words, ast.Call(func=numbers)])]
         ):
             return words if ast.unparse(numbers).rpartition(".")[2] in ("range", "count", "arange") else None
+        case ast.Call(func=ast.Name("dict"), args=[ast.Call(func=ast.Name("enumerate"), args=[words, *_])]):
+            return words
         case ast.For():
             inside = [each for statement in node.body for each in ast.walk(statement)]
             counters = {ast.unparse(each.target) for each in inside if isinstance(each, ast.AugAssign)}

@@ -131,7 +131,7 @@ class _Parameters(ast.NodeTransformer):
         held = [o for o in options(self.scope.look_up(name)) if isinstance(o, Object)] if name not in self.own else []
         for owner in held:
             if is_namespace(owner) or owner.cls is not None and not owner.is_module:
-                parts = options(owner.attributes.get(node.attr))
+                parts = options(self.passed.get(ast.unparse(node)) or owner.attributes.get(node.attr))
                 return self.written(parts, node.attr) or node
         self.generic_visit(node)
         return node
@@ -208,7 +208,7 @@ def _setting(value: Value) -> Any:
 
 
 def _passed(facts: Facts, model: ModelFact) -> dict[str, Value]:
-    """What the names among the arguments of the call that builds the model stood for there."""
+    """What the names and attributes among the arguments of the call that builds the model stood for there."""
     call = model.construction.node
     called = next((event for event in facts.trace.events if event.node is call), None)
     if not isinstance(call, ast.Call) or called is None:
@@ -217,7 +217,8 @@ def _passed(facts: Facts, model: ModelFact) -> dict[str, Value]:
         *zip(call.args, called.args, strict=False),
         *[(k.value, called.kwargs.get(k.arg or "")) for k in call.keywords],
     ]
-    return {node.id: value for node, value in pairs if isinstance(node, ast.Name) and value is not None}
+    named = (pair for pair in pairs if isinstance(pair[0], (ast.Name, ast.Attribute)))
+    return {ast.unparse(node): value for node, value in named if value is not None}
 
 
 def is_record(value: Object) -> bool:

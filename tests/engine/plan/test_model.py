@@ -247,3 +247,20 @@ def test_what_absl_reads_from_the_command_line_is_asked_for(tmp_path: Path) -> N
     plan = planned(tmp_path, building)
     assert isinstance(plan, Plan)
     assert [name for name, _ in plan.model.missing] == ["size"]
+
+
+def test_an_option_is_what_it_was_where_the_model_is_built(tmp_path: Path) -> None:
+    building = """
+    import argparse, json
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--restore")
+    parser.add_argument("--size", type=int, default=2)
+    args = parser.parse_args()
+    model = Net("cpu", size=args.size)
+    model.layer = nn.Linear(2, 1)
+    if args.restore:
+        args.size = json.load(open(args.restore))["size"]
+    """
+    plan = planned(tmp_path, building)
+    assert isinstance(plan, Plan)
+    assert (plan.model.class_path, plan.model.args, plan.model.missing) == ("model.build_model", {"size": 2}, ())
