@@ -102,12 +102,12 @@ class Bench:
         epochs = self.settings.rounds * self.settings.local_epochs
         instrument(self.conversion, root, epochs, times)
         option = self.conversion.epochs_option
+        script = root / self.conversion.entry
         told = (
             (option, str(epochs + self.conversion.epochs_beyond))
-            if self.epochs_can_be_set and option and accepts(root, option)
+            if self.epochs_can_be_set and option and accepts(script, option)
             else ()
         )
-        script = root / self.conversion.entry
         launch = self._launch(
             folder=root / self.conversion.folder,
             script=script,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.result import Place, UserError
+from engine.source import Project
 from engine.verify.arrays import updates_in
 from engine.verify.conversion import Conversion, SourceRange
 
@@ -84,14 +85,17 @@ def _around_updates(text: _Text, lines: tuple[int, int], arrays: str) -> list[_E
     return _around(text, lines, f"{PROBE}.step_begins({arrays})", f"{PROBE}.step_ends({arrays})")
 
 
-def accepts(root: Path, option: str) -> bool:
-    """True if a parser of the project has this option, so that it can be passed to the original too.
+def accepts(script: Path, option: str) -> bool:
+    """True if a parser of the program has this option, so that it can be passed to the original too; those of other
+    programs in its folder do not count.
 
     Args:
-        root: root of the project.
+        script: the entry of the program.
         option: such as ``--epochs``.
     """
-    return any(option in _declared_options(path) for path in root.rglob("*.py"))
+    if script.suffix == ".ipynb":  # the copy of a notebook holds its code
+        return option in _declared_options(script)
+    return any(option in _declared_options(file.path) for file in Project(script.resolve()).modules)
 
 
 def _declared_options(path: Path) -> set[str]:

@@ -104,9 +104,11 @@ def test_places_that_do_not_fit_are_an_error(tmp_path, source, place):
 
 
 def test_options_that_the_source_has(tmp_path):
-    (tmp_path / "a.py").write_text("parser.add_argument('-e', '--epochs', type=int)\n")
+    (tmp_path / "a.py").write_text("import b\nparser.add_argument('-e', '--epochs', type=int)\n")
     (tmp_path / "b.py").write_text("@click.option('--rounds')\ndef main(rounds): ...\n")
-    (tmp_path / "c.py").write_text("print '--lr'\n")
-    assert accepts(tmp_path, "--epochs")
-    assert accepts(tmp_path, "--rounds")
-    assert not accepts(tmp_path, "--lr")
+    (tmp_path / "other.py").write_text("parser.add_argument('--lr')\n")
+    assert accepts(tmp_path / "a.py", "--epochs")
+    assert accepts(tmp_path / "a.py", "--rounds")
+    assert not accepts(tmp_path / "a.py", "--lr")
+    (tmp_path / "book.ipynb").write_text("parser.add_argument('--lr')\n")
+    assert accepts(tmp_path / "book.ipynb", "--lr") and not accepts(tmp_path / "book.ipynb", "--rounds")
