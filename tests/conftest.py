@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -21,6 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 # A shell lets what it starts in the background ignore interrupts, and so would what the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The many syntax trees that tests make would be looked through for garbage over and over.
+gc.set_threshold(200_000)
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")

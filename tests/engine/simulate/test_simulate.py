@@ -41,12 +41,11 @@ FAULTS = {
 }
 SENDING = "        flare.send(flare.FLModel(params=params, metrics"
 ENDING = '    print("finished training")\n'
-AT_SITE_2 = "    if flare.get_site_name() == 'site-2':\n        {}\n"
+AT_EACH_SITE = "    if flare.get_site_name() == 'site-1':\n        {}\n    else:\n        {}\n"
 FAULTS_THAT_FLARE_ACCEPTS = {  # it ends with 0 for all but the last
-    "missing module after the last round": (
-        AT_SITE_2.format("import no_such_module"), ENDING, {}, "ModuleNotFoundError: No module named 'no_such_module'",
+    "exit after the last round": (
+        AT_EACH_SITE.format("pass", "raise SystemExit(3)"), ENDING, {}, "the client exited with 3",
     ),
-    "exit after the last round": (AT_SITE_2.format("raise SystemExit(3)"), ENDING, {}, "the client exited with 3"),
     "no evaluation in a cross-site evaluation": (
         IN_SITE_2.format(more=" and flare.is_evaluate()", statement="raise ValueError('only training')"),
         "        if flare.is_evaluate():\n", {"cross_site_eval": True}, "ValueError: only training",
@@ -55,7 +54,6 @@ FAULTS_THAT_FLARE_ACCEPTS = {  # it ends with 0 for all but the last
         IN_SITE_2.format(more="", statement="params = {name: value.numpy() for name, value in params.items()}"),
         SENDING, {}, "without parameters",
     ),
-    "metrics alone": (IN_SITE_2.format(more="", statement="params = None"), SENDING, {}, "without parameters"),
     "exception in a process of its own": (
         IN_SITE_2.format(more="", statement="raise ValueError('boom')"), "        steps.clear()\n",
         {"launch_external_process": True}, "ValueError: boom",
@@ -150,10 +148,10 @@ def test_an_exception_is_shown_at_the_line_of_the_users_script(convert: Convert)
 
 
 def test_an_exception_after_the_last_round_is_no_success(convert: Convert) -> None:
-    directory = convert("    raise ValueError('too late')\n", before='    print("finished training")\n')
+    directory = convert(AT_EACH_SITE.format("import no_such_module", "raise ValueError('too late')"), before=ENDING)
     result = simulate(directory, rounds=1, time_limit=120, workspace=directory.parent / "workspace")
     assert {(failure.site, failure.message) for failure in result.failures} == {
-        ("site-1", "ValueError: too late"),
+        ("site-1", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("site-2", "ValueError: too late"),
     }
 
