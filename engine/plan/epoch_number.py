@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 
 from engine.facts import Facts
-from engine.facts.source_text import contains, names_read, text_of
+from engine.facts.source_text import assigned, breaks, contains, names_read, text_of
 from engine.facts.trace import Event
 from engine.plan.passed import arguments_written, given_before
 
@@ -84,7 +84,11 @@ def _use_matters(use: ast.AST, parents: dict[ast.AST, ast.AST], events: list[Eve
         if isinstance(node, ast.Dict) or isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             return False  # what a checkpoint or a record keeps
         if isinstance(node, ast.If) and inside is node.test:
-            return _trains([*node.body, *node.orelse], events) or _feeds_training(node, parents, events)
+            return (
+                _trains([*node.body, *node.orelse], events)
+                or _feeds_training(node, parents, events)
+                or _leaves_since(node, use, parents)
+            )
         if isinstance(node, ast.Assign):
             return _assignment_matters(node)
         if isinstance(node, ast.Return):
@@ -167,6 +171,15 @@ def _feeds_training(condition: ast.If, parents: dict[ast.AST, ast.AST], events: 
     own = {id(node) for node in decided}
     bound = {n.id for n in training if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in own}
     return bool(names & read - bound) or any(_is_read_next(name, condition, training) for name in names)
+
+
+def _leaves_since(condition: ast.If, use: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True where the loop is left a number of epochs after one that it noted: ``if epoch - best_epoch > 5: break``."""
+    if not breaks(condition):
+        return False
+    number, nodes = text_of(use), [node for node in {*parents.values()} if isinstance(node, ast.Assign)]
+    noted = {text_of(one) for node in nodes if number in map(text_of, ast.walk(node.value)) for one in assigned(node)}
+    return not noted.isdisjoint(map(text_of, ast.walk(condition.test)))
 
 
 def _is_read_next(name: str, condition: ast.If, nodes: list[ast.AST]) -> bool:

@@ -9,7 +9,7 @@ from engine.facts import Facts
 from engine.facts.models import belongs
 from engine.facts.optimizers import is_optimizer
 from engine.facts.source_text import names_bound, names_read, text_of
-from engine.facts.trace import Call, DataStore, Entry, Event, Loop, leads_through, path_inside
+from engine.facts.trace import Call, DataStore, Entry, Event, Loop, is_default, leads_through, path_inside
 from engine.facts.values import Object, Parameters, Value, objects, options, value_of
 from engine.plan.frame import Frame
 from engine.plan.kept_values import changes, code_of_round, kept_at, lives_on, set_before
@@ -51,7 +51,7 @@ def layers_built_anew(facts: Facts, frame: Frame) -> Found | None:
     """Where a layer with weights takes the place of another in a round. None where none does."""
     model = facts.model.value if facts.model is not None else None
     for store in facts.trace.stores if model is not None else ():
-        within = leads_through(store.path, frame.node)
+        within = leads_through(store.path, frame.node) and is_default(store.path)
         built = (one for one in objects(store.value) if one.is_module and not WITHOUT_WEIGHTS.search(one.kind))
         anew = any(facts.trace.events[one.event].within_node(frame.node) for one in built)
         if within and anew and belongs(store.owner, model):

@@ -241,7 +241,7 @@ def _restructuring(facts: Facts, frame: Frame) -> Result | None:
     """Pruning and its like inside the epoch loop, and new layers: the state of the model is another one after it, at
     each site."""
     for event in facts.trace.where(reparametrises):
-        if event.within_node(frame.node):
+        if event.within_node(frame.node) and is_default(event.path):
             return MODEL_CHANGES_IN_LOOP.at(event.scope.file, event.place)
     found = layers_built_anew(facts, frame)
     return MODEL_CHANGES_IN_LOOP.at(*found) if found is not None else None

@@ -59,6 +59,8 @@ def matters(folder: Path, statements: str) -> bool:
         "if epoch % 2 == 0:\n    model.weight.data.mul_(0.9)",
         "if epoch % 2 == 0:\n    loader.sampler.resample()",
         "if epoch == 2:\n    for layer in model.modules():\n        layer.eval()",
+        "if score() > 0:\n    best, best_epoch = score(), epoch\nif epoch - best_epoch >= 2:\n    break",
+        "if score() > 0:\n    history.best = epoch\nif epoch > history.best + 2:\n    print('stop')\n    break",
     ],
 )
 def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
@@ -68,6 +70,8 @@ def test_training_that_depends_on_it(tmp_path: Path, statements: str) -> None:
 @pytest.mark.parametrize(
     "statements",
     [
+        "if score() > 0:\n    best, best_epoch = score(), epoch\nif epoch == 3:\n    break",
+        "if score() > 0:\n    best, best_epoch = score(), epoch\nif epoch - best_epoch >= 2:\n    print('slow')",
         "pass",
         "print(f'epoch {epoch}')",
         "if epoch % 2 == 0:\n    torch.save(model.state_dict(), f'{epoch}.pt')",

@@ -84,6 +84,11 @@ def test_kept_weights_are_refused(after: str, tmp_path: Path) -> None:
     assert [result.code for result in refused] == ["FLR154"]
 
 
+def test_layers_that_only_an_option_builds_in_the_loop_are_no_reason(tmp_path: Path) -> None:
+    branch = "import os\ngrow = int(os.environ.get('GROW', '0'))\nif grow:\n    model.head = nn.Linear(2, 3)"
+    assert isinstance(planned(branch, tmp_path), Plan)
+
+
 def test_layers_built_in_the_loop_are_refused(tmp_path: Path) -> None:
     refused = planned("model.head = nn.Linear(2, 3)", tmp_path)
     assert isinstance(refused, list)
