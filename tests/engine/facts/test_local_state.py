@@ -174,12 +174,12 @@ TRAINS = {
         "more": " + spread(out, yb)",
     },
     "teacher": {
-        "before": "teacher = copy.deepcopy(model)",
+        "before": "teacher = nn.Linear(2, 3); teacher.load_state_dict(torch.load('teacher.pt'))",
         "more": " + ((out - teacher(xb)) ** 2).mean()",
         "end": "teacher = copy.deepcopy(model)",
     },
     "student": {
-        "before": "student = copy.deepcopy(model)",
+        "before": "student = nn.Linear(2, 3); student.load_state_dict(torch.load('student.pt'))",
         "more": " + ((out - student(xb)) ** 2).mean()",
         "end": "student.load_state_dict(model.state_dict())",
     },
