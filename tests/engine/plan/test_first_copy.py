@@ -50,6 +50,10 @@ def test_training_that_goes_by_the_first_weights(copied: str, loss: str, tmp_pat
     assert refusal(tmp_path, before=copied, loss=loss, kept="kept") == "FLR170"
 
 
+def test_a_teacher_that_follows_from_epoch_to_epoch_begins_with_the_first_weights(tmp_path: Path) -> None:
+    assert refusal(tmp_path, before=TEACHER, loss=LIKE, kept="kept", after=f"    {TEACHER}") == "FLR170"
+
+
 def test_what_the_message_says_to_do_instead(tmp_path: Path) -> None:
     assert refusal(tmp_path, inside=f"if epoch == 0: {ANCHOR}", loss=NEAR, kept="kept") == ""
 

@@ -46,11 +46,12 @@ def initial(tmp_path: Path) -> Path:
 
 
 JOBS = {
-    "fedopt": (
+    "fedopt with SGD": (
         "fedopt-pt",
         algorithms.fedopt("SGD", lr=0.7, momentum=0.6),
         "torch.optim.SGD:lr=0.7,momentum=0.6",
     ),
+    "fedopt with Adam": ("fedopt-pt", algorithms.fedopt("Adam", lr=0.01), "torch.optim.Adam:lr=0.01"),
     "cyclic": ("cyclic-pt", algorithms.cyclic, None),
 }
 

@@ -44,14 +44,15 @@ def run(directory: Path, clients: int = 1, **settings: object) -> Simulation:
 
 
 @pytest.mark.simulator
-@pytest.mark.parametrize(("recipe", "clients", "steps"), [("fedprox-pt", 1, 23), ("scaffold-pt", 2, 12)])
+@pytest.mark.parametrize(
+    ("recipe", "clients", "steps"), [("fedavg-pt", 1, 23), ("fedprox-pt", 1, 23), ("scaffold-pt", 2, 12)]
+)
 def test_two_processes_per_site_train_what_one_trains_with_the_same_total_batch(
     tmp_path: Path, recipe: str, clients: int, steps: int
 ) -> None:
     """The fixture's batch is that of all processes together, so the mean of their gradients is that of one.
 
-    FedProx is FedAvg with a term in the loss. SCAFFOLD has two sites: with one, the global control is the site's own
-    and corrects nothing.
+    SCAFFOLD has two sites: with one, the global control is the site's own and corrects nothing.
     """
     options = ["--recipe", recipe]
     several = converted(tmp_path / "several", *options, "--launch", TORCHRUN)

@@ -54,6 +54,7 @@ FAULTS_THAT_FLARE_ACCEPTS = {  # it ends with 0 for all but the last
         IN_SITE_2.format(more="", statement="params = {name: value.numpy() for name, value in params.items()}"),
         SENDING, {}, "without parameters",
     ),
+    "metrics alone": (IN_SITE_2.format(more="", statement="params = None"), SENDING, {}, "without parameters"),
     "exception in a process of its own": (
         IN_SITE_2.format(more="", statement="raise ValueError('boom')"), "        steps.clear()\n",
         {"launch_external_process": True}, "ValueError: boom",
